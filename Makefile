@@ -1,0 +1,122 @@
+# Lazo - one Makefile, not recursive.
+#
+#   make            the five programs, in build/$(V)/
+#   make demo       plays the whole job on an instance of its own and checks it
+#   make run        keeps the same instance up
+#   make check      builds with sanitizers and runs every test
+#   make bench      measures, as ratios
+#   make lint       formatting, layering, units, prose
+#   make install    DESTDIR and PREFIX as usual
+#
+# V=debug|asan|tsan|release chooses the build; BUILD= another place for it.
+
+V ?= debug
+BUILD ?= build/$(V)
+GEN := $(BUILD)/gen
+PREFIX ?= /usr/local
+DESTDIR ?=
+# Debian's Python packages belong to Debian's Python, which is not always the first on the path.
+PYTHON := /usr/bin/python3
+
+CC := gcc
+PKGS := talloc jansson libzmq libpq libmicrohttpd libcurl icu-uc icu-i18n yaml-0.1 libidn2 libsodium \
+        openssl smartcols libsystemd gmime-3.0
+# Asked only where something is compiled: before `make deps` there is no pkg-config.
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum -Wformat=2 -Wvla
+OPT_debug := -Og -g -Werror
+OPT_asan := -O1 -g -Werror -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_tsan := -O1 -g -Werror -fsanitize=thread
+OPT_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+LD_asan := -fsanitize=address,undefined
+LD_tsan := -fsanitize=thread
+
+CPPFLAGS = -D_GNU_SOURCE -I. -I$(GEN) -DLAZO_PREFIX='"$(PREFIX)"' -DLAZO_VERSION='"$(VERSION)"'
+CFLAGS = -std=c17 $(WARN) $(OPT_$(V)) -pthread
+LDFLAGS = $(LD_$(V)) -pthread
+VERSION := 0.1.0
+
+# --- what is built of what -------------------------------------------------------------------
+
+MAINS := daemon/lazod.c daemon/lazoctl.c workers/mailer/lazo-mailer.c workers/hook/lazo-hook.c \
+         workers/inbox/lazo-inbox.c
+sources = $(sort $(filter-out $(MAINS),$(shell find $(1) -name '*.c' 2>/dev/null)))
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+
+COMMON_O := $(call objects,$(call sources,common))
+DAEMON_O := $(call objects,$(call sources,daemon)) $(GEN)/statements.o $(GEN)/migrations.o
+MAILER_O := $(call objects,$(call sources,workers/mailer))
+HOOK_O := $(call objects,$(call sources,workers/hook))
+INBOX_O := $(call objects,$(call sources,workers/inbox))
+
+COMMON_A := $(BUILD)/libcommon.a
+DAEMON_A := $(BUILD)/libdaemon.a
+MAILER_A := $(BUILD)/libmailer.a
+HOOK_A := $(BUILD)/libhook.a
+INBOX_A := $(BUILD)/libinbox.a
+
+PROGRAMS := lazod lazoctl lazo-mailer lazo-hook lazo-inbox
+COMMON_LIBS := -ltalloc -ljansson -lzmq -lev -lyaml -linih -licui18n -licuuc -lidn2 -lsodium -lsystemd -lm
+DAEMON_LIBS := -lpq -lmicrohttpd -lcurl -lsmartcols
+MAILER_LIBS := -lesmtp -lcurl -lssl -lcrypto
+HOOK_LIBS := -lcurl
+INBOX_LIBS := $(shell pkg-config --libs gmime-3.0 2>/dev/null)
+
+.DEFAULT_GOAL := all
+.PHONY: all deps run demo check bench lint install clean format
+all: $(PROGRAMS:%=$(BUILD)/%)
+
+$(BUILD)/lazod: $(BUILD)/daemon/lazod.o $(DAEMON_A) $(COMMON_A)
+	$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(COMMON_LIBS)
+$(BUILD)/lazoctl: $(BUILD)/daemon/lazoctl.o $(DAEMON_A) $(COMMON_A)
+	$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(COMMON_LIBS)
+$(BUILD)/lazo-mailer: $(BUILD)/workers/mailer/lazo-mailer.o $(MAILER_A) $(COMMON_A)
+	$(CC) $(LDFLAGS) -o $@ $^ $(MAILER_LIBS) $(COMMON_LIBS)
+$(BUILD)/lazo-hook: $(BUILD)/workers/hook/lazo-hook.o $(HOOK_A) $(COMMON_A)
+	$(CC) $(LDFLAGS) -o $@ $^ $(HOOK_LIBS) $(COMMON_LIBS)
+$(BUILD)/lazo-inbox: $(BUILD)/workers/inbox/lazo-inbox.o $(INBOX_A) $(COMMON_A)
+	$(CC) $(LDFLAGS) -o $@ $^ $(INBOX_LIBS) $(COMMON_LIBS)
+
+$(COMMON_A): $(COMMON_O)
+$(DAEMON_A): $(DAEMON_O)
+$(MAILER_A): $(MAILER_O)
+$(HOOK_A): $(HOOK_O)
+$(INBOX_A): $(INBOX_O)
+$(BUILD)/lib%.a:
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/%.o: %.c | $(GEN)/statements.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(GEN)/%.o: $(GEN)/%.c
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# SQL is embedded: the named statements and the migrations, as their files stand.
+STATEMENTS := $(sort $(wildcard schema/statements/*.sql))
+MIGRATIONS := $(sort $(wildcard schema/[0-9]*.sql)) schema/roles.sql
+$(GEN)/statements.h: $(STATEMENTS) schema/embed.awk
+	@mkdir -p $(GEN)
+	awk -v what=statements.h -f schema/embed.awk $(STATEMENTS) >$@.new && mv $@.new $@
+$(GEN)/statements.c: $(STATEMENTS) schema/embed.awk
+	@mkdir -p $(GEN)
+	awk -v what=statements.c -f schema/embed.awk $(STATEMENTS) >$@.new && mv $@.new $@
+$(GEN)/migrations.c: $(MIGRATIONS) schema/embed.awk
+	@mkdir -p $(GEN)
+	awk -v what=migrations.c -f schema/embed.awk $(MIGRATIONS) >$@.new && mv $@.new $@
+
+# --- tests --------------------------------------------------------------------------------------
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+.PHONY: unit
+unit: $(UNIT_TESTS)
+$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(MAILER_A) $(HOOK_A) $(INBOX_A) $(DAEMON_A) $(COMMON_A)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(MAILER_LIBS) $(INBOX_LIBS) $(DAEMON_LIBS) $(COMMON_LIBS)
+
+clean:
+	rm -rf build
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

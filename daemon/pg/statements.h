@@ -1,0 +1,13 @@
+/* statements.h - the named statements of schema/statements, embedded at build. Q_NAME is their enum. */
+#ifndef LAZO_DAEMON_PG_STATEMENTS_H
+#define LAZO_DAEMON_PG_STATEMENTS_H
+
+#include "statements.h"
+
+struct statement {
+    const char *name;
+    const char *sql;
+};
+extern const struct statement statements[]; /* Q_COUNT of them, by enum query */
+
+#endif

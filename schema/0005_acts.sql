@@ -88,6 +88,16 @@ CREATE TABLE journey_position (
 CREATE INDEX journey_position_due ON journey_position (org_id, wake_at) WHERE state = 'waiting';
 CREATE INDEX journey_position_runs ON journey_position (org_id, journey_id, entered_at);
 
+-- What step 2 leaves for step 3: interactions that a journey or a webhook may begin with. A queue like the change log.
+CREATE TABLE cue (
+    org_id bigint NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    contact_id bigint NOT NULL REFERENCES contact ON DELETE CASCADE,
+    interaction_id bigint NOT NULL,
+    kind_id int NOT NULL
+);
+CREATE INDEX cue_next ON cue (org_id, id);
+
 CREATE TABLE webhook (
     org_id bigint NOT NULL REFERENCES organisation ON DELETE CASCADE,
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

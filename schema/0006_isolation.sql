@@ -22,7 +22,7 @@ REVOKE UPDATE ON template_version FROM lazo_app;
 GRANT UPDATE (current) ON template_version TO lazo_app;
 
 -- The directory: what must be asked before an organisation is known, or over all of them.
-GRANT SELECT ON organisation, token, change, wake, job, segment, rfm_model, campaign, journey_position, clock TO lazo_directory;
+GRANT SELECT ON organisation, token, change, cue, wake, job, segment, rfm_model, campaign, journey_position, clock TO lazo_directory;
 GRANT INSERT ON organisation, token, kind TO lazo_directory;
 
 CREATE FUNCTION token_find(token_hash bytea) RETURNS TABLE (org_id bigint, token_id bigint, role text)
@@ -35,7 +35,8 @@ $$ SELECT o.id, o.slug FROM organisation o ORDER BY o.id $$;
 
 -- Which organisations have something to do at `at`, and what.
 CREATE FUNCTION work_waiting(at timestamptz)
-    RETURNS TABLE (org_id bigint, changes boolean, wakes boolean, stale boolean, positions boolean, campaigns boolean)
+    RETURNS TABLE (org_id bigint, changes boolean, wakes boolean, stale boolean, cues boolean, positions boolean,
+                   campaigns boolean)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = lazo AS $$
     SELECT w.* FROM (
         SELECT o.id,
@@ -43,12 +44,13 @@ CREATE FUNCTION work_waiting(at timestamptz)
                EXISTS (SELECT FROM wake k WHERE k.org_id = o.id AND k.at <= work_waiting.at) AS wakes,
                EXISTS (SELECT FROM segment s WHERE s.org_id = o.id AND s.stale AND s.kind = 'dynamic')
                    OR EXISTS (SELECT FROM rfm_model m WHERE m.org_id = o.id AND m.stale) AS stale,
+               EXISTS (SELECT FROM cue u WHERE u.org_id = o.id) AS cues,
                EXISTS (SELECT FROM journey_position p WHERE p.org_id = o.id AND p.state = 'waiting'
                           AND p.wake_at <= work_waiting.at) AS positions,
                EXISTS (SELECT FROM campaign g WHERE g.org_id = o.id AND (g.state IN ('expanding', 'running')
                           OR (g.state = 'scheduled' AND g.start_at <= work_waiting.at))) AS campaigns
           FROM organisation o) w
-     WHERE w.changes OR w.wakes OR w.stale OR w.positions OR w.campaigns
+     WHERE w.changes OR w.wakes OR w.stale OR w.cues OR w.positions OR w.campaigns
      ORDER BY w.id $$;
 
 -- Which organisations have jobs to lease, by sort and class; and who holds leases that have run out on the machine's clock.

@@ -23,6 +23,13 @@ static bool ten_times(__int128 *x, int n)
     return true;
 }
 
+/* bounded() - whether it has no more than 38 digits, so that its negative exists too. */
+static bool bounded(__int128 x)
+{
+    static const __int128 MAX = (__int128)1000000000000000000 * 1000000000000000000 * 100;
+    return x < MAX && x > -MAX;
+}
+
 /* trimmed() - without the zeros at the end of the fraction; keeps whether it is real. */
 static struct decimal trimmed(struct decimal d)
 {
@@ -102,6 +109,8 @@ bool decimal_parse(const char *s, size_t n, struct decimal *ret_d)
         if (!parse_exponent(s + i + 1, n - i - 1, &exponent) || !apply_exponent(&d, exponent))
             return false;
     }
+    if (!bounded(d.digits))
+        return false;
     if (minus)
         d.digits = -d.digits;
     *ret_d = d;
@@ -153,7 +162,8 @@ struct decimal decimal_lenient(const char *s, size_t n)
 
 bool decimal_add(struct decimal a, struct decimal b, struct decimal *ret_d)
 {
-    if (!aligned(&a, &b) || __builtin_add_overflow(a.digits, b.digits, &a.digits))
+    if (!aligned(&a, &b) || __builtin_add_overflow(a.digits, b.digits, &a.digits) ||
+        !bounded(a.digits))
         return false;
     a.real |= b.real;
     *ret_d = a;
@@ -171,7 +181,7 @@ bool decimal_multiply(struct decimal a, struct decimal b, struct decimal *ret_d)
     a = trimmed(a);
     b = trimmed(b);
     if (__builtin_mul_overflow(a.digits, b.digits, &a.digits) ||
-        a.scale + b.scale > DECIMAL_SCALE_MAX)
+        !bounded(a.digits) || a.scale + b.scale > DECIMAL_SCALE_MAX)
         return false;
     a.scale += b.scale;
     a.real |= b.real;

@@ -1,0 +1,33 @@
+/* org.h - what lazod keeps in memory of an organisation: its catalogue of names and its settings.
+ *
+ * Loaded on first use, kept until org_forget() (after a change of a definition) or, for writes of strangers, until org_refresh_us have passed.
+ * A struct org is replaced, never changed: who holds one over a turn of the loop takes a talloc_reference or asks again. */
+#ifndef LAZO_DAEMON_ORG_ORG_H
+#define LAZO_DAEMON_ORG_ORG_H
+
+#include "daemon/pg/pgpool.h"
+#include "daemon/rules/catalogue.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct org {
+    struct catalogue catalogue;
+    const char *slug, *name;
+    const char *mail_from, *mail_from_name, *mail_reply_to; /* reply_to may be NULL */
+    const char *postal_address;
+};
+
+struct orgs;
+
+struct orgs *orgs_new(const void *ctx, struct pgpool *);
+/* orgs_get() - calls back with the organisation, from the loop or at once where it is in memory; NULL where it does not exist or the database is away.
+ * Borrowed until the callback returns. */
+typedef void org_fn(void *arg, const struct org *);
+void orgs_get(struct orgs *, int64_t org_id, org_fn *, void *arg);
+/* orgs_forget() - the next orgs_get() reads it anew: to be called after each change of a kind, field, topic, segment or model. */
+void orgs_forget(struct orgs *, int64_t org_id);
+/* orgs_kind() - id of a kind, made where it is new; 0 only where the database is away. */
+typedef void org_kind_fn(void *arg, int64_t kind_id);
+
+#endif

@@ -62,10 +62,13 @@ struct bus;
 typedef void bus_fn(void *arg, const void *peer, size_t peer_len, enum bus_type, json_t *body);
 
 /* bus_bind() - a ROUTER at `address`, its ipc file for us alone (umask 077). bus_connect() - a DEALER. NULL and errno on failure.
- * Children of ctx; freeing one closes its socket (what was sent may linger 500 ms). */
+ * Children of ctx; freeing one closes its socket (what was sent may linger 500 ms). Not to be freed from within its own callback. Buses of one
+ * process live on one thread. */
 struct bus *bus_bind(const void *ctx, struct ev_loop *, const char *address, bus_fn *, void *arg);
 struct bus *bus_connect(const void *ctx, struct ev_loop *, const char *address, bus_fn *, void *arg);
-/* bus_send() - false where the peer is gone or its queue is full; nothing was sent then. peer is NULL for a DEALER. `body` is borrowed. */
+/* bus_send() - false where the peer is gone or its queue is full; nothing was sent then. peer is NULL for a DEALER. `body` is borrowed. A message
+ * of more than BUS_MESSAGE_MAX bytes is a bug; the other side would drop the connection. */
+#define BUS_MESSAGE_MAX (32 * 1024 * 1024)
 bool bus_send(struct bus *, const void *peer, size_t peer_len, enum bus_type, const json_t *body);
 uint64_t bus_refused(const struct bus *);
 

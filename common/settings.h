@@ -4,7 +4,10 @@
  * checks, reloads, prints lazo.conf and makes the manual's list. A program reads the same file and takes the sections it needs.
  *
  * Order of precedence: environment LAZO_SECTION_KEY, then the file, then the default. A secret may also come from a file named by
- * KEY_file or from systemd's $CREDENTIALS_DIRECTORY/SECTION.KEY. Unknown sections or keys, and values that do not fit, are errors with file and line. */
+ * KEY_file or from systemd's $CREDENTIALS_DIRECTORY/SECTION.KEY. Unknown sections or keys, and values that do not fit, are errors with file and line.
+ *
+ * The file is INI: [section], key = value, # or ; at the start of a line for a comment, and ; after a space too. A line holds at most
+ * SETTINGS_LINE bytes. After FILE come the .conf files of the folder FILE.d in the order of their names; what is set later wins. */
 #ifndef LAZO_COMMON_SETTINGS_H
 #define LAZO_COMMON_SETTINGS_H
 
@@ -16,7 +19,10 @@
 
 struct settings;
 
-/* settings_load() - reads `path` (NULL: no file, defaults and environment alone). Child of ctx; NULL and mistakes in `d` on error. */
+#define SETTINGS_LINE 4000
+
+/* settings_load() - reads `path` (NULL: no file, defaults and environment alone). Child of ctx; NULL and mistakes in `d` on error. Each
+ * message begins with where it is: "/etc/lazo/lazo.conf:12: " or "LAZO_HTTP_LISTEN: ". Not thread-safe. */
 struct settings *settings_load(const void *ctx, const char *path, struct diag *d);
 /* The value of "section.key"; a key that the table does not know, or of another type, is a bug. Strings live as long as the settings;
  * an unset string is "". Durations are microseconds, sizes bytes. */

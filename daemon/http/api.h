@@ -1,0 +1,88 @@
+/* api.h - what all handlers share: reading a body field by field, asking one statement, answering
+ * its result.
+ *
+ * A statement for api_show() gives one row with a column "body": JSON text. One for api_list()
+ * gives rows of "cursor" and "item" and is asked for one row more than is shown. One for
+ * api_change() gives one row of "status" and "body": a status from 400 on is a problem and body its
+ * sentence; 204 has no body; other ones mean that a definition was written, so app_defined() is
+ * called. No row at all is a 404. */
+#ifndef LAZO_DAEMON_HTTP_API_H
+#define LAZO_DAEMON_HTTP_API_H
+
+#include "common/diag.h"
+#include "daemon/http/app.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* --- reading
+ * ---------------------------------------------------------------------------------------------- */
+
+/* A body that is a JSON object (or YAML, where Content-Type says application/yaml), read field by
+ * field. Mistakes are collected. */
+struct api_body {
+    struct http_request *req;
+    json_t *object; /* owned by the request */
+    struct diag mistakes;
+};
+/* api_document() - the body as JSON or YAML; NULL where it is neither: the problem was then
+ * answered. Owned by the request. */
+json_t *api_document(struct http_request *);
+/* api_body_read() - false where the body is no object (then answered). A field that is not among
+ * `known` (ends with NULL) is a mistake. */
+bool api_body_read(struct api_body *, struct http_request *, const char *const *known);
+/* The readers give NULL, or `otherwise`, where the field is absent or null; a value that does not
+ * fit is a mistake. Text is borrowed; `max` is in bytes. */
+const char *api_body_text(struct api_body *, const char *name, size_t max);
+/* api_body_need() - the same; an absent or empty text is a mistake. */
+const char *api_body_need(struct api_body *, const char *name, size_t max);
+bool api_body_bool(struct api_body *, const char *name, bool otherwise);
+int64_t api_body_int(struct api_body *, const char *name, int64_t least, int64_t most,
+                     int64_t otherwise);
+json_t *api_body_array(struct api_body *, const char *name);
+json_t *api_body_object(struct api_body *, const char *name);
+/* api_body_name() - whether `name` (of the path or a field) is a plain name: a letter or digit,
+ * then at most 62 of a-z 0-9 _ - ; else a mistake at `pointer`. */
+bool api_body_name(struct api_body *, const char *pointer, const char *name);
+/* api_body_ok() - true where no mistake was made; else 422 with all of them was answered. */
+bool api_body_ok(struct api_body *);
+
+/* api_after() - "after" of the query as an id (0: absent); false and 400 answered where it is none.
+ */
+bool api_after(struct http_request *, int64_t *ret_after);
+/* api_id() - {name} of the path as an id; false and 404 answered where it is none. */
+bool api_id(struct http_request *, const char *name, int64_t *ret_id);
+int64_t api_org(const struct http_request *);
+/* api_json_text() - `value` as compact JSON text, child of ctx. */
+char *api_json_text(const void *ctx, const json_t *value);
+
+/* --- answering
+ * -------------------------------------------------------------------------------------------- */
+
+/* api_failed() - false where the statement succeeded. Else it answered: 503 with Retry-After where
+ * the database is away, 409 for what is there already or still used, 422 for values that the
+ * database refuses, 500 for our own mistakes (logged). */
+bool api_failed(struct http_request *, const struct pgres *);
+/* api_away() - 503 with Retry-After. */
+void api_away(struct http_request *);
+/* api_answer_body() - `status` and the column "body" of row 0. */
+void api_answer_body(struct http_request *, int status, const struct pgres *);
+/* api_answer_list() - {"items": [...], "next": cursor or null} of at most `limit` rows. */
+void api_answer_list(struct http_request *, const struct pgres *, int limit);
+/* api_answer_change() - what api_change() does with its row. `what` as there. */
+void api_answer_change(struct app *, struct http_request *, const struct pgres *, const char *what);
+/* api_not_found() - 404 "there is no <what> of that name", with the nearest known name where the
+ * catalogue has some. */
+void api_not_found(struct app *, struct http_request *, const char *what);
+
+/* Each asks one statement in the caller's organisation and answers. `what` names the thing for a
+ * 404: "segment", "template". */
+void api_show(struct app *, struct http_request *, enum query, const struct pgargs *,
+              const char *what);
+void api_list(struct app *, struct http_request *, enum query, const struct pgargs *, int limit);
+void api_change(struct app *, struct http_request *, enum query, const struct pgargs *,
+                const char *what);
+
+#endif

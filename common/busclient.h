@@ -36,7 +36,8 @@ struct busclient *busclient_new(const void *ctx, struct ev_loop *, const struct 
 void busclient_result(struct busclient *, int64_t lease, json_t *result);
 /* busclient_mail_in() - one classified mail (new reference taken), sent until acknowledged. */
 void busclient_mail_in(struct busclient *, json_t *item);
-/* busclient_release() - takes no more jobs (SIGTERM); those held are still worked on. */
+/* busclient_release() - takes no more jobs (SIGTERM); those held are still worked on. It begins a new session without credit, so that lazod takes
+ * back the jobs that were on their way. May be called again and again. */
 void busclient_release(struct busclient *);
 /* busclient_held() - jobs taken and not answered; busclient_unacked() - results not yet acknowledged. */
 size_t busclient_held(const struct busclient *);

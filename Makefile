@@ -68,15 +68,20 @@ INBOX_LIBS := $(shell pkg-config --libs gmime-3.0 2>/dev/null)
 all: $(PROGRAMS:%=$(BUILD)/%)
 
 $(BUILD)/lazod: $(BUILD)/daemon/lazod.o $(DAEMON_A) $(COMMON_A)
-	$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(COMMON_LIBS)
+	@echo "  LD   $(@F)"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(COMMON_LIBS)
 $(BUILD)/lazoctl: $(BUILD)/daemon/lazoctl.o $(DAEMON_A) $(COMMON_A)
-	$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(COMMON_LIBS)
+	@echo "  LD   $(@F)"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(COMMON_LIBS)
 $(BUILD)/lazo-mailer: $(BUILD)/workers/mailer/lazo-mailer.o $(MAILER_A) $(COMMON_A)
-	$(CC) $(LDFLAGS) -o $@ $^ $(MAILER_LIBS) $(COMMON_LIBS)
+	@echo "  LD   $(@F)"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(MAILER_LIBS) $(COMMON_LIBS)
 $(BUILD)/lazo-hook: $(BUILD)/workers/hook/lazo-hook.o $(HOOK_A) $(COMMON_A)
-	$(CC) $(LDFLAGS) -o $@ $^ $(HOOK_LIBS) $(COMMON_LIBS)
+	@echo "  LD   $(@F)"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(HOOK_LIBS) $(COMMON_LIBS)
 $(BUILD)/lazo-inbox: $(BUILD)/workers/inbox/lazo-inbox.o $(INBOX_A) $(COMMON_A)
-	$(CC) $(LDFLAGS) -o $@ $^ $(INBOX_LIBS) $(COMMON_LIBS)
+	@echo "  LD   $(@F)"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(INBOX_LIBS) $(COMMON_LIBS)
 
 $(COMMON_A): $(COMMON_O)
 $(DAEMON_A): $(DAEMON_O)
@@ -85,26 +90,27 @@ $(HOOK_A): $(HOOK_O)
 $(INBOX_A): $(INBOX_O)
 $(BUILD)/lib%.a:
 	@rm -f $@
-	ar rcs $@ $^
+	@ar rcs $@ $^
 
-$(BUILD)/%.o: %.c | $(GEN)/statements.h
+$(BUILD)/%.o: %.c | $(GEN)/statement_names.h
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  CC   $<"
+	@$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 $(GEN)/%.o: $(GEN)/%.c
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # SQL is embedded: the named statements and the migrations, as their files stand.
 STATEMENTS := $(sort $(wildcard schema/statements/*.sql))
 MIGRATIONS := $(sort $(wildcard schema/[0-9]*.sql)) schema/roles.sql
-$(GEN)/statements.h: $(STATEMENTS) schema/embed.awk
+$(GEN)/statement_names.h: $(STATEMENTS) schema/embed.awk
 	@mkdir -p $(GEN)
-	awk -v what=statements.h -f schema/embed.awk $(STATEMENTS) >$@.new && mv $@.new $@
+	@awk -v what=statement_names.h -f schema/embed.awk $(STATEMENTS) >$@.new && mv $@.new $@
 $(GEN)/statements.c: $(STATEMENTS) schema/embed.awk
 	@mkdir -p $(GEN)
-	awk -v what=statements.c -f schema/embed.awk $(STATEMENTS) >$@.new && mv $@.new $@
+	@awk -v what=statements.c -f schema/embed.awk $(STATEMENTS) >$@.new && mv $@.new $@
 $(GEN)/migrations.c: $(MIGRATIONS) schema/embed.awk
 	@mkdir -p $(GEN)
-	awk -v what=migrations.c -f schema/embed.awk $(MIGRATIONS) >$@.new && mv $@.new $@
+	@awk -v what=migrations.c -f schema/embed.awk $(MIGRATIONS) >$@.new && mv $@.new $@
 
 # --- tests --------------------------------------------------------------------------------------
 
@@ -112,7 +118,8 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard 
 .PHONY: unit
 unit: $(UNIT_TESTS)
 $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(MAILER_A) $(HOOK_A) $(INBOX_A) $(DAEMON_A) $(COMMON_A)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(MAILER_LIBS) $(INBOX_LIBS) $(DAEMON_LIBS) $(COMMON_LIBS)
+	@echo "  LD   $(@F)"
+	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(MAILER_LIBS) $(INBOX_LIBS) $(DAEMON_LIBS) $(COMMON_LIBS)
 
 clean:
 	rm -rf build

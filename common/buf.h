@@ -29,8 +29,8 @@ void buf_add(struct buf *, const void *bytes, size_t n);
 void buf_str(struct buf *, const char *s);
 void buf_char(struct buf *, char c);
 void buf_printf(struct buf *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* buf_json() - the `n` bytes of UTF-8 as a JSON string with its quotes. Bytes below 0x20 are escaped; bytes
- * that are no UTF-8 become U+FFFD. */
+/* buf_json() - the `n` bytes of UTF-8 as a JSON string with its quotes. Bytes below 0x20 are
+ * escaped; bytes that are no UTF-8 become U+FFFD. */
 void buf_json(struct buf *, const char *s, size_t n);
 /* buf_html() - `s` with & < > " ' as entities. */
 void buf_html(struct buf *, const char *s, size_t n);

@@ -1,8 +1,9 @@
 /* clock.h - the one module that asks what time it is.
  *
- * There are two clocks. clock_now_us() is the business clock: everything that happens to contacts is dated by it. It is the
- * machine's clock, or, in an instance started with --clock, that clock moved by an offset, so that a test can pass years. It runs on
- * by itself; moving it never moves leases, time-outs or back-off, which use clock_real_us() and clock_monotonic_us().
+ * There are two clocks. clock_now_us() is the business clock: everything that happens to contacts
+ * is dated by it. It is the machine's clock, or, in an instance started with --clock, that clock
+ * moved by an offset, so that a test can pass years. It runs on by itself; moving it never moves
+ * leases, time-outs or back-off, which use clock_real_us() and clock_monotonic_us().
  *
  * Instants are microseconds since 1970-01-01T00:00:00Z. */
 #ifndef LAZO_COMMON_CLOCK_H
@@ -19,18 +20,20 @@ int64_t clock_now_us(void);
 int64_t clock_real_us(void);
 int64_t clock_monotonic_us(void);
 
-/* clock_set_offset() - the business clock is the machine's plus `offset_us` from here on. Thread-safe. */
+/* clock_set_offset() - the business clock is the machine's plus `offset_us` from here on.
+ * Thread-safe. */
 void clock_set_offset(int64_t offset_us);
 
-/* clock_format() - RFC 3339 in UTC with microseconds, "2006-12-31T12:00:00.000000Z"; `out` holds CLOCK_TEXT bytes. Returns out.
- * PostgreSQL reads it as a timestamptz. */
+/* clock_format() - RFC 3339 in UTC with microseconds, "2006-12-31T12:00:00.000000Z"; `out` holds
+ * CLOCK_TEXT bytes. Returns out. PostgreSQL reads it as a timestamptz. */
 #define CLOCK_TEXT 40
 const char *clock_format(int64_t at_us, char out[CLOCK_TEXT]);
-/* clock_parse() - RFC 3339 with an offset ("2006-12-31T12:00:00Z", "+01:00", fractions to microseconds), a bare date (midnight UTC), or
- * PostgreSQL's ISO output ("2006-12-31 12:00:00.5+00"). False where `s` is none of these or the day does not exist. */
+/* clock_parse() - RFC 3339 with an offset ("2006-12-31T12:00:00Z", "+01:00", fractions to
+ * microseconds), a bare date (midnight UTC), or PostgreSQL's ISO output ("2006-12-31
+ * 12:00:00.5+00"). False where `s` is none of these or the day does not exist. */
 bool clock_parse(const char *s, int64_t *ret_us);
-/* clock_parse_duration() - "3 days", "9 h", "10 minutes", "1 week", "90s" and sums of them ("1 day 2 h") in microseconds. Months and years
- * have no fixed length and are refused. */
+/* clock_parse_duration() - "3 days", "9 h", "10 minutes", "1 week", "90s" and sums of them ("1 day
+ * 2 h") in microseconds. Months and years have no fixed length and are refused. */
 bool clock_parse_duration(const char *s, int64_t *ret_us);
 
 #endif

@@ -1,6 +1,7 @@
 /* diag.h - what is wrong with a text or a document that a person wrote, and where.
  *
- * Whoever checks user input collects its mistakes in a struct diag and returns false; whoever asked shows them. Pure. */
+ * Whoever checks user input collects its mistakes in a struct diag and returns false; whoever asked
+ * shows them. Pure. */
 #ifndef LAZO_COMMON_DIAG_H
 #define LAZO_COMMON_DIAG_H
 

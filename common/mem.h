@@ -24,8 +24,7 @@ void *mem_must(void *p);
 
 /* mem_grow() - makes the array `*pp` (talloc, may be NULL) hold at least `n` objects, by doubling.
  * `*cap` is its capacity in objects. New objects are not zeroed. */
-#define mem_grow(ctx, pp, cap, n)                                                                  \
-    (*(pp) = mem_grow_to((ctx), *(pp), sizeof(**(pp)), (cap), (n)))
+#define mem_grow(ctx, pp, cap, n) (*(pp) = mem_grow_to((ctx), *(pp), sizeof(**(pp)), (cap), (n)))
 void *mem_grow_to(const void *ctx, void *array, size_t item, size_t *cap, size_t n);
 
 /* Copies of strings, children of `ctx`. mem_strndup() ends at a NUL or after `n` bytes. */

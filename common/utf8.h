@@ -6,8 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* utf8_length() - length in bytes (1..4) of the well-formed character at `s`, of which `n` bytes may be read; 0
- * where there is none (overlong forms, surrogates and what lies beyond U+10FFFF are not well-formed). */
+/* utf8_length() - length in bytes (1..4) of the well-formed character at `s`, of which `n` bytes
+ * may be read; 0 where there is none (overlong forms, surrogates and what lies beyond U+10FFFF are
+ * not well-formed). */
 size_t utf8_length(const char *s, size_t n);
 /* utf8_decode() - the code point of the character at `s`, whose utf8_length() is `len` (not 0). */
 uint32_t utf8_decode(const char *s, size_t len);

@@ -1,6 +1,6 @@
 # embed.awk - turns SQL files into C, so that the programs carry their schema with them.
 #
-#   -v what=statements.h   an enum of the named statements ("-- name: NAME" begins one)
+#   -v what=statement_names.h   an enum of the named statements ("-- name: NAME" begins one)
 #   -v what=statements.c   their table
 #   -v what=migrations.c   whole files, by their base names
 
@@ -20,7 +20,7 @@ function close_item()
 
 BEGIN {
     print "/* Made by schema/embed.awk. */"
-    if (what == "statements.h") {
+    if (what == "statement_names.h") {
         print "#ifndef LAZO_GEN_STATEMENTS_H\n#define LAZO_GEN_STATEMENTS_H"
         print "enum query {"
     } else if (what == "statements.c") {
@@ -53,7 +53,7 @@ what != "migrations.c" && /^-- name: / {
         exit 1
     }
     seen[$3] = 1
-    if (what == "statements.h")
+    if (what == "statement_names.h")
         print "    Q_" toupper($3) ","
     else {
         print "    {\"" $3 "\","
@@ -67,7 +67,7 @@ what == "migrations.c" { print "     " quoted($0) }
 
 END {
     close_item()
-    if (what == "statements.h")
+    if (what == "statement_names.h")
         print "    Q_COUNT\n};\n#endif"
     else if (what == "statements.c")
         print "};"

@@ -1,4 +1,5 @@
-/* migrations.h - the files of schema/, embedded at build: NNNN_name.sql in their order, then roles.sql. */
+/* migrations.h - the files of schema/, embedded at build: NNNN_name.sql in their order, then
+ * roles.sql. */
 #ifndef LAZO_DAEMON_PG_MIGRATIONS_H
 #define LAZO_DAEMON_PG_MIGRATIONS_H
 

@@ -18,13 +18,15 @@ struct pgargs {
     int n;
 };
 
-/* pgargs_init() - no parameters; copies become children of `ctx`, which must live until the query was handed over. */
+/* pgargs_init() - no parameters; copies become children of `ctx`, which must live until the query
+ * was handed over. */
 void pgargs_init(struct pgargs *, const void *ctx);
-/* Each adds the next parameter. `s` may be NULL: null. The text holds no NUL by its type; it must be UTF-8. */
+/* Each adds the next parameter. `s` may be NULL: null. The text holds no NUL by its type; it must
+ * be UTF-8. */
 void pgargs_text(struct pgargs *, const char *s);
 void pgargs_int(struct pgargs *, int64_t);
 void pgargs_bool(struct pgargs *, bool);
-void pgargs_instant(struct pgargs *, int64_t at_us);  /* timestamptz */
+void pgargs_instant(struct pgargs *, int64_t at_us); /* timestamptz */
 void pgargs_bytea(struct pgargs *, const void *bytes, size_t n);
 
 /* An array parameter: begin, add items, give it to pgargs_array(). NULL items are SQL's null. */

@@ -1,12 +1,14 @@
-/* pgpool.h - asynchronous PostgreSQL on the loop: pipelined connections, prepared named statements, transactions.
+/* pgpool.h - asynchronous PostgreSQL on the loop: pipelined connections, prepared named statements,
+ * transactions.
  *
- * Every query calls back exactly once, from the loop, never from inside the call that asked. A result is borrowed until
- * its callback returns. The session is set so that lazo.writer is 'lazod' and search_path is lazo. Reconnects by itself, with
- * back-off; queries that were on a lost connection get a result that failed (pgres_ok() false, pgres_lost() true): whether
- * they took effect is unknown, and the caller must ask again or be harmless when repeated.
+ * Every query calls back exactly once, from the loop, never from inside the call that asked. A
+ * result is borrowed until its callback returns. The session is set so that lazo.writer is 'lazod'
+ * and search_path is lazo. Reconnects by itself, with back-off; queries that were on a lost
+ * connection get a result that failed (pgres_ok() false, pgres_lost() true): whether they took
+ * effect is unknown, and the caller must ask again or be harmless when repeated.
  *
- * Row-level security: each query or transaction belongs to one organisation (`org_id`; 0: none, for statements that ask the directory's
- * functions alone) and runs with SET LOCAL lazo.org. */
+ * Row-level security: each query or transaction belongs to one organisation (`org_id`; 0: none, for
+ * statements that ask the directory's functions alone) and runs with SET LOCAL lazo.org. */
 #ifndef LAZO_DAEMON_PG_PGPOOL_H
 #define LAZO_DAEMON_PG_PGPOOL_H
 
@@ -28,25 +30,32 @@ typedef void pgres_fn(void *arg, const struct pgres *res);
 bool pgres_ok(const struct pgres *);
 bool pgres_lost(const struct pgres *);            /* the connection went away: retry later */
 const char *pgres_sqlstate(const struct pgres *); /* "" where it is ok */
-const char *pgres_message(const struct pgres *);  /* the server's primary message; for the log, not for users */
-const char *pgres_constraint(const struct pgres *); /* name of the constraint that was violated, or "" */
+const char *
+pgres_message(const struct pgres *); /* the server's primary message; for the log, not for users */
+const char *
+pgres_constraint(const struct pgres *); /* name of the constraint that was violated, or "" */
 int pgres_rows(const struct pgres *);
 int64_t pgres_affected(const struct pgres *);
-/* Columns by name; a name that is not there is a bug. The text is borrowed. A null gives NULL, 0, false. */
+/* Columns by name; a name that is not there is a bug. The text is borrowed. A null gives NULL, 0,
+ * false. */
 const char *pgres_text(const struct pgres *, int row, const char *column);
 int64_t pgres_int(const struct pgres *, int row, const char *column);
 bool pgres_bool(const struct pgres *, int row, const char *column);
 bool pgres_null(const struct pgres *, int row, const char *column);
-int64_t pgres_instant(const struct pgres *, int row, const char *column); /* microseconds, UTC; null gives INT64_MIN */
+int64_t pgres_instant(const struct pgres *, int row,
+                      const char *column); /* microseconds, UTC; null gives INT64_MIN */
 /* pgres_ints() - an int or bigint array as int64_t's, child of ctx; *ret_n is their number. */
-int64_t *pgres_ints(const struct pgres *, int row, const char *column, const void *ctx, size_t *ret_n);
+int64_t *pgres_ints(const struct pgres *, int row, const char *column, const void *ctx,
+                    size_t *ret_n);
 
-/* --- the pool ----------------------------------------------------------------------------------- */
+/* --- the pool -----------------------------------------------------------------------------------
+ */
 
 struct pgpool_options {
-    const char *conninfo; /* libpq's; copied */
-    int shared;           /* connections for single queries, pipelined */
-    int exclusive;        /* connections for transactions of several steps */
+    const char *conninfo;              /* libpq's; copied */
+    int shared;                        /* connections for single queries, pipelined */
+    int exclusive;                     /* connections for transactions of several steps */
+    int64_t statement_timeout_ms;      /* 0: none */
     void (*state)(void *arg, bool up); /* called when the database comes and goes; may be NULL */
     void *arg;
 };
@@ -57,24 +66,30 @@ bool pgpool_up(const struct pgpool *);
 size_t pgpool_waiting(const struct pgpool *);
 
 /* pgpool_query() - one named statement in a transaction of its own, pipelined with others. */
-void pgpool_query(struct pgpool *, int64_t org_id, enum query, const struct pgargs *, pgres_fn *, void *arg);
+void pgpool_query(struct pgpool *, int64_t org_id, enum query, const struct pgargs *, pgres_fn *,
+                  void *arg);
 /* pgpool_query_sql() - the same for SQL that the rule compiler wrote. Not prepared. */
-void pgpool_query_sql(struct pgpool *, int64_t org_id, const char *sql, const struct pgargs *, pgres_fn *, void *arg);
+void pgpool_query_sql(struct pgpool *, int64_t org_id, const char *sql, const struct pgargs *,
+                      pgres_fn *, void *arg);
 
-/* --- transactions -------------------------------------------------------------------------------- */
+/* --- transactions --------------------------------------------------------------------------------
+ */
 
 typedef void pgtx_fn(void *arg, struct pgtx *tx);
-typedef void pgtx_end_fn(void *arg, bool committed, const struct pgres *error); /* error: NULL where committed or rolled back by us */
+typedef void
+pgtx_end_fn(void *arg, bool committed,
+            const struct pgres *error); /* error: NULL where committed or rolled back by us */
 
-/* pgtx_begin() - waits for a free exclusive connection, then calls `begun` with the transaction open. `ended` is called once, after
- * pgtx_commit() or pgtx_rollback(), or when a query failed: then the transaction is over, queries still outstanding in it have been
- * answered as failed, and the `tx` is gone. `ended` follows the callbacks of all its queries. */
+/* pgtx_begin() - waits for a free exclusive connection, then calls `begun` with the transaction
+ * open. `ended` is called once, after pgtx_commit() or pgtx_rollback(), or when a query failed:
+ * then the transaction is over, queries still outstanding in it have been answered as failed, and
+ * the `tx` is gone. `ended` follows the callbacks of all its queries. */
 void pgtx_begin(struct pgpool *, int64_t org_id, pgtx_fn *begun, pgtx_end_fn *ended, void *arg);
 /* Queries of a transaction: several may be sent without waiting for the first. `fn` may be NULL. */
 void pgtx_query(struct pgtx *, enum query, const struct pgargs *, pgres_fn *, void *arg);
 void pgtx_query_sql(struct pgtx *, const char *sql, const struct pgargs *, pgres_fn *, void *arg);
-/* pgtx_commit(), pgtx_rollback() - the last call on `tx`, unless it already failed (then they are not to be called: test with
- * pgres_ok() in the query's callback and return). */
+/* pgtx_commit(), pgtx_rollback() - the last call on `tx`, unless it already failed (then they are
+ * not to be called: test with pgres_ok() in the query's callback and return). */
 void pgtx_commit(struct pgtx *);
 void pgtx_rollback(struct pgtx *);
 

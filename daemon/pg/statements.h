@@ -1,8 +1,9 @@
-/* statements.h - the named statements of schema/statements, embedded at build. Q_NAME is their enum. */
+/* statements.h - the named statements of schema/statements, embedded at build. Q_NAME is their
+ * enum. */
 #ifndef LAZO_DAEMON_PG_STATEMENTS_H
 #define LAZO_DAEMON_PG_STATEMENTS_H
 
-#include "statements.h"
+#include "statement_names.h"
 
 struct statement {
     const char *name;

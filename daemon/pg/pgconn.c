@@ -1,0 +1,348 @@
+/* pgconn.c - see pgconn.h. Output is flushed once a turn of the loop, in prepare. */
+#include "daemon/pg/pgconn.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "daemon/pg/pgres.h"
+
+#include <libpq-fe.h>
+
+#define CONNECT_TIMEOUT_S 10.0
+#define BACKOFF_FIRST_S   0.1
+#define BACKOFF_MAX_S     5.0
+
+#define PGCONN_STATES(X) X(down) X(connecting) X(preparing) X(ready)
+enum pgconn_state {
+#define X(name) PGCONN_##name,
+    PGCONN_STATES(X)
+#undef X
+};
+
+/* What is expected back: a command's result, or a sync (fn NULL and sync true). */
+struct pgop {
+    struct pgop *next;
+    pgres_fn *fn;
+    void *arg;
+    bool sync;
+};
+
+struct pgconn {
+    struct ev_loop *loop;
+    const char *conninfo, *options;
+    struct pgconn_owner owner;
+    PGconn *pg;
+    enum pgconn_state state;
+    ev_io readable, writable;
+    ev_timer timer; /* connect time-out, or back-off */
+    ev_prepare flush;
+    double backoff_s;
+    bool dirty; /* something to flush */
+    bool lost;  /* found inside a send: dealt with in prepare */
+    struct pgop *first, **last;
+    size_t outstanding;
+    size_t unprepared;
+};
+
+static void pgconn_connect(struct pgconn *c);
+
+static void pgconn_push(struct pgconn *c, pgres_fn *fn, void *arg, bool sync)
+{
+    struct pgop *op = mem_new(c, struct pgop);
+
+    op->fn = fn;
+    op->arg = arg;
+    op->sync = sync;
+    *c->last = op;
+    c->last = &op->next;
+    c->outstanding++;
+    c->dirty = true;
+}
+
+static struct pgop *pgconn_pop(struct pgconn *c)
+{
+    struct pgop *op = c->first;
+
+    if (op == NULL)
+        bug("PostgreSQL answers what was not asked");
+    c->first = op->next;
+    if (c->first == NULL)
+        c->last = &c->first;
+    c->outstanding--;
+    return op;
+}
+
+static void pgconn_stop(struct pgconn *c)
+{
+    ev_io_stop(c->loop, &c->readable);
+    ev_io_stop(c->loop, &c->writable);
+    ev_timer_stop(c->loop, &c->timer);
+    PQfinish(c->pg);
+    c->pg = NULL;
+}
+
+/* Answers everything outstanding as lost, tells the owner, and comes back after a while. */
+static void pgconn_lose(struct pgconn *c, const char *why)
+{
+    bool was_ready = c->state == PGCONN_ready;
+    struct pgres res = {0};
+
+    log_warning("pgconn", "connection lost", "why=%s outstanding=%zu", log_value(why),
+                c->outstanding);
+    pgconn_stop(c);
+    c->state = PGCONN_down;
+    c->lost = false;
+    while (c->first != NULL) {
+        struct pgop *op = pgconn_pop(c);
+
+        if (op->fn != NULL)
+            op->fn(op->arg, &res);
+        talloc_free(op);
+    }
+    if (was_ready)
+        c->owner.state(c->owner.arg, c, false);
+    ev_timer_set(&c->timer, c->backoff_s, 0.);
+    ev_timer_start(c->loop, &c->timer);
+    c->backoff_s = c->backoff_s * 2 > BACKOFF_MAX_S ? BACKOFF_MAX_S : c->backoff_s * 2;
+}
+
+static void pgconn_watch(struct pgconn *c, bool read, bool write)
+{
+    ev_io_stop(c->loop, &c->readable);
+    ev_io_stop(c->loop, &c->writable);
+    ev_io_set(&c->readable, PQsocket(c->pg), EV_READ);
+    ev_io_set(&c->writable, PQsocket(c->pg), EV_WRITE);
+    if (read)
+        ev_io_start(c->loop, &c->readable);
+    if (write)
+        ev_io_start(c->loop, &c->writable);
+}
+
+static void pgconn_on_prepared(void *arg, const struct pgres *res)
+{
+    struct pgconn *c = arg;
+
+    c->unprepared--;
+    if (!pgres_ok(res) && !pgres_lost(res) && !res->aborted)
+        log_error("pgconn", "statement does not fit the schema", "statement=%s why=%s",
+                  statements[Q_COUNT - 1 - c->unprepared].name, log_value(pgres_message(res)));
+    if (!pgres_ok(res))
+        c->lost = true;
+}
+
+static void pgconn_prepare_statements(struct pgconn *c)
+{
+    if (PQsetnonblocking(c->pg, 1) != 0 || PQenterPipelineMode(c->pg) != 1) {
+        pgconn_lose(c, PQerrorMessage(c->pg));
+        return;
+    }
+    c->state = PGCONN_preparing;
+    c->unprepared = Q_COUNT;
+    for (int i = 0; i < Q_COUNT; i++) {
+        if (PQsendPrepare(c->pg, statements[i].name, statements[i].sql, 0, NULL) != 1) {
+            pgconn_lose(c, PQerrorMessage(c->pg));
+            return;
+        }
+        pgconn_push(c, pgconn_on_prepared, c, false);
+    }
+    pgconn_sync(c);
+    pgconn_watch(c, true, true);
+}
+
+static void pgconn_poll_connect(struct pgconn *c)
+{
+    PostgresPollingStatusType status = PQconnectPoll(c->pg);
+
+    if (status == PGRES_POLLING_FAILED)
+        pgconn_lose(c, PQerrorMessage(c->pg));
+    else if (status == PGRES_POLLING_OK)
+        pgconn_prepare_statements(c);
+    else
+        pgconn_watch(c, status == PGRES_POLLING_READING, status == PGRES_POLLING_WRITING);
+}
+
+static void pgconn_connect(struct pgconn *c)
+{
+    const char *keys[] = {"dbname", "options", "client_encoding", "application_name", NULL};
+    const char *values[] = {c->conninfo, c->options, "UTF8", "lazod", NULL};
+
+    c->pg = PQconnectStartParams(keys, values, 1);
+    mem_must(c->pg);
+    c->state = PGCONN_connecting;
+    if (PQstatus(c->pg) == CONNECTION_BAD) {
+        pgconn_lose(c, PQerrorMessage(c->pg));
+        return;
+    }
+    ev_timer_set(&c->timer, CONNECT_TIMEOUT_S, 0.);
+    ev_timer_start(c->loop, &c->timer);
+    /* libpq: begin as if the last poll had said "writing". */
+    pgconn_watch(c, false, true);
+}
+
+static void pgconn_on_result(struct pgconn *c, PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    struct pgres res = {.result = result, .aborted = status == PGRES_PIPELINE_ABORTED};
+    struct pgop *op = pgconn_pop(c);
+
+    if (op->sync != (status == PGRES_PIPELINE_SYNC))
+        bug("the pipeline is out of step: %s", PQresStatus(status));
+    if (op->fn != NULL)
+        op->fn(op->arg, &res);
+    talloc_free(op);
+    PQclear(result);
+    if (c->state == PGCONN_preparing && c->first == NULL && !c->lost) {
+        c->state = PGCONN_ready;
+        c->backoff_s = BACKOFF_FIRST_S;
+        ev_timer_stop(c->loop, &c->timer);
+        c->owner.state(c->owner.arg, c, true);
+    }
+}
+
+static void pgconn_read(struct pgconn *c)
+{
+    int nulls = 0;
+
+    if (PQconsumeInput(c->pg) != 1) {
+        pgconn_lose(c, PQerrorMessage(c->pg));
+        return;
+    }
+    /* A callback may find the connection lost; nothing is read after that. */
+    while (c->first != NULL && nulls < 2 && !PQisBusy(c->pg)) {
+        PGresult *result = PQgetResult(c->pg);
+
+        if (result == NULL) {
+            nulls++;
+            continue;
+        }
+        nulls = 0;
+        if (PQstatus(c->pg) == CONNECTION_BAD) {
+            PQclear(result);
+            break;
+        }
+        pgconn_on_result(c, result);
+    }
+    if (PQstatus(c->pg) == CONNECTION_BAD)
+        pgconn_lose(c, PQerrorMessage(c->pg));
+}
+
+static void pgconn_flush(struct pgconn *c)
+{
+    int left = PQflush(c->pg);
+
+    c->dirty = false;
+    if (left < 0)
+        pgconn_lose(c, PQerrorMessage(c->pg));
+    else if (left > 0)
+        ev_io_start(c->loop, &c->writable);
+    else
+        ev_io_stop(c->loop, &c->writable);
+}
+
+static void pgconn_io_cb(EV_P_ ev_io *w, int revents)
+{
+    struct pgconn *c = w->data;
+
+    (void)loop;
+    if (c->state == PGCONN_connecting) {
+        pgconn_poll_connect(c);
+        return;
+    }
+    /* Input is taken while writing too: a server that cannot send stops reading. */
+    pgconn_read(c);
+    if (c->pg != NULL && (revents & EV_WRITE))
+        pgconn_flush(c);
+}
+
+static void pgconn_prepare_cb(EV_P_ ev_prepare *w, int revents)
+{
+    struct pgconn *c = w->data;
+
+    (void)loop;
+    (void)revents;
+    if (c->lost && c->pg != NULL)
+        pgconn_lose(c, "statements could not be prepared or sent");
+    else if (c->dirty && c->pg != NULL && c->state != PGCONN_connecting)
+        pgconn_flush(c);
+}
+
+static void pgconn_timer_cb(EV_P_ ev_timer *w, int revents)
+{
+    struct pgconn *c = w->data;
+
+    (void)loop;
+    (void)revents;
+    if (c->state == PGCONN_down)
+        pgconn_connect(c);
+    else
+        pgconn_lose(c, "no connection in time");
+}
+
+static int pgconn_destroy(struct pgconn *c)
+{
+    pgconn_stop(c);
+    ev_prepare_stop(c->loop, &c->flush);
+    return 0;
+}
+
+struct pgconn *pgconn_new(const void *ctx, struct ev_loop *loop, const char *conninfo,
+                          const char *options, const struct pgconn_owner *owner)
+{
+    struct pgconn *c = mem_new(ctx, struct pgconn);
+
+    c->loop = loop;
+    c->conninfo = mem_strdup(c, conninfo);
+    c->options = mem_strdup(c, options);
+    c->owner = *owner;
+    c->last = &c->first;
+    c->backoff_s = BACKOFF_FIRST_S;
+    ev_init(&c->readable, pgconn_io_cb);
+    ev_init(&c->writable, pgconn_io_cb);
+    ev_init(&c->timer, pgconn_timer_cb);
+    ev_prepare_init(&c->flush, pgconn_prepare_cb);
+    c->readable.data = c->writable.data = c->timer.data = c->flush.data = c;
+    /* Last of all prepare watchers: the others may still send. */
+    ev_set_priority(&c->flush, EV_MINPRI);
+    ev_prepare_start(loop, &c->flush);
+    talloc_set_destructor(c, pgconn_destroy);
+    ev_timer_set(&c->timer, 0., 0.);
+    ev_timer_start(loop, &c->timer);
+    return c;
+}
+
+bool pgconn_ready(const struct pgconn *c)
+{
+    return c->state == PGCONN_ready && !c->lost;
+}
+
+size_t pgconn_outstanding(const struct pgconn *c)
+{
+    return c->outstanding;
+}
+
+void pgconn_send_text(struct pgconn *c, const char *sql, const struct pgargs *args, pgres_fn *fn,
+                      void *arg)
+{
+    int n = args == NULL ? 0 : args->n;
+
+    if (PQsendQueryParams(c->pg, sql, n, NULL, n == 0 ? NULL : args->values, NULL, NULL, 0) != 1)
+        c->lost = true;
+    pgconn_push(c, fn, arg, false);
+}
+
+void pgconn_send_named(struct pgconn *c, enum query query, const struct pgargs *args, pgres_fn *fn,
+                       void *arg)
+{
+    int n = args == NULL ? 0 : args->n;
+
+    if (PQsendQueryPrepared(c->pg, statements[query].name, n, n == 0 ? NULL : args->values, NULL,
+                            NULL, 0) != 1)
+        c->lost = true;
+    pgconn_push(c, fn, arg, false);
+}
+
+void pgconn_sync(struct pgconn *c)
+{
+    if (PQpipelineSync(c->pg) != 1)
+        c->lost = true;
+    pgconn_push(c, NULL, NULL, true);
+}

@@ -1,0 +1,39 @@
+/* pgconn.h - one pipelined connection on the loop: connects, prepares the named statements, sends,
+ * reads, tells when it is lost.
+ *
+ *     down ──connect──► connecting ──► preparing ──► ready ──┐
+ *       ▲                    │             │                 │ error
+ *       └──── back-off ◄─────┴─────────────┴─────────────────┘
+ *
+ * What was sent is answered in its order; when the connection is lost everything outstanding is
+ * answered with a lost result. */
+#ifndef LAZO_DAEMON_PG_PGCONN_H
+#define LAZO_DAEMON_PG_PGCONN_H
+
+#include "daemon/pg/pgpool.h"
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct pgconn;
+
+struct pgconn_owner {
+    /* The connection became ready, or was lost (after everything outstanding was answered). */
+    void (*state)(void *arg, struct pgconn *, bool ready);
+    void *arg;
+};
+
+struct pgconn *pgconn_new(const void *ctx, struct ev_loop *, const char *conninfo,
+                          const char *options, const struct pgconn_owner *);
+bool pgconn_ready(const struct pgconn *);
+size_t pgconn_outstanding(const struct pgconn *);
+
+/* Each sends one command; `fn` (may be NULL) gets its result. Only while ready. pgconn_sync() ends
+ * an implicit transaction and starts the reading: an error makes the server skip all up to it. */
+void pgconn_send_text(struct pgconn *, const char *sql, const struct pgargs *, pgres_fn *fn,
+                      void *arg);
+void pgconn_send_named(struct pgconn *, enum query, const struct pgargs *, pgres_fn *fn, void *arg);
+void pgconn_sync(struct pgconn *);
+
+#endif

@@ -145,7 +145,7 @@ struct worker *worker_start(const void *ctx, const char *program, int argc, char
     json_object_seed(0);
     w->loop = ev_default_loop(EVFLAG_AUTO);
     if (w->loop == NULL)
-        log_fatal(program, "no event loop", "");
+        log_fatal(program, "no event loop", "name=%s", log_value(w->name));
     return w;
 }
 
@@ -168,7 +168,7 @@ static void on_draining(struct ev_loop *loop, ev_timer *w, int revents)
         r->status = 0;
         ev_break(loop, EVBREAK_ALL);
     } else if (ev_now(loop) >= r->stop_by) {
-        log_warning(r->worker->program, "stopped with work in hand", "");
+        log_warning(r->worker->program, "stopped with work in hand", "grace_s=%d", WORKER_GRACE_S);
         ev_break(loop, EVBREAK_ALL);
     }
 }
@@ -186,7 +186,7 @@ static void on_stop(struct ev_loop *loop, ev_signal *w, int revents)
     r->status = 1;
     r->stop_by = ev_now(loop) + WORKER_GRACE_S;
     sd_notify(0, "STOPPING=1");
-    log_info(r->worker->program, "stopping", "");
+    log_info(r->worker->program, "stopping", "signal=%d", w->signum);
     ev_timer_init(&r->draining, on_draining, 0., DRAIN_EVERY_S);
     ev_timer_start(loop, &r->draining);
 }
@@ -201,7 +201,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *w, int revents)
         return;
     apply_log_level(fresh);
     talloc_free(fresh);
-    log_info(r->worker->program, "settings reloaded", "");
+    log_info(r->worker->program, "settings reloaded", "file=%s", log_value(r->worker->config));
 }
 
 static void watch_signal(struct running *r, ev_signal *w, int number,

@@ -1,7 +1,7 @@
 /* org.h - what lazod keeps in memory of an organisation: its catalogue of names and its settings.
  *
- * Loaded on first use, kept until org_forget() (after a change of a definition) or, for writes of strangers, until org_refresh_us have passed.
- * A struct org is replaced, never changed: who holds one over a turn of the loop takes a talloc_reference or asks again. */
+ * Loaded on first use, kept until orgs_forget() (after a change of a definition) or, for writes of strangers, for ten seconds.
+ * A struct org is replaced, never changed, and is borrowed only for the length of the callback: who needs it later asks again. */
 #ifndef LAZO_DAEMON_ORG_ORG_H
 #define LAZO_DAEMON_ORG_ORG_H
 
@@ -27,7 +27,4 @@ typedef void org_fn(void *arg, const struct org *);
 void orgs_get(struct orgs *, int64_t org_id, org_fn *, void *arg);
 /* orgs_forget() - the next orgs_get() reads it anew: to be called after each change of a kind, field, topic, segment or model. */
 void orgs_forget(struct orgs *, int64_t org_id);
-/* orgs_kind() - id of a kind, made where it is new; 0 only where the database is away. */
-typedef void org_kind_fn(void *arg, int64_t kind_id);
-
 #endif

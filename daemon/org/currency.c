@@ -1,0 +1,75 @@
+/* currency.c - see currency.h. */
+#include "daemon/org/currency.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define AMOUNT_MAX INT64_C(1000000000000000)
+
+int currency_digits(const char *code)
+{
+    static const char none[] = " BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF ";
+    static const char three[] = " BHD IQD JOD KWD LYD OMR TND ";
+    char spaced[8];
+
+    if (strlen(code) != 3)
+        return 2;
+    snprintf(spaced, sizeof(spaced), " %s ", code);
+    if (strstr(none, spaced) != NULL)
+        return 0;
+    return strstr(three, spaced) != NULL ? 3 : 2;
+}
+
+bool amount_parse(const char *s, int digits, int64_t *ret_minor)
+{
+    bool negative = *s == '-';
+    int64_t minor = 0;
+    int after = -1; /* digits seen after the point; -1: no point yet */
+
+    if (negative)
+        s++;
+    if (!isdigit((unsigned char)*s))
+        return false;
+    for (; *s != '\0'; s++) {
+        if (*s == '.' && after < 0) {
+            after = 0;
+            if (!isdigit((unsigned char)s[1]))
+                return false;
+            continue;
+        }
+        if (!isdigit((unsigned char)*s))
+            return false;
+        if (after >= digits) {
+            if (*s != '0')
+                return false;
+            continue;
+        }
+        minor = minor * 10 + (*s - '0');
+        after += after >= 0;
+        if (minor > AMOUNT_MAX)
+            return false;
+    }
+    for (int i = after < 0 ? 0 : after; i < digits; i++)
+        minor *= 10;
+    if (minor > AMOUNT_MAX)
+        return false;
+    *ret_minor = negative ? -minor : minor;
+    return true;
+}
+
+const char *amount_format(int64_t minor, int digits, char out[AMOUNT_TEXT])
+{
+    uint64_t absolute = minor < 0 ? (uint64_t)-minor : (uint64_t)minor;
+    uint64_t unit = 1;
+
+    for (int i = 0; i < digits; i++)
+        unit *= 10;
+    if (digits == 0)
+        snprintf(out, AMOUNT_TEXT, "%s%" PRIu64, minor < 0 ? "-" : "", absolute);
+    else
+        snprintf(out, AMOUNT_TEXT, "%s%" PRIu64 ".%0*" PRIu64, minor < 0 ? "-" : "", absolute / unit, digits,
+                 absolute % unit);
+    return out;
+}

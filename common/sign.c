@@ -102,7 +102,8 @@ char *sign_token(const void *ctx, const struct sign_secret *key, const void *pay
     if (n > SIGN_TOKEN_MAX / 4 * 3 - SIGN_TOKEN_MAC)
         bug("a token of %zu bytes", n);
     sign_hmac(key, payload, n, mac);
-    memcpy(whole, payload, n);
+    if (n > 0)
+        memcpy(whole, payload, n);
     memcpy(whole + n, mac, SIGN_TOKEN_MAC);
     return encode(ctx, whole, n + SIGN_TOKEN_MAC, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }

@@ -5,21 +5,22 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unicode/ucurr.h>
+#include <unicode/ustring.h>
 
 #define AMOUNT_MAX INT64_C(1000000000000000)
 
 int currency_digits(const char *code)
 {
-    static const char none[] = " BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF ";
-    static const char three[] = " BHD IQD JOD KWD LYD OMR TND ";
-    char spaced[8];
+    UErrorCode status = U_ZERO_ERROR;
+    UChar name[4] = {0};
+    int32_t digits;
 
     if (strlen(code) != 3)
         return 2;
-    snprintf(spaced, sizeof(spaced), " %s ", code);
-    if (strstr(none, spaced) != NULL)
-        return 0;
-    return strstr(three, spaced) != NULL ? 3 : 2;
+    u_charsToUChars(code, name, 3);
+    digits = ucurr_getDefaultFractionDigits(name, &status);
+    return U_FAILURE(status) ? 2 : digits;
 }
 
 bool amount_parse(const char *s, int digits, int64_t *ret_minor)

@@ -1,0 +1,205 @@
+-- Step 1, the recorder: one batch of items is one transaction. Every write leaves its change row in the same statement.
+-- Arrays of one statement are parallel; texts compared with keys are normalised already.
+
+-- name: record_find
+-- What is known of the batch's keys, identities and ids. `ord` is the place in the array asked with, from 0.
+SELECT 'key' AS sort, (u.ord - 1)::int AS ord, k.contact_id, k.interaction_id
+  FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS u(source, key, ord)
+  JOIN interaction_key k ON k.org_id = $1::bigint AND k.source = u.source AND k.key = u.key
+UNION ALL
+SELECT 'identity', (u.ord - 1)::int, i.contact_id, 0
+  FROM unnest($4::text[], $5::text[]) WITH ORDINALITY AS u(sort, value, ord)
+  JOIN identity i ON i.org_id = $1::bigint AND i.sort = u.sort AND i.value = u.value
+UNION ALL
+SELECT 'id', (u.ord - 1)::int, c.id, 0
+  FROM unnest($6::bigint[]) WITH ORDINALITY AS u(id, ord)
+  JOIN contact c ON c.id = u.id;
+
+-- name: record_create
+-- New contacts, one a slot, with an e-mail, an external id, or neither. Who loses the race for an identity gets no row and finds the winner in the next
+-- record_find; who wins one of two leaves an identity without a contact, which the deferred foreign key refuses at commit: the batch is tried again.
+WITH slot AS (
+    SELECT nextval(pg_get_serial_sequence('lazo.contact', 'id')) AS id, (u.ord - 1)::int AS ord, u.email, u.external_id
+      FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS u(email, external_id, ord)
+), claimed AS (
+    INSERT INTO identity (org_id, sort, value, contact_id)
+    SELECT $1::bigint, w.sort, w.value, w.id
+      FROM (SELECT 'email' AS sort, email AS value, id FROM slot WHERE email IS NOT NULL
+            UNION ALL
+            SELECT 'external_id', external_id, id FROM slot WHERE external_id IS NOT NULL) w
+     ORDER BY w.sort, w.value
+    ON CONFLICT DO NOTHING
+    RETURNING contact_id
+), made AS (
+    INSERT INTO contact (org_id, id, email, external_id, created_at, updated_at)
+    SELECT $1::bigint, s.id, s.email, s.external_id, $4::timestamptz, $4::timestamptz
+      FROM slot s
+     WHERE (SELECT count(*) FROM claimed c WHERE c.contact_id = s.id) = num_nonnulls(s.email, s.external_id)
+    RETURNING id
+), logged AS (
+    INSERT INTO change (org_id, contact_id, sort) SELECT $1::bigint, id, 'field' FROM made
+)
+SELECT s.ord, m.id AS contact_id FROM slot s JOIN made m ON m.id = s.id;
+
+-- name: record_attach
+-- One more identity of a contact that exists; a first e-mail or external id becomes its primary one.
+WITH claimed AS (
+    INSERT INTO identity (org_id, sort, value, contact_id)
+    SELECT $1::bigint, u.sort, u.value, u.contact_id
+      FROM unnest($2::text[], $3::text[], $4::bigint[]) AS u(sort, value, contact_id)
+     ORDER BY u.sort, u.value
+    ON CONFLICT DO NOTHING
+    RETURNING sort, value, contact_id
+), filled AS (
+    UPDATE contact c
+       SET email = coalesce(c.email, n.email), external_id = coalesce(c.external_id, n.external_id), updated_at = $5::timestamptz
+      FROM (SELECT contact_id, min(value) FILTER (WHERE sort = 'email') AS email,
+                   min(value) FILTER (WHERE sort = 'external_id') AS external_id
+              FROM claimed GROUP BY contact_id) n
+     WHERE c.id = n.contact_id
+    RETURNING c.id
+), logged AS (
+    INSERT INTO change (org_id, contact_id, sort) SELECT $1::bigint, id, 'field' FROM filled
+)
+SELECT count(*) AS attached FROM claimed;
+
+-- name: record_fields
+-- Fields that were said; JSON null empties one. A row that would not change is left alone.
+WITH said AS (
+    SELECT u.id, u.doc, d.*
+      FROM unnest($2::bigint[], $3::jsonb[]) AS u(id, doc),
+           jsonb_to_record(u.doc) AS d(kind text, first_name text, last_name text, company_name text, phone text, language text,
+               country text, city text, postal_code text, birth_year smallint, birth_month smallint, birth_day smallint,
+               time_zone text, stage text)
+), written AS (
+    UPDATE contact c
+       SET kind = CASE WHEN s.doc ? 'kind' THEN s.kind ELSE c.kind END,
+           first_name = CASE WHEN s.doc ? 'first_name' THEN s.first_name ELSE c.first_name END,
+           last_name = CASE WHEN s.doc ? 'last_name' THEN s.last_name ELSE c.last_name END,
+           company_name = CASE WHEN s.doc ? 'company_name' THEN s.company_name ELSE c.company_name END,
+           phone = CASE WHEN s.doc ? 'phone' THEN s.phone ELSE c.phone END,
+           language = CASE WHEN s.doc ? 'language' THEN s.language ELSE c.language END,
+           country = CASE WHEN s.doc ? 'country' THEN s.country ELSE c.country END,
+           city = CASE WHEN s.doc ? 'city' THEN s.city ELSE c.city END,
+           postal_code = CASE WHEN s.doc ? 'postal_code' THEN s.postal_code ELSE c.postal_code END,
+           birth_year = CASE WHEN s.doc ? 'birth_month' THEN s.birth_year ELSE c.birth_year END,
+           birth_month = CASE WHEN s.doc ? 'birth_month' THEN s.birth_month ELSE c.birth_month END,
+           birth_day = CASE WHEN s.doc ? 'birth_month' THEN s.birth_day ELSE c.birth_day END,
+           time_zone = CASE WHEN s.doc ? 'time_zone' THEN s.time_zone ELSE c.time_zone END,
+           stage = CASE WHEN s.doc ? 'stage' THEN s.stage ELSE c.stage END,
+           updated_at = $4::timestamptz
+      FROM said s
+     WHERE c.id = s.id
+       AND (   (s.doc ? 'kind' AND s.kind IS DISTINCT FROM c.kind)
+            OR (s.doc ? 'first_name' AND s.first_name IS DISTINCT FROM c.first_name)
+            OR (s.doc ? 'last_name' AND s.last_name IS DISTINCT FROM c.last_name)
+            OR (s.doc ? 'company_name' AND s.company_name IS DISTINCT FROM c.company_name)
+            OR (s.doc ? 'phone' AND s.phone IS DISTINCT FROM c.phone)
+            OR (s.doc ? 'language' AND s.language IS DISTINCT FROM c.language)
+            OR (s.doc ? 'country' AND s.country IS DISTINCT FROM c.country)
+            OR (s.doc ? 'city' AND s.city IS DISTINCT FROM c.city)
+            OR (s.doc ? 'postal_code' AND s.postal_code IS DISTINCT FROM c.postal_code)
+            OR (s.doc ? 'birth_month' AND (s.birth_year, s.birth_month, s.birth_day)
+                    IS DISTINCT FROM (c.birth_year, c.birth_month, c.birth_day))
+            OR (s.doc ? 'time_zone' AND s.time_zone IS DISTINCT FROM c.time_zone)
+            OR (s.doc ? 'stage' AND s.stage IS DISTINCT FROM c.stage))
+    RETURNING c.id
+)
+INSERT INTO change (org_id, contact_id, sort) SELECT $1::bigint, id, 'field' FROM written;
+
+-- name: record_attrs
+-- Custom fields; the value lies in the array of its type, the other three hold null; all four null: the field is emptied.
+WITH said AS (
+    SELECT * FROM unnest($2::bigint[], $3::int[], $4::text[], $5::float8[], $6::date[], $7::bool[])
+        AS u(contact_id, field_id, value_text, value_number, value_date, value_boolean)
+), emptied AS (
+    DELETE FROM contact_attr a USING said s
+     WHERE a.contact_id = s.contact_id AND a.field_id = s.field_id
+       AND num_nonnulls(s.value_text, s.value_number, s.value_date, s.value_boolean) = 0
+    RETURNING a.contact_id
+), written AS (
+    INSERT INTO contact_attr AS a (org_id, contact_id, field_id, value_text, value_number, value_date, value_boolean)
+    SELECT $1::bigint, s.* FROM said s
+     WHERE num_nonnulls(s.value_text, s.value_number, s.value_date, s.value_boolean) = 1
+     ORDER BY s.contact_id, s.field_id
+    ON CONFLICT (contact_id, field_id) DO UPDATE
+       SET value_text = excluded.value_text, value_number = excluded.value_number, value_date = excluded.value_date,
+           value_boolean = excluded.value_boolean
+     WHERE (a.value_text, a.value_number, a.value_date, a.value_boolean) IS DISTINCT FROM
+           (excluded.value_text, excluded.value_number, excluded.value_date, excluded.value_boolean)
+    RETURNING a.contact_id
+)
+INSERT INTO change (org_id, contact_id, sort)
+SELECT DISTINCT $1::bigint, w.contact_id, 'field'
+  FROM (SELECT contact_id FROM emptied UNION ALL SELECT contact_id FROM written) w;
+
+-- name: record_tags
+WITH written AS (
+    INSERT INTO contact_tag (org_id, contact_id, tag, added_at)
+    SELECT $1::bigint, u.contact_id, u.tag, $4::timestamptz
+      FROM unnest($2::bigint[], $3::text[]) AS u(contact_id, tag) ORDER BY u.contact_id, u.tag
+    ON CONFLICT DO NOTHING RETURNING contact_id
+)
+INSERT INTO change (org_id, contact_id, sort) SELECT DISTINCT $1::bigint, contact_id, 'tag' FROM written;
+
+-- name: record_groups
+WITH written AS (
+    INSERT INTO contact_group (org_id, contact_id, name, added_at)
+    SELECT $1::bigint, u.contact_id, u.name, $4::timestamptz
+      FROM unnest($2::bigint[], $3::text[]) AS u(contact_id, name) ORDER BY u.contact_id, u.name
+    ON CONFLICT DO NOTHING RETURNING contact_id
+)
+INSERT INTO change (org_id, contact_id, sort) SELECT DISTINCT $1::bigint, contact_id, 'group' FROM written;
+
+-- name: record_consents
+-- An entry that says what already holds (same topic, same action) is not written again.
+WITH said AS (
+    SELECT u.*, t.id AS topic_id
+      FROM unnest($2::bigint[], $3::jsonb[]) AS u(contact_id, doc)
+      JOIN topic t ON t.name = u.doc->>'topic'
+), written AS (
+    INSERT INTO consent (org_id, contact_id, topic_id, action, purpose, wording, language, source, method, ip, user_agent, at)
+    SELECT $1::bigint, s.contact_id, s.topic_id, s.doc->>'action', coalesce(s.doc->>'purpose', ''), coalesce(s.doc->>'wording', ''),
+           coalesce(s.doc->>'language', ''), coalesce(s.doc->>'source', ''), coalesce(s.doc->>'method', ''),
+           s.doc->>'ip', s.doc->>'user_agent', coalesce((s.doc->>'at')::timestamptz, $4::timestamptz)
+      FROM said s
+     WHERE NOT EXISTS (SELECT FROM subscription b WHERE b.contact_id = s.contact_id AND b.topic_id = s.topic_id
+                          AND b.subscribed = (s.doc->>'action' = 'grant'))
+    RETURNING contact_id
+)
+INSERT INTO change (org_id, contact_id, sort) SELECT DISTINCT $1::bigint, contact_id, 'consent' FROM written;
+
+-- name: record_kinds
+-- Kinds that nobody used before.
+INSERT INTO kind (org_id, name)
+SELECT $1::bigint, n FROM unnest($2::text[]) AS n
+ WHERE NOT EXISTS (SELECT FROM kind k WHERE k.name = n)
+ ORDER BY n
+ON CONFLICT (org_id, name) DO NOTHING;
+
+-- name: record_interactions
+-- Who loses a key (to another request, or to an earlier row of this batch) is a duplicate and gets no id.
+WITH input AS (
+    SELECT nextval(pg_get_serial_sequence('lazo.interaction', 'id')) AS id, (u.ord - 1)::int AS ord, u.contact_id, k.id AS kind_id, u.occurred_at,
+           u.amount, u.amount_recorded, u.currency, u.source, u.key, u.data, u.quiet, u.campaign_id
+      FROM unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::text[],
+                  $10::jsonb[], $11::bool[], $12::bigint[]) WITH ORDINALITY
+           AS u(contact_id, kind, occurred_at, amount, amount_recorded, currency, source, key, data, quiet, campaign_id, ord)
+      JOIN kind k ON k.name = u.kind
+), claimed AS (
+    INSERT INTO interaction_key (org_id, source, key, contact_id, interaction_id)
+    SELECT $1::bigint, i.source, i.key, i.contact_id, i.id FROM input i WHERE i.key IS NOT NULL ORDER BY i.source, i.key
+    ON CONFLICT DO NOTHING RETURNING interaction_id
+), added AS (
+    INSERT INTO interaction (org_id, id, contact_id, kind_id, occurred_at, recorded_at, amount, amount_recorded, currency, source,
+                             campaign_id, data)
+    SELECT $1::bigint, i.id, i.contact_id, i.kind_id, i.occurred_at, $13::timestamptz, i.amount, i.amount_recorded, i.currency, i.source,
+           i.campaign_id, i.data
+      FROM input i
+     WHERE i.key IS NULL OR i.id IN (SELECT interaction_id FROM claimed)
+    RETURNING id
+), logged AS (
+    INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, quiet)
+    SELECT $1::bigint, i.contact_id, 'interaction', i.kind_id, i.id, i.quiet FROM input i JOIN added a ON a.id = i.id
+)
+SELECT i.ord, a.id FROM input i JOIN added a ON a.id = i.id;

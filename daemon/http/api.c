@@ -68,6 +68,8 @@ void api_answer_list(struct http_request *req, const struct pgres *res, int limi
     buf_init(&b, http_ctx(req), API_ANSWER_MAX);
     buf_str(&b, "{\"items\": [");
     for (int i = 0; i < shown; i++) {
+        if (pgres_null(res, i, "item"))
+            continue;
         buf_str(&b, i == 0 ? "\n" : ",\n");
         buf_str(&b, pgres_text(res, i, "item"));
     }
@@ -193,14 +195,18 @@ static void list_on_result(void *arg, const struct pgres *res)
 {
     struct asked *a = arg;
 
-    if (!api_failed(a->req, res))
+    if (api_failed(a->req, res))
+        return;
+    if (pgres_rows(res) == 0 && a->what != NULL)
+        api_not_found(a->app, a->req, a->what);
+    else
         api_answer_list(a->req, res, a->limit);
 }
 
 void api_list(struct app *app, struct http_request *req, enum query q, const struct pgargs *args,
-              int limit)
+              int limit, const char *what)
 {
-    struct asked *a = asked_new(app, req, NULL);
+    struct asked *a = asked_new(app, req, what);
 
     a->limit = limit;
     pgpool_query(app->pool, api_org(req), q, args, list_on_result, a);

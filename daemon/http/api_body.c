@@ -1,11 +1,11 @@
 /* api_body.c - reading a request's body field by field; see api.h. */
 #include "common/mem.h"
 #include "common/suggest.h"
+#include "common/text.h"
 #include "common/utf8.h"
 #include "common/yamlj.h"
 #include "daemon/http/api.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,6 +208,23 @@ bool api_body_name(struct api_body *b, const char *pointer, const char *name)
     return false;
 }
 
+bool api_body_title(struct api_body *b, const char *pointer, const char *name)
+{
+    size_t n = name == NULL ? 0 : strlen(name);
+    size_t characters = 0;
+    bool fits = utf8_valid(name == NULL ? "" : name, n);
+
+    for (size_t i = 0; fits && i < n; characters++) {
+        fits = (unsigned char)name[i] >= ' ' && name[i] != 0x7f && name[i] != '/';
+        i += utf8_length(name + i, n - i);
+    }
+    if (fits && characters >= 1 && characters <= 100)
+        return true;
+    diag_field(&b->mistakes, pointer,
+               "a name has 1 to 100 characters, no slash and no control characters among them");
+    return false;
+}
+
 bool api_body_ok(struct api_body *b)
 {
     if (!diag_any(&b->mistakes))
@@ -218,13 +235,7 @@ bool api_body_ok(struct api_body *b)
 
 static bool parse_id(const char *text, int64_t *ret_id)
 {
-    char *end;
-
-    if (*text < '0' || *text > '9')
-        return false;
-    errno = 0;
-    *ret_id = strtoll(text, &end, 10);
-    return errno == 0 && *end == '\0';
+    return text_int(text, ret_id) && *ret_id >= 0;
 }
 
 bool api_after(struct http_request *req, int64_t *ret_after)

@@ -1,12 +1,13 @@
 /* ast.h - a compiled template: what the parser makes and the renderer walks.
  *
- * All of it is the child of the struct template and never changes after the parser. Places are byte offsets into
- * its text. */
+ * All of it is the child of the struct template and never changes after the parser. Places are byte
+ * offsets into its text. */
 #ifndef LAZO_COMMON_TEMPLATE_AST_H
 #define LAZO_COMMON_TEMPLATE_AST_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "common/template/value.h"
 
@@ -18,6 +19,16 @@ struct name {
     const char *s;
     size_t n;
 };
+
+static inline bool name_same(struct name a, struct name b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.s, b.s, a.n) == 0);
+}
+
+static inline bool name_is(struct name a, const char *word)
+{
+    return name_same(a, (struct name){word, strlen(word)});
+}
 
 enum expr_kind { EXPR_LITERAL, EXPR_PATH, EXPR_RANGE };
 
@@ -94,8 +105,8 @@ struct expr_list {
 };
 
 struct branch {
-    struct test *test; /* of if; NULL: else */
-    bool negate;       /* unless */
+    struct test *test;       /* of if; NULL: else */
+    bool negate;             /* unless */
     struct expr_list values; /* of case; none: else */
     struct node *body;
     struct branch *next;
@@ -127,11 +138,13 @@ struct partial_spec {
 
 struct node {
     enum node_kind kind;
+    bool blank; /* shows nothing whatever the data */
     size_t at;
     struct node *next;
-    struct name text;      /* NODE_TEXT; the name of assign, capture, increment, decrement, the cycle's key */
-    struct chain chain;    /* NODE_OUTPUT, NODE_ASSIGN */
-    struct node *body;     /* NODE_CAPTURE, NODE_FOR, NODE_TABLEROW, NODE_IFCHANGED */
+    struct name
+        text; /* NODE_TEXT; the name of assign, capture, increment, decrement, the cycle's key */
+    struct chain chain;      /* NODE_OUTPUT, NODE_ASSIGN */
+    struct node *body;       /* NODE_CAPTURE, NODE_FOR, NODE_TABLEROW, NODE_IFCHANGED */
     struct branch *branches; /* NODE_IF, NODE_CASE */
     struct expr *subject;    /* NODE_CASE; the group of NODE_CYCLE or NULL */
     struct expr_list values; /* NODE_CYCLE */
@@ -139,7 +152,8 @@ struct node {
     struct partial_spec *partial;
 };
 
-struct template {
+struct template
+{
     const char *source;
     size_t n;
     struct node *root;
@@ -149,13 +163,11 @@ struct template {
 
 /* template_place() - 1-based line and column (in characters) of the byte offset `at`. */
 void template_place(const char *source, size_t at, int *ret_line, int *ret_column);
-/* template_path() - the fixed beginning of a path, "contact.first_name", child of `ctx`; NULL where it has none. */
+/* template_path() - the fixed beginning of a path, "contact.first_name", child of `ctx`; NULL where
+ * it has none. */
 char *template_path(const void *ctx, const struct expr *);
 
-/* filter_find() - NULL where there is none. */
-const struct filter *filter_find(const char *name, size_t n);
-/* The filter or tag whose name is nearly that, or NULL. */
-const char *filter_near(const char *name, size_t n);
-const char *tag_near(const char *name, size_t n);
+/* filter_lookup() - NULL where there is none of that name. */
+const struct filter *filter_lookup(struct name);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/template/ascii.h"
 
 struct decimal decimal_int(int64_t i)
 {
@@ -131,17 +132,12 @@ bool decimal_double(double x, struct decimal *ret_d)
     return true;
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 struct decimal decimal_lenient(const char *s, size_t n)
 {
     struct decimal d = {0};
-    while (n > 0 && is_space(*s))
+    while (n > 0 && ascii_space(*s))
         s++, n--;
-    while (n > 0 && is_space(s[n - 1]))
+    while (n > 0 && ascii_space(s[n - 1]))
         n--;
     size_t i = n > 0 && (*s == '-' || *s == '+') ? 1 : 0;
     size_t start = i;
@@ -180,8 +176,8 @@ bool decimal_multiply(struct decimal a, struct decimal b, struct decimal *ret_d)
 {
     a = trimmed(a);
     b = trimmed(b);
-    if (__builtin_mul_overflow(a.digits, b.digits, &a.digits) ||
-        !bounded(a.digits) || a.scale + b.scale > DECIMAL_SCALE_MAX)
+    if (__builtin_mul_overflow(a.digits, b.digits, &a.digits) || !bounded(a.digits) ||
+        a.scale + b.scale > DECIMAL_SCALE_MAX)
         return false;
     a.scale += b.scale;
     a.real |= b.real;

@@ -6,16 +6,12 @@
 #include <string.h>
 #include <unicode/uchar.h>
 
+#include "common/template/ascii.h"
 #include "common/utf8.h"
-
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
 
 static bool is_word(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    return ascii_letter(c) || ascii_digit(c) || c == '_';
 }
 
 static bool starts(const struct scanner *s, size_t at, const char *two)
@@ -35,7 +31,7 @@ static size_t find(const struct scanner *s, size_t at, const char *two)
 /* name_tag() - splits the word off the front of piece's text. */
 static void name_tag(const char *source, struct piece *p)
 {
-    while (p->from < p->to && is_space(source[p->from]))
+    while (p->from < p->to && ascii_space(source[p->from]))
         p->from++;
     p->name = p->from;
     if (p->from < p->to && source[p->from] == '#')
@@ -49,7 +45,7 @@ static void name_tag(const char *source, struct piece *p)
 static struct piece next_line(struct scanner *s)
 {
     struct piece p = {.kind = PIECE_END, .at = s->end};
-    while (s->at < s->end && is_space(s->source[s->at]))
+    while (s->at < s->end && ascii_space(s->source[s->at]))
         s->at++;
     if (s->at == s->end)
         return p;
@@ -69,12 +65,12 @@ static struct piece next_text(struct scanner *s)
         at++;
     s->at = p.to = at;
     if (s->trim) {
-        while (p.from < p.to && is_space(s->source[p.from]))
+        while (p.from < p.to && ascii_space(s->source[p.from]))
             p.from++;
     }
     s->trim = false;
     if (at + 2 < s->end && s->source[at + 2] == '-') {
-        while (p.to > p.from && is_space(s->source[p.to - 1]))
+        while (p.to > p.from && ascii_space(s->source[p.to - 1]))
             p.to--;
     }
     return p;
@@ -94,11 +90,15 @@ static struct piece next_markup(struct scanner *s, bool tag)
     s->at = close + 2;
     s->trim = close > p.from && s->source[close - 1] == '-';
     p.to = s->trim ? close - 1 : close;
-    if (close < p.from) /* "{{-}}": the hyphen trims both sides */
-        p.from = p.to = close, s->trim = true;
     if (tag)
         name_tag(s->source, &p);
     return p;
+}
+
+void scanner_skip_text(struct scanner *s)
+{
+    if (!s->lines)
+        s->at = find(s, s->at, "{%");
 }
 
 struct piece scanner_next(struct scanner *s)
@@ -122,12 +122,12 @@ bool scanner_verbatim(struct scanner *s, const char *word, size_t *ret_from, siz
         size_t at = open + 2;
         if (at < s->end && s->source[at] == '-')
             at++;
-        while (at < s->end && is_space(s->source[at]))
+        while (at < s->end && ascii_space(s->source[at]))
             at++;
         if (at + n > s->end || memcmp(s->source + at, word, n) != 0)
             continue;
         at += n;
-        while (at < s->end && is_space(s->source[at]))
+        while (at < s->end && ascii_space(s->source[at]))
             at++;
         bool trim = at < s->end && s->source[at] == '-';
         if (!starts(s, at + trim, "%}"))
@@ -140,12 +140,13 @@ bool scanner_verbatim(struct scanner *s, const char *word, size_t *ret_from, siz
     return false;
 }
 
-/* --- tokens ------------------------------------------------------------------------------------- */
+/* --- tokens -------------------------------------------------------------------------------------
+ */
 
 /* space_at() - bytes of white space at `at`; the no-break space that editors put in counts. */
 static size_t space_at(const char *s, size_t at, size_t end)
 {
-    if (at < end && is_space(s[at]))
+    if (at < end && ascii_space(s[at]))
         return 1;
     return at + 2 <= end && memcmp(s + at, "\xC2\xA0", 2) == 0 ? 2 : 0;
 }
@@ -156,8 +157,7 @@ static size_t letter_at(const char *s, size_t at, size_t end, bool first)
     if (at >= end)
         return 0;
     if ((unsigned char)s[at] < 0x80)
-        return is_word(s[at]) ? (first && s[at] >= '0' && s[at] <= '9' ? 0 : 1)
-                              : (!first && s[at] == '-');
+        return is_word(s[at]) ? !(first && ascii_digit(s[at])) : (!first && s[at] == '-');
     size_t n = utf8_length(s + at, end - at);
     return n > 0 && u_isalnum((UChar32)utf8_decode(s + at, n)) ? n : 0;
 }
@@ -179,7 +179,7 @@ static struct token name_token(const char *s, size_t at, size_t end)
 
 static bool digit_at(const char *s, size_t at, size_t end)
 {
-    return at < end && s[at] >= '0' && s[at] <= '9';
+    return at < end && ascii_digit(s[at]);
 }
 
 static struct token number_token(const char *s, size_t at, size_t end)
@@ -211,15 +211,14 @@ static struct token sign_token(const char *s, size_t at, size_t end)
     static const struct {
         char sign;
         enum token_kind kind;
-    } SIGNS[] = {{'<', TOKEN_OPERATOR},    {'>', TOKEN_OPERATOR},    {'=', TOKEN_EQUALS},
-                 {'.', TOKEN_DOT},         {',', TOKEN_COMMA},       {':', TOKEN_COLON},
-                 {'|', TOKEN_PIPE},        {'[', TOKEN_OPEN_SQUARE}, {']', TOKEN_CLOSE_SQUARE},
+    } SIGNS[] = {{'<', TOKEN_OPERATOR},   {'>', TOKEN_OPERATOR},    {'=', TOKEN_EQUALS},
+                 {'.', TOKEN_DOT},        {',', TOKEN_COMMA},       {':', TOKEN_COLON},
+                 {'|', TOKEN_PIPE},       {'[', TOKEN_OPEN_SQUARE}, {']', TOKEN_CLOSE_SQUARE},
                  {'(', TOKEN_OPEN_ROUND}, {')', TOKEN_CLOSE_ROUND}};
     for (size_t i = 0; at + 2 <= end && i < sizeof PAIRS / sizeof *PAIRS; i++) {
         if (memcmp(s + at, PAIRS[i], 2) == 0)
-            return (struct token){.kind = s[at] == '.' ? TOKEN_DOTS : TOKEN_OPERATOR,
-                                  .at = at,
-                                  .end = at + 2};
+            return (struct token){
+                .kind = s[at] == '.' ? TOKEN_DOTS : TOKEN_OPERATOR, .at = at, .end = at + 2};
     }
     for (size_t i = 0; i < sizeof SIGNS / sizeof *SIGNS; i++) {
         if (s[at] == SIGNS[i].sign)

@@ -10,8 +10,9 @@ enum piece_kind { PIECE_TEXT, PIECE_OUTPUT, PIECE_TAG, PIECE_END };
 
 struct piece {
     enum piece_kind kind;
-    size_t at;       /* where it begins, delimiter included */
-    size_t from, to; /* the text; or what stands between the delimiters, without the name of a tag */
+    size_t at; /* where it begins, delimiter included */
+    size_t from,
+        to; /* the text; or what stands between the delimiters, without the name of a tag */
     size_t name, name_n;
     const char *error; /* what is wrong with it, or NULL */
 };
@@ -24,7 +25,10 @@ struct scanner {
 };
 
 struct piece scanner_next(struct scanner *);
-/* scanner_verbatim() - the text up to {% word %}, which is passed too; false where it does not come. */
+/* scanner_skip_text() - on to the next tag. */
+void scanner_skip_text(struct scanner *);
+/* scanner_verbatim() - the text up to {% word %}, which is passed too; false where it does not
+ * come. */
 bool scanner_verbatim(struct scanner *, const char *word, size_t *ret_from, size_t *ret_to);
 
 enum token_kind {

@@ -6,10 +6,12 @@
 
 #include "common/buf.h"
 #include "common/mem.h"
+#include "common/template/ascii.h"
 #include "common/utf8.h"
 
 #define ARENA_BLOCK 16384
-/* JSON deeper than this prints as if it ended there: jansson's own bound is 2048, each level of which costs stack. */
+/* JSON deeper than this prints as if it ended there: jansson's own bound is 2048, each level of
+ * which costs stack. */
 #define PRINT_DEPTH 200
 
 void *arena_alloc(struct arena *a, size_t n)
@@ -128,7 +130,7 @@ static bool is_empty(struct value v, bool blank)
     switch (v.kind) {
     case VALUE_TEXT:
         for (size_t i = 0; i < v.text.n; i++) {
-            if (!blank || (v.text.s[i] != ' ' && (v.text.s[i] < '\t' || v.text.s[i] > '\r')))
+            if (!blank || !ascii_space(v.text.s[i]))
                 return false;
         }
         return true;
@@ -239,11 +241,13 @@ const char *value_kind_name(struct value v)
     bug("value of kind %d", (int)v.kind);
 }
 
-/* --- as text ------------------------------------------------------------------------------------ */
+/* --- as text ------------------------------------------------------------------------------------
+ */
 
 static void print(struct buf *out, struct value v, bool inspect, int depth);
 
-/* print_json() - an array or object of the data; scalars within it need no arena but where a double is out of bounds. */
+/* print_json() - an array or object of the data; scalars within it need no arena but where a double
+ * is out of bounds. */
 static void print_json(struct buf *out, json_t *json, bool inspect, int depth)
 {
     char block[64];
@@ -356,7 +360,8 @@ void value_inspect(struct buf *out, struct value v)
     print(out, v, true, 0);
 }
 
-/* --- taken apart -------------------------------------------------------------------------------- */
+/* --- taken apart --------------------------------------------------------------------------------
+ */
 
 size_t value_count(struct value v)
 {

@@ -1,8 +1,8 @@
 /* value.h - the values that a template works with.
  *
- * Values are passed by value; what they point to lives in the caller's JSON, in the compiled template or in the
- * arena of the rendering, and all of these outlive the rendering's last step. JSON is only ever read, without
- * touching its reference counts, so that threads may share it. */
+ * Values are passed by value; what they point to lives in the caller's JSON, in the compiled
+ * template or in the arena of the rendering, and all of these outlive the rendering's last step.
+ * JSON is only ever read, without touching its reference counts, so that threads may share it. */
 #ifndef LAZO_COMMON_TEMPLATE_VALUE_H
 #define LAZO_COMMON_TEMPLATE_VALUE_H
 
@@ -65,8 +65,8 @@ struct loop {
     const struct loop *parent;
 };
 
-/* arena - memory that is freed as a whole, with a maximum that is noticed rather than enforced: beyond it `full` is
- * true, and whoever steps through the template stops. */
+/* arena - memory that is freed as a whole, with a maximum that is noticed rather than enforced:
+ * beyond it `full` is true, and whoever steps through the template stops. */
 struct arena {
     const void *ctx; /* owner of the blocks */
     char *at;
@@ -95,16 +95,19 @@ bool value_equal(struct value, struct value);
 bool value_compare(struct value, struct value, int *ret_order);
 const char *value_kind_name(struct value); /* for messages: "a text", "a number" */
 
-/* value_print() - appends what an output shows; value_inspect() - as within a printed object: texts in quotes. */
+/* value_print() - appends what an output shows; value_inspect() - as within a printed object: texts
+ * in quotes. */
 void value_print(struct buf *, struct value);
 void value_inspect(struct buf *, struct value);
 
 /* How many items `for` would see, and the i-th of them. Objects give pairs [key, value]. */
 size_t value_count(struct value);
 struct value value_item(struct arena *, struct value, size_t i);
-/* value_pairs() - an object as a list of pairs, so that each item is at hand; other values as they are. */
+/* value_pairs() - an object as a list of pairs, so that each item is at hand; other values as they
+ * are. */
 struct value value_pairs(struct arena *, struct value);
-/* value_get() - the property of that name, `size`, `first` and `last` included; undefined where there is none. */
+/* value_get() - the property of that name, `size`, `first` and `last` included; undefined where
+ * there is none. */
 struct value value_get(struct arena *, struct value, const char *name, size_t n);
 /* value_index() - value[key]. */
 struct value value_index(struct arena *, struct value, struct value key);

@@ -63,14 +63,17 @@ const void *http_ctx(const struct http_request *);
 const struct http_caller *http_caller(const struct http_request *);
 enum http_method http_method(const struct http_request *);
 const char *http_path(const struct http_request *);
-const char *http_param(const struct http_request *, const char *name);  /* {name} of the path, decoded; NUL and control characters were refused */
+const char *http_param(const struct http_request *, const char *name);  /* {name} of the path, decoded; NUL and control characters were refused. NULL where the route has no such name */
 bool http_param_int(const struct http_request *, const char *name, int64_t *ret);
 const char *http_query(const struct http_request *, const char *name);  /* of the query string, decoded; or NULL */
+bool http_query_int(const struct http_request *, const char *name, int64_t *ret); /* false: not there, or no number */
 const char *http_header(const struct http_request *, const char *name); /* or NULL */
 const char *http_client_address(const struct http_request *);
 const char *http_body(const struct http_request *, size_t *ret_n);
 /* http_json() - the body as JSON (strict: UTF-8, no duplicate keys, depth ≤ 64); NULL where it is none: the problem was then already answered. Owned by the request. */
 json_t *http_json(struct http_request *);
+/* http_json_parse() - the same for `n` bytes of any text; a new reference, or NULL and a line in `d`. Pure. */
+json_t *http_json_parse(const char *s, size_t n, struct diag *d);
 /* http_form() - a field of an application/x-www-form-urlencoded or multipart/form-data body; or NULL. */
 const char *http_form(struct http_request *, const char *name);
 /* http_limit() - "limit" of the query (default 50, at most 1000); false and 400 answered where it is no number in range. */

@@ -1,0 +1,407 @@
+/* http_serve.c - a request from its first line to its handler: the checks of its head, the token,
+ * the body. See http_request.h for its stages.
+ *
+ * libmicrohttpd calls http_serve() once when the head is there, then with each piece of the body,
+ * then once more when the request is complete; and again after each resume. It accepts what a proxy
+ * in front of us might frame differently (two Content-Length, Content-Length with
+ * Transfer-Encoding, odd header names): all that is refused here. */
+#include "daemon/http/http_request.h"
+
+#include "common/clock.h"
+#include "common/mem.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sodium.h>
+#include <string.h>
+#include <strings.h>
+#include <utlist.h>
+
+/* Routes without a token take forms only. */
+#define PUBLIC_BODY_MAX ((size_t)64 * 1024)
+
+void http_stage_set(struct http_request *r, enum http_stage stage)
+{
+    static const char *const names[] = {
+#define X(name) #name,
+        HTTP_STAGES(X)
+#undef X
+    };
+
+    if (stage <= r->stage)
+        bug("a request goes from %s to %s", names[r->stage], names[stage]);
+    r->stage = stage;
+}
+
+static int request_destroy(struct http_request *r)
+{
+    http_answer_drop(r);
+    json_decref(r->json);
+    return 0;
+}
+
+void *http_arrived(void *arg, const char *target, struct MHD_Connection *mhd)
+{
+    struct http *h = arg;
+    struct http_request *r = mem_new(h, struct http_request);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    talloc_set_destructor(r, request_destroy);
+    r->http = h;
+    r->mhd = mhd;
+    r->connection = info->socket_context;
+    r->connection->request = r;
+    r->connection->since_us = clock_monotonic_us();
+    r->target = mem_strdup(r, target);
+    DL_APPEND(h->requests, r);
+    h->in_flight++;
+    return r;
+}
+
+/* --- the head
+ * ------------------------------------------------------------------------------------- */
+
+struct head {
+    struct http_request *request;
+    const char *why; /* NULL: nothing is wrong */
+    const char *authorization, *forwarded_for;
+    bool has_length, has_body, chunked;
+    unsigned hosts;
+    uint64_t length;
+};
+
+static bool is_token(const char *s)
+{
+    static const char also[] = "!#$%&'*+-.^_`|~";
+
+    if (*s == '\0')
+        return false;
+    for (; *s != '\0'; s++)
+        if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
+              strchr(also, *s) != NULL))
+            return false;
+    return true;
+}
+
+static void head_length(struct head *head, const char *value)
+{
+    size_t n = strspn(value, "0123456789");
+
+    if (head->has_length)
+        head->why = "more than one Content-Length";
+    else if (n == 0 || n > 18 || value[n] != '\0')
+        head->why = "Content-Length is no number";
+    head->has_length = true;
+    if (head->why == NULL)
+        head->length = strtoull(value, NULL, 10);
+}
+
+static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *name,
+                                 const char *value)
+{
+    struct head *head = arg;
+
+    (void)kind;
+    if (value == NULL)
+        value = "";
+    if (!is_token(name))
+        head->why = "a header's name is malformed";
+    for (const char *s = value; *s != '\0'; s++)
+        if (((unsigned char)*s < 0x20 && *s != '\t') || *s == 0x7f)
+            head->why = "a header's value holds control characters";
+    if (strcasecmp(name, "Content-Length") == 0)
+        head_length(head, value);
+    else if (strcasecmp(name, "Transfer-Encoding") == 0) {
+        if (head->chunked || strcasecmp(value, "chunked") != 0)
+            head->why = "the Transfer-Encoding is not known";
+        head->chunked = true;
+    } else if (strcasecmp(name, "Host") == 0)
+        head->hosts++;
+    else if (strcasecmp(name, "Authorization") == 0 && head->authorization == NULL)
+        head->authorization = value;
+    else if (strcasecmp(name, "X-Forwarded-For") == 0)
+        head->forwarded_for = value;
+    return head->why == NULL ? MHD_YES : MHD_NO;
+}
+
+/* head_read() - what the headers say; `why` says what is wrong with them. */
+static void head_read(struct http_request *r, const char *version, struct head *ret_head)
+{
+    *ret_head = (struct head){.request = r};
+    MHD_get_connection_values(r->mhd, MHD_HEADER_KIND, on_header, ret_head);
+    if (ret_head->why != NULL)
+        return;
+    if (ret_head->chunked && ret_head->has_length)
+        ret_head->why = "Content-Length beside Transfer-Encoding";
+    else if (ret_head->chunked && strcmp(version, MHD_HTTP_VERSION_1_1) != 0)
+        ret_head->why = "Transfer-Encoding needs HTTP/1.1";
+    else if (ret_head->hosts > 1)
+        ret_head->why = "more than one Host";
+    ret_head->has_body = ret_head->chunked || ret_head->length > 0;
+}
+
+/* peer_address() - the client's. A proxy on this machine is believed when it says for whom it asks.
+ */
+static const char *peer_address(struct http_request *r, const char *forwarded_for)
+{
+    const struct sockaddr *peer =
+        MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    socklen_t n =
+        peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    char host[NI_MAXHOST];
+    unsigned char bytes[sizeof(struct in6_addr)];
+
+    if (getnameinfo(peer, n, host, sizeof host, NULL, 0, NI_NUMERICHOST) != 0)
+        return "";
+    if (forwarded_for != NULL && (strcmp(host, "127.0.0.1") == 0 || strcmp(host, "::1") == 0)) {
+        const char *comma = strrchr(forwarded_for, ',');
+        const char *last = comma != NULL ? comma + 1 : forwarded_for;
+
+        last += strspn(last, " \t");
+        if (inet_pton(AF_INET, last, bytes) == 1 || inet_pton(AF_INET6, last, bytes) == 1)
+            return mem_strdup(r, last);
+    }
+    return mem_strdup(r, host);
+}
+
+/* --- who asks
+ * --------------------------------------------------------------------------------------- */
+
+/* Basic (RFC 7617): the token is the user name. */
+static const char *basic_token(struct http_request *r, const char *encoded)
+{
+    size_t n = strlen(encoded), len;
+    char *out = mem_array(r, char, n + 1);
+
+    if (sodium_base642bin((unsigned char *)out, n, encoded, n, NULL, &len, NULL,
+                          sodium_base64_VARIANT_ORIGINAL) != 0)
+        return NULL;
+    out[len] = '\0';
+    out[strcspn(out, ":")] = '\0';
+    return out;
+}
+
+static const char *token_of(struct http_request *r, const char *authorization)
+{
+    const char *value;
+
+    if (authorization == NULL)
+        return NULL;
+    value = authorization + strcspn(authorization, " ");
+    value += strspn(value, " ");
+    if (strncasecmp(authorization, "Bearer ", 7) == 0)
+        return mem_strdup(r, value);
+    if (strncasecmp(authorization, "Basic ", 6) == 0)
+        return basic_token(r, value);
+    return NULL;
+}
+
+static int role_rank(const char *role)
+{
+    static const char *const roles[] = {"reader", "recorder", "editor", "owner"};
+
+    for (int i = 0; i < (int)(sizeof roles / sizeof roles[0]); i++)
+        if (strcmp(role, roles[i]) == 0)
+            return i;
+    return -1;
+}
+
+void http_authorised(struct http_request *r, const struct http_caller *caller)
+{
+    if (r->stage != HTTP_STAGE_authorising || r->response != NULL)
+        bug("authorised twice");
+    if (role_rank(caller->role) < role_rank(r->route->role)) {
+        http_problem(r, 403, NULL, "This needs the role \"%s\"; the token has \"%s\".",
+                     r->route->role, caller->role);
+        return;
+    }
+    r->caller = *caller;
+    r->owed = false;
+    http_resume(r);
+    http_settle(r);
+}
+
+static void authorise(struct http_request *r, const char *authorization)
+{
+    const char *token = token_of(r, authorization);
+
+    http_stage_set(r, HTTP_STAGE_authorising);
+    r->owed = true;
+    if (token == NULL || token[0] == '\0')
+        http_problem(r, 401, NULL, "A token is needed: Authorization: Bearer TOKEN.");
+    else
+        r->http->options.authorise(r->http->options.arg, r, token);
+}
+
+/* --- the request
+ * -------------------------------------------------------------------------------------- */
+
+static bool method_parse(const char *s, enum http_method *ret)
+{
+    static const struct {
+        const char *name;
+        enum http_method method;
+    } methods[] = {{"GET", HTTP_GET}, {"HEAD", HTTP_GET},    {"POST", HTTP_POST},
+                   {"PUT", HTTP_PUT}, {"PATCH", HTTP_PATCH}, {"DELETE", HTTP_DELETE}};
+
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        if (strcmp(s, methods[i].name) == 0) {
+            *ret = methods[i].method;
+            return true;
+        }
+    return false;
+}
+
+/* find_route() - false where the path or the method is not known; that was answered then. */
+static bool find_route(struct http_request *r, const char *method)
+{
+    unsigned allowed;
+    bool known = method_parse(method, &r->method);
+
+    r->route = http_route_find(r->http->options.routes, &r->uri, r->method, &allowed);
+    if (known && r->route != NULL)
+        return true;
+    if (allowed == 0) {
+        http_problem(r, 404, NULL, "There is nothing at this path.");
+        return false;
+    }
+    http_set_header(r, "Allow", http_allow(r, allowed));
+    http_problem(r, 405, NULL, "This path does not answer %s.", known ? method : "this method");
+    return false;
+}
+
+/* arrived() - the checks that need no body. What is wrong is answered. */
+static void arrived(struct http_request *r, const char *method, const char *version)
+{
+    struct head head;
+    size_t max;
+
+    head_read(r, version, &head);
+    r->has_body = head.has_body;
+    r->address = peer_address(r, head.forwarded_for);
+    if (head.why != NULL) {
+        http_refuse(r, head.why);
+        return;
+    }
+    if (!http_uri_parse(r, r->target, &r->uri)) {
+        http_problem(r, 400, NULL, "The path or query is malformed.");
+        return;
+    }
+    if (!find_route(r, method))
+        return;
+    max = (size_t)settings_int(r->http->options.settings, "limits.body");
+    if (r->route->role == NULL && max > PUBLIC_BODY_MAX)
+        max = PUBLIC_BODY_MAX;
+    r->body_max = max;
+    if (head.length > max)
+        http_problem(r, 413, NULL, "The body is larger than %zu bytes.", max);
+    else if (r->route->role != NULL)
+        authorise(r, head.authorization);
+}
+
+static enum MHD_Result queue(struct http_request *r)
+{
+    enum MHD_Result ok;
+
+    http_stage_set(r, HTTP_STAGE_answered);
+    r->connection->since_us = clock_monotonic_us();
+    if (r->close || r->http->stopping)
+        MHD_add_response_header(r->response, MHD_HTTP_HEADER_CONNECTION, "close");
+    if (r->status >= 100 && r->status < 600)
+        r->http->answers[r->status / 100]++;
+    ok = MHD_queue_response(r->mhd, (unsigned)r->status, r->response);
+    MHD_destroy_response(r->response);
+    r->response = NULL;
+    return ok;
+}
+
+static enum MHD_Result suspend(struct http_request *r)
+{
+    r->connection->since_us = 0;
+    r->suspended = true;
+    MHD_suspend_connection(r->mhd);
+    return MHD_YES;
+}
+
+/* head_done() - the head is judged. An answer that is known already goes out before a body is read;
+ * without a body it waits for the request's end, since an early answer ends the connection. */
+static enum MHD_Result head_done(struct http_request *r)
+{
+    http_stage_set(r, HTTP_STAGE_reading);
+    r->connection->since_us = clock_monotonic_us();
+    if (r->response == NULL || !(r->has_body || r->close))
+        return MHD_YES;
+    r->close = true;
+    return queue(r);
+}
+
+static void consume(struct http_request *r, const char *piece, size_t n)
+{
+    if (r->response != NULL || r->too_large)
+        return;
+    if (r->body.data == NULL)
+        buf_init(&r->body, r, r->body_max);
+    buf_add(&r->body, piece, n);
+    if (buf_full(&r->body)) {
+        r->too_large = true;
+        buf_done(&r->body);
+    }
+}
+
+static enum MHD_Result complete(struct http_request *r)
+{
+    if (r->too_large && r->response == NULL) {
+        r->close = true;
+        http_problem(r, 413, NULL, "The body is larger than %zu bytes.", r->body_max);
+    }
+    if (r->response != NULL)
+        return queue(r);
+    http_stage_set(r, HTTP_STAGE_handling);
+    r->owed = true;
+    r->route->handler(r->http->options.arg, r);
+    return r->response != NULL ? queue(r) : suspend(r);
+}
+
+static enum MHD_Result serve(struct http_request *r, const char *method, const char *version,
+                             const char *upload, size_t *upload_n)
+{
+    if (*upload_n > 0) {
+        consume(r, upload, *upload_n);
+        *upload_n = 0;
+        return MHD_YES;
+    }
+    switch (r->stage) {
+    case HTTP_STAGE_arrived:
+        arrived(r, method, version);
+        return r->owed ? suspend(r) : head_done(r);
+    case HTTP_STAGE_authorising:
+        return head_done(r);
+    case HTTP_STAGE_reading:
+        return complete(r);
+    case HTTP_STAGE_handling:
+        return queue(r);
+    case HTTP_STAGE_answered:
+        return MHD_YES;
+    }
+    return MHD_NO;
+}
+
+enum MHD_Result http_serve(void *arg, struct MHD_Connection *mhd, const char *url,
+                           const char *method, const char *version, const char *upload,
+                           size_t *upload_n, void **request)
+{
+    struct http_request *r = *request;
+    enum MHD_Result ok;
+
+    (void)arg;
+    (void)mhd;
+    (void)url;
+    if (r == NULL)
+        return MHD_NO;
+    r->inside = true;
+    ok = serve(r, method, version, upload, upload_n);
+    r->inside = false;
+    return ok;
+}

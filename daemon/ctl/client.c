@@ -1,0 +1,297 @@
+/* client.c - see client.h. */
+#include "daemon/ctl/client.h"
+
+#include "common/buf.h"
+#include "common/mem.h"
+#include "common/text.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ANSWER_MAX ((size_t)256 << 20)
+#define FILE_MAX   4096
+
+struct client {
+    CURL *curl;
+    struct curl_slist *headers;
+    const char *url;
+    const char *token; /* or NULL */
+    bool quiet;
+};
+
+static int client_close(struct client *c)
+{
+    curl_easy_cleanup(c->curl);
+    return 0;
+}
+
+struct client *client_new(const void *ctx, const char *url, const char *token)
+{
+    struct client *c = mem_new(ctx, struct client);
+    size_t n = strlen(url);
+
+    while (n > 0 && url[n - 1] == '/')
+        n--;
+    c->url = mem_strndup(c, url, n);
+    c->token = token != NULL ? mem_strdup(c, token) : NULL;
+    c->curl = mem_must(curl_easy_init());
+    talloc_set_destructor(c, client_close);
+    return c;
+}
+
+void client_quiet(struct client *c)
+{
+    c->quiet = true;
+}
+
+/* The one line of a file of the home. */
+static char *home_line(const void *ctx, const char *home, const char *name)
+{
+    char *path = mem_printf(ctx, "%s/%s", home, name);
+    size_t n;
+    char *line = text_file_read(ctx, path, FILE_MAX, &n);
+
+    if (line == NULL) {
+        fprintf(stderr, "lazoctl: %s: %s\n", path, strerror(errno));
+        return NULL;
+    }
+    return text_trim(line);
+}
+
+static struct client *open_home(const void *ctx, const char *home)
+{
+    const char *url = home_line(ctx, home, "url");
+    const char *token = url == NULL ? NULL : home_line(ctx, home, "token");
+
+    return token == NULL ? NULL : client_new(ctx, url, token);
+}
+
+struct client *client_open(const void *ctx, const char *home)
+{
+    const char *url = getenv("LAZO_URL");
+
+    if (home != NULL)
+        return open_home(ctx, home);
+    if (url != NULL)
+        return client_new(ctx, url, getenv("LAZO_TOKEN"));
+    if (getenv("LAZO_HOME") != NULL)
+        return open_home(ctx, getenv("LAZO_HOME"));
+    fputs("lazoctl: which instance? Say --home DIR, or set LAZO_URL and LAZO_TOKEN, or LAZO_HOME\n",
+          stderr);
+    return NULL;
+}
+
+char *client_path(const void *ctx, const char *format, ...)
+{
+    struct buf path;
+    va_list ap;
+
+    buf_init(&path, ctx, 1 << 20);
+    va_start(ap, format);
+    for (const char *p = format; *p != '\0'; p++) {
+        if (p[0] == '%' && p[1] == 's') {
+            const char *word = va_arg(ap, const char *);
+            char *escaped = mem_must(curl_easy_escape(NULL, word, (int)strlen(word)));
+
+            buf_str(&path, escaped);
+            curl_free(escaped);
+            p++;
+        } else {
+            buf_char(&path, *p);
+        }
+    }
+    va_end(ap);
+    return buf_take(&path, ctx);
+}
+
+/* --- one request
+ * ---------------------------------------------------------------------------------- */
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
+{
+    struct buf *body = arg;
+
+    buf_add(body, bytes, size * n);
+    return buf_full(body) ? 0 : size * n;
+}
+
+static int answer_free(struct answer *a)
+{
+    json_decref(a->body);
+    return 0;
+}
+
+static void header_add(struct curl_slist **headers, const char *name, const char *value)
+{
+    MEM_SCOPED char *line = mem_printf(NULL, "%s: %s", name, value);
+
+    *headers = mem_must(curl_slist_append(*headers, line));
+}
+
+/* What a request's handle is told, but for its body. */
+static void request_prepare(struct client *c, const char *method, const char *url, struct buf *body,
+                            struct curl_slist *headers)
+{
+    curl_easy_reset(c->curl); /* keeps the connection */
+    curl_easy_setopt(c->curl, CURLOPT_URL, url);
+    curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, body);
+    curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT, 10L);
+    curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, 300L);
+    curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+}
+
+static CURLcode request_perform(struct client *c, const char *method, const char *url,
+                                const char *content_type, const char *body, size_t n,
+                                struct buf *answer)
+{
+    struct curl_slist *headers = NULL;
+    CURLcode rc;
+
+    if (c->token != NULL) {
+        MEM_SCOPED char *bearer = mem_printf(NULL, "Bearer %s", c->token);
+
+        header_add(&headers, "Authorization", bearer);
+    }
+    if (body != NULL)
+        header_add(&headers, "Content-Type", content_type);
+    header_add(&headers, "Expect", "");
+    request_prepare(c, method, url, answer, headers);
+    if (body != NULL) {
+        curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body);
+        curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
+    }
+    rc = curl_easy_perform(c->curl);
+    curl_slist_free_all(headers);
+    return rc;
+}
+
+struct answer *client_send(const void *ctx, struct client *c, const char *method, const char *path,
+                           const char *content_type, const char *body, size_t n)
+{
+    struct answer *a = mem_new(ctx, struct answer);
+    char *url = mem_printf(a, "%s%s", c->url, path);
+    struct buf text;
+    CURLcode rc;
+    long status = 0;
+
+    buf_init(&text, a, ANSWER_MAX);
+    rc = request_perform(c, method, url, content_type, body, n, &text);
+    if (rc != CURLE_OK) {
+        if (!c->quiet)
+            fprintf(stderr, "lazoctl: %s: %s\n", c->url, curl_easy_strerror(rc));
+        talloc_free(a);
+        return NULL;
+    }
+    curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+    a->status = (int)status;
+    a->n = text.len;
+    a->text = buf_take(&text, a);
+    a->body = json_loadb(a->text, a->n, 0, NULL);
+    talloc_set_destructor(a, answer_free);
+    return a;
+}
+
+struct answer *client_call(const void *ctx, struct client *c, const char *method, const char *path,
+                           const json_t *body)
+{
+    char *text = body == NULL ? NULL : mem_must(json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY));
+    struct answer *a = client_send(ctx, c, method, path, "application/json", text,
+                                   text == NULL ? 0 : strlen(text));
+
+    free(text);
+    return a;
+}
+
+struct answer *client_get(const void *ctx, struct client *c, const char *what, const char *path)
+{
+    struct answer *a = client_call(ctx, c, "GET", path, NULL);
+
+    if (a == NULL || (answer_ok(a) && a->body != NULL))
+        return a;
+    answer_problem(a, stderr, what);
+    talloc_free(a);
+    return NULL;
+}
+
+json_t *client_list(struct client *c, const char *what, const char *path)
+{
+    MEM_SCOPED void *ctx = talloc_new(NULL);
+    json_t *all = mem_must(json_array());
+    const char *page = path;
+
+    while (page != NULL) {
+        struct answer *a = client_get(ctx, c, what, page);
+        const json_t *next;
+
+        if (a == NULL) {
+            json_decref(all);
+            return NULL;
+        }
+        json_array_extend(all, json_object_get(a->body, "items"));
+        next = json_object_get(a->body, "next");
+        page = NULL;
+        if (json_is_string(next))
+            page = mem_printf(ctx, "%s%safter=%s", path, strchr(path, '?') != NULL ? "&" : "?",
+                              client_path(ctx, "%s", json_string_value(next)));
+        else if (json_is_integer(next))
+            page = mem_printf(ctx, "%s%safter=%" JSON_INTEGER_FORMAT, path,
+                              strchr(path, '?') != NULL ? "&" : "?", json_integer_value(next));
+    }
+    return all;
+}
+
+/* --- answers
+ * --------------------------------------------------------------------------------------- */
+
+bool answer_ok(const struct answer *a)
+{
+    return a->status >= 200 && a->status < 300;
+}
+
+bool answer_changed(const struct answer *a)
+{
+    const json_t *changed = json_object_get(a->body, "changed");
+
+    return changed == NULL || json_is_true(changed);
+}
+
+static void problem_item(const json_t *error, FILE *out, const char *what)
+{
+    const char *detail = json_string_value(json_object_get(error, "detail"));
+    const char *pointer = json_string_value(json_object_get(error, "pointer"));
+    int line = (int)json_integer_value(json_object_get(error, "line"));
+    int column = (int)json_integer_value(json_object_get(error, "column"));
+
+    fprintf(out, "%s: ", what);
+    if (pointer != NULL && *pointer != '\0')
+        fprintf(out, "%s: ", pointer);
+    if (line > 0)
+        fprintf(out, "line %d, column %d: ", line, column);
+    fprintf(out, "%s\n", detail != NULL ? detail : "refused");
+}
+
+void answer_problem(const struct answer *a, FILE *out, const char *what)
+{
+    const json_t *errors = json_object_get(a->body, "errors");
+    const char *detail = json_string_value(json_object_get(a->body, "detail"));
+    const char *title = json_string_value(json_object_get(a->body, "title"));
+    const json_t *error;
+    size_t i;
+
+    if (json_array_size(errors) == 0) {
+        fprintf(out, "%s: %s (HTTP status %d)\n", what,
+                detail != NULL  ? detail
+                : title != NULL ? title
+                                : "refused",
+                a->status);
+        return;
+    }
+    json_array_foreach(errors, i, error) problem_item(error, out, what);
+}

@@ -1,0 +1,55 @@
+/* client.h - HTTP to a running instance: one connection kept alive, JSON in and out.
+ *
+ * The instance is found in --home DIR (files DIR/url and DIR/token), else in LAZO_URL and
+ * LAZO_TOKEN, else in LAZO_HOME. */
+#ifndef LAZO_DAEMON_CTL_CLIENT_H
+#define LAZO_DAEMON_CTL_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct client;
+
+/* One answer. A problem document's parts are in `body`. */
+struct answer {
+    int status;   /* of HTTP */
+    json_t *body; /* NULL where the body is no JSON; released with the answer */
+    const char *text;
+    size_t n;
+};
+
+/* client_open() - finds the instance (`home` may be NULL); NULL and a line on stderr where nothing
+ * says where it is. Child of ctx. */
+struct client *client_open(const void *ctx, const char *home);
+/* client_new() - for a known instance; `token` may be NULL. */
+struct client *client_new(const void *ctx, const char *url, const char *token);
+/* client_path() - printf for paths: each %s is percent-encoded, so that names may hold anything.
+ * Child of ctx. Knows %s alone. */
+char *client_path(const void *ctx, const char *format, ...);
+
+/* client_send() - one request with a body of `n` bytes (NULL: none). The answer is a child of ctx;
+ * NULL where none came, said on stderr unless client_quiet(). */
+struct answer *client_send(const void *ctx, struct client *, const char *method, const char *path,
+                           const char *content_type, const char *body, size_t n);
+/* client_call() - the same with a JSON body (borrowed; NULL: none). */
+struct answer *client_call(const void *ctx, struct client *, const char *method, const char *path,
+                           const json_t *body);
+/* client_get() - the answer of a GET where it is good; else NULL, with the problem on stderr as
+ * `what`. */
+struct answer *client_get(const void *ctx, struct client *, const char *what, const char *path);
+/* client_list() - all items of a list, page by page; a new reference; NULL as client_get(). */
+json_t *client_list(struct client *, const char *what, const char *path);
+/* client_quiet() - failures to connect are not said. */
+void client_quiet(struct client *);
+
+/* answer_ok() - status 2xx. answer_said() - "changed" of the body: whether the call changed
+ * something (true where it is not said). */
+bool answer_ok(const struct answer *);
+bool answer_changed(const struct answer *);
+/* answer_problem() - says what was refused and why, a line for each mistake: "WHAT: line 3, column
+ * 7: …". */
+void answer_problem(const struct answer *, FILE *, const char *what);
+
+#endif

@@ -1,0 +1,152 @@
+/* lazoctl.c - what a person types. A table of sentences; each command is a function in daemon/ctl/.
+ *
+ * To add a command: its function in ctl.h, a line here, a paragraph in daemon/ctl/lazoctl.8. */
+#include "common/mem.h"
+#include "common/suggest.h"
+#include "daemon/ctl/ctl.h"
+
+#include <curl/curl.h>
+#include <jansson.h>
+#include <locale.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Two commands of one name: scoring a file needs no instance. */
+static int rfm(int argc, char **argv)
+{
+    return argc > 1 && strcmp(argv[1], "score") == 0 ? ctl_rfm(argc, argv) : ctl_scores(argc, argv);
+}
+
+static const struct command {
+    const char *name;
+    const char *words; /* what follows the name */
+    const char *sentence;
+    ctl_fn *run;
+} commands[] = {
+    {"up", "--home DIR [--http ADDR:PORT] [--relay URL] [--clock INSTANT] [--example]",
+     "Run a whole instance in the foreground, with a PostgreSQL of its own under DIR.", ctl_up},
+    {"status", "[--json]", "Show how the instance is and what waits in it.", ctl_status},
+    {"apply", "DIR [--dry-run]", "Make the organisation match a folder of definitions.", ctl_apply},
+    {"import",
+     "contacts|interactions FILE.csv [--map COLUMN=FIELD]... [--kind KIND] [--source SOURCE] "
+     "[--key-columns A,B] "
+     "[--topic TOPIC --attestation TEXT] [--delimiter C] [--live]",
+     "Bring in people or their history from a CSV file; running it again changes nothing.",
+     ctl_import},
+    {"segments", "[--json]", "List the segments and how many belong to each.", ctl_segments},
+    {"rfm", "MODEL [--json] | score FILE.csv --model FILE.yaml --date DATE",
+     "Show a model's grid and labels, or score a file without an instance.", rfm},
+    {"campaign", "show|start|pause|resume|cancel NAME [--json]", "Show a campaign or steer it.",
+     ctl_campaign},
+    {"contact", "show ID|EMAIL [--json]",
+     "Show one contact, its segments and its last interactions.", ctl_contact},
+    {"doubt", "[--json] | resend ID",
+     "List the mails of which nobody knows whether they went out, or send one again.", ctl_doubt},
+    {"clock", "[advance DURATION] [--json]", "Show the instance's clock, or move a simulated one.",
+     ctl_clock},
+    {"template", "render FILE.liquid --data FILE.json [--partials DIR] [--escape html]",
+     "Render a template without an instance.", ctl_template},
+    {"rule", "parse", "Read a rule from standard input and print its tree.", ctl_rule},
+    {"migrate", "[--database CONNINFO] [--roles]", "Bring a database's schema up to date.",
+     ctl_migrate},
+    {"organisation",
+     "create SLUG [--name NAME] [--time-zone ZONE] [--language TAG] [--currency CODE] [--database "
+     "CONNINFO]",
+     "Make an organisation.", ctl_organisation},
+    {"token",
+     "create --organisation SLUG [--role owner|editor|recorder|reader] [--name NAME] [--database "
+     "CONNINFO]",
+     "Make an API token and print it, this once.", ctl_token},
+};
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+int ctl_usage(const char *name)
+{
+    const struct command *c = command_find(name);
+
+    if (c == NULL)
+        bug("no command %s", name);
+    fprintf(stderr, "usage: lazoctl %s %s\n", c->name, c->words);
+    return CTL_USAGE;
+}
+
+static int help(void)
+{
+    puts("lazoctl COMMAND ...\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("  %s %s\n      %s\n", commands[i].name, commands[i].words, commands[i].sentence);
+    puts("\nCommands that speak to an instance find it by --home DIR, or by LAZO_URL and "
+         "LAZO_TOKEN, or by LAZO_HOME.\n"
+         "Exit status: 0 done, 1 failed, 2 wrong arguments. See lazoctl(8).");
+    return CTL_DONE;
+}
+
+static int unknown(const char *name)
+{
+    const char *names[COMMANDS];
+    const char *near;
+
+    for (size_t i = 0; i < COMMANDS; i++)
+        names[i] = commands[i].name;
+    near = suggest_nearest(name, names, COMMANDS);
+    fprintf(stderr, "lazoctl: no command %s%s%s%s; lazoctl help lists them\n", name,
+            near != NULL ? "; did you mean " : "", near != NULL ? near : "",
+            near != NULL ? "?" : "");
+    return CTL_USAGE;
+}
+
+/* --home DIR may stand anywhere, and is then what LAZO_HOME would be; for `up` it is an option of
+ * its own. */
+static void home_take(int *argc, char **argv)
+{
+    int kept = 1;
+
+    for (int i = 1; i < *argc; i++) {
+        const char *home = NULL;
+
+        if (strcmp(argv[i], "--home") == 0 && i + 1 < *argc)
+            home = argv[++i];
+        else if (strncmp(argv[i], "--home=", 7) == 0)
+            home = argv[i] + 7;
+        else
+            argv[kept++] = argv[i];
+        if (home != NULL) {
+            setenv("LAZO_HOME", home, 1);
+            unsetenv("LAZO_URL");
+        }
+    }
+    *argc = kept;
+    argv[kept] = NULL;
+}
+
+int main(int argc, char **argv)
+{
+    const struct command *c;
+
+    setlocale(LC_ALL, "");
+    setlocale(LC_NUMERIC, "C");
+    if (sodium_init() < 0 || curl_global_init(CURL_GLOBAL_ALL) != 0)
+        bug("libraries do not start");
+    if (argc < 2 || strcmp(argv[1], "up") != 0)
+        home_take(&argc, argv);
+    if (argc < 2)
+        return help(), CTL_USAGE;
+    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
+        strcmp(argv[1], "-h") == 0)
+        return help();
+    if (strcmp(argv[1], "--version") == 0)
+        return puts("lazoctl " LAZO_VERSION), CTL_DONE;
+    c = command_find(argv[1]);
+    return c == NULL ? unknown(argv[1]) : c->run(argc - 1, argv + 1);
+}

@@ -46,7 +46,10 @@ json_t *api_body_object(struct api_body *, const char *name);
 /* api_body_name() - whether `name` (of the path or a field) is a plain name: a letter or digit,
  * then at most 62 of a-z 0-9 _ - ; else a mistake at `pointer`. */
 bool api_body_name(struct api_body *, const char *pointer, const char *name);
-/* api_body_title() - whether `name` may be that of a segment or campaign: 1 to 100 characters without controls and slashes; else a mistake. */
+/* api_body_path_name() - the same for the name of a PUT, which the body may repeat. */
+bool api_body_path_name(struct api_body *, const char *path_name);
+/* api_body_title() - whether `name` may be that of a segment or campaign: 1 to 100 characters
+ * without controls and slashes; else a mistake. */
 bool api_body_title(struct api_body *, const char *pointer, const char *name);
 /* api_body_ok() - true where no mistake was made; else 422 with all of them was answered. */
 bool api_body_ok(struct api_body *);
@@ -83,7 +86,8 @@ void api_not_found(struct app *, struct http_request *, const char *what);
  * 404: "segment", "template". */
 void api_show(struct app *, struct http_request *, enum query, const struct pgargs *,
               const char *what);
-/* api_list() - `what` may be NULL. Else no row at all is a 404 and a row of nulls stands for an empty list. */
+/* api_list() - `what` may be NULL. Else no row at all is a 404 and a row of nulls stands for an
+ * empty list. */
 void api_list(struct app *, struct http_request *, enum query, const struct pgargs *, int limit,
               const char *what);
 void api_change(struct app *, struct http_request *, enum query, const struct pgargs *,

@@ -208,6 +208,17 @@ bool api_body_name(struct api_body *b, const char *pointer, const char *name)
     return false;
 }
 
+bool api_body_path_name(struct api_body *b, const char *path_name)
+{
+    const char *name = api_body_text(b, "name", 400);
+
+    if (name != NULL && strcmp(name, path_name) != 0) {
+        diag_field(&b->mistakes, "/name", "this is not the name in the path");
+        return false;
+    }
+    return api_body_name(b, "/name", path_name);
+}
+
 bool api_body_title(struct api_body *b, const char *pointer, const char *name)
 {
     size_t n = name == NULL ? 0 : strlen(name);

@@ -1,0 +1,319 @@
+/* api_define_rfm.c - /v1/rfm: models, their scores and breaks. A changed model is stale until the
+ * evaluator has scored it anew. */
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/text.h"
+#include "daemon/http/api_define.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LABELS_MAX 100
+#define KINDS_MAX  20
+
+struct model {
+    struct app *app;
+    struct http_request *req;
+    struct api_body body;
+    const char *name, *look_back, *scoring;
+    int64_t classes;
+    bool integer_bins;
+    json_t *labels; /* each with all of r, f and m */
+    struct pgarray kinds;
+    json_t *breaks; /* NULL with quantiles */
+};
+
+static int model_free(struct model *m)
+{
+    json_decref(m->labels);
+    return 0;
+}
+
+void api_rfm_list(void *app, struct http_request *req)
+{
+    api_list_by_name(app, req, Q_API_RFM_LIST);
+}
+
+void api_rfm_show(void *app, struct http_request *req)
+{
+    api_show_named(app, req, Q_API_RFM_SHOW, "model");
+}
+
+void api_rfm_delete(void *app, struct http_request *req)
+{
+    api_delete_unused(app, req, Q_API_RFM_DELETE, "model");
+}
+
+void api_rfm_summary(void *app, struct http_request *req)
+{
+    api_show_named(app, req, Q_API_RFM_SUMMARY, "model");
+}
+
+/* --- reading a model
+ * -------------------------------------------------------------------------------------- */
+
+static void read_kinds(struct model *m)
+{
+    json_t *kinds = api_body_array(&m->body, "kinds");
+    size_t n = json_array_size(kinds);
+
+    pgarray_init(&m->kinds, m);
+    if (n < 1 || n > KINDS_MAX)
+        diag_field(&m->body.mistakes, "/kinds", "this must be a list of 1 to %d kinds", KINDS_MAX);
+    for (size_t i = 0; i < n && n <= KINDS_MAX; i++) {
+        const char *kind = json_string_value(json_array_get(kinds, i));
+
+        if (kind == NULL || *kind == '\0')
+            diag_field(&m->body.mistakes, mem_printf(m, "/kinds/%zu", i), "a kind is a text");
+        else
+            pgarray_text(&m->kinds, kind);
+    }
+}
+
+/* look_back_fits() - "36 months": what rfm_model.look_back takes. */
+static bool look_back_fits(const char *text)
+{
+    static const char *const units[] = {"day", "week", "month", "year"};
+    size_t n = strspn(text, "0123456789");
+    const char *unit = text + n + 1;
+
+    if (n < 1 || n > 4 || text[n] != ' ' || strspn(text, "0") == n)
+        return false;
+    for (size_t i = 0; i < 4; i++) {
+        size_t length = strlen(units[i]);
+
+        if (strncmp(unit, units[i], length) == 0 &&
+            (unit[length] == '\0' || strcmp(unit + length, "s") == 0))
+            return true;
+    }
+    return false;
+}
+
+/* read_box() - a side [lo, hi] of a label; absent: all classes. A new reference. */
+static json_t *read_box(struct model *m, const json_t *label, size_t i, const char *side)
+{
+    json_t *box = json_object_get(label, side);
+    json_t *lo = json_array_get(box, 0), *hi = json_array_get(box, 1);
+
+    if (box == NULL || json_is_null(box))
+        return mem_must(json_pack("[i, I]", 1, (json_int_t)m->classes));
+    if (!json_is_array(box) || json_array_size(box) != 2 || !json_is_integer(lo) ||
+        !json_is_integer(hi) || json_integer_value(lo) < 1 || json_integer_value(hi) > m->classes ||
+        json_integer_value(lo) > json_integer_value(hi))
+        diag_field(&m->body.mistakes, mem_printf(m, "/labels/%zu/%s", i, side),
+                   "this must be [lowest, highest] within 1 to %lld", (long long)m->classes);
+    return json_incref(box);
+}
+
+static void read_label(struct model *m, json_t *label, size_t i)
+{
+    const char *name = json_string_value(json_object_get(label, "label"));
+    const char *key;
+    json_t *value;
+
+    if (name == NULL || *name == '\0' || strlen(name) > 100)
+        diag_field(&m->body.mistakes, mem_printf(m, "/labels/%zu/label", i),
+                   "a label is a text of at most 100 bytes");
+    json_object_foreach(label, key, value)
+    {
+        if (strcmp(key, "label") != 0 && strcmp(key, "r") != 0 && strcmp(key, "f") != 0 &&
+            strcmp(key, "m") != 0)
+            diag_field(&m->body.mistakes, mem_printf(m, "/labels/%zu", i),
+                       "\"%.100s\" is not known; a label has label, r, f and m", key);
+    }
+    json_array_append_new(m->labels,
+                          json_pack("{s:s, s:o, s:o, s:o}", "label", name == NULL ? "" : name, "r",
+                                    read_box(m, label, i, "r"), "f", read_box(m, label, i, "f"),
+                                    "m", read_box(m, label, i, "m")));
+}
+
+static void read_labels(struct model *m)
+{
+    json_t *labels = api_body_array(&m->body, "labels");
+    size_t n = json_array_size(labels);
+
+    m->labels = mem_must(json_array());
+    talloc_set_destructor(m, model_free);
+    if (n > LABELS_MAX) {
+        diag_field(&m->body.mistakes, "/labels", "there are more than %d labels", LABELS_MAX);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        json_t *label = json_array_get(labels, i);
+
+        if (json_is_object(label))
+            read_label(m, label, i);
+        else
+            diag_field(&m->body.mistakes, mem_printf(m, "/labels/%zu", i), "a label is an object");
+    }
+}
+
+static void read_settings(struct model *m)
+{
+    struct diag *mistakes = &m->body.mistakes;
+
+    m->look_back = api_body_text(&m->body, "look_back", 20);
+    if (m->look_back != NULL && !look_back_fits(m->look_back))
+        diag_field(mistakes, "/look_back",
+                   "this must be a time like \"36 months\": days, weeks, months or years");
+    m->scoring = api_body_text(&m->body, "scoring", 20);
+    m->scoring = m->scoring == NULL ? "quantile" : m->scoring;
+    if (strcmp(m->scoring, "quantile") != 0 && strcmp(m->scoring, "fixed") != 0)
+        diag_field(mistakes, "/scoring", "this must be \"quantile\" or \"fixed\"");
+    m->classes = api_body_int(&m->body, "classes", 3, 10, 5);
+    m->integer_bins = api_body_bool(&m->body, "integer_bins", false);
+    m->breaks = api_body_object(&m->body, "breaks");
+    if (strcmp(m->scoring, "quantile") == 0 && m->breaks != NULL)
+        diag_field(mistakes, "/breaks",
+                   "quantiles compute their breaks; only fixed scoring has its own");
+    if (strcmp(m->scoring, "fixed") == 0 && m->breaks == NULL)
+        diag_field(mistakes, "/breaks", "fixed scoring needs its breaks");
+}
+
+/* --- breaks
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* read_number() - a JSON number or a decimal text; false where it is neither. */
+static bool read_number(const json_t *value, double *ret_number)
+{
+    const char *text = json_string_value(value);
+    char *end;
+
+    if (json_is_number(value)) {
+        *ret_number = json_number_value(value);
+        return true;
+    }
+    if (text == NULL || *text == '\0' || strspn(text, "0123456789.-") != strlen(text))
+        return false;
+    *ret_number = strtod(text, &end);
+    return *end == '\0' && isfinite(*ret_number);
+}
+
+/* read_breaks() - the next parameter: classes - 1 ascending numbers, each times `unit`; null with
+ * quantiles. */
+static void read_breaks(struct model *m, const char *name, double unit, struct pgargs *args)
+{
+    json_t *list = json_object_get(m->breaks, name);
+    double before = -HUGE_VAL, number;
+    struct pgarray breaks;
+    bool fits = json_is_array(list) && json_array_size(list) == (size_t)m->classes - 1;
+
+    if (m->breaks == NULL) {
+        pgargs_text(args, NULL);
+        return;
+    }
+    pgarray_init(&breaks, m);
+    for (size_t i = 0; fits && i < json_array_size(list); i++) {
+        fits = read_number(json_array_get(list, i), &number) && number >= before;
+        if (fits)
+            pgarray_text(&breaks, mem_printf(m, "%.17g", number * unit));
+        before = number;
+    }
+    if (!fits)
+        diag_field(&m->body.mistakes, mem_printf(m, "/breaks/%s", name),
+                   "this must be a list of %lld ascending numbers", (long long)m->classes - 1);
+    pgargs_array(args, &breaks);
+}
+
+static void define_on_org(void *arg, const struct org *org)
+{
+    struct model *m = arg;
+    struct pgargs args;
+    double unit;
+
+    if (org == NULL) {
+        api_away(m->req);
+        return;
+    }
+    unit = pow(10, org->catalogue.currency_digits);
+    pgargs_init(&args, m);
+    pgargs_text(&args, m->name);
+    pgargs_array(&args, &m->kinds);
+    pgargs_text(&args, m->look_back);
+    pgargs_text(&args, m->scoring);
+    pgargs_int(&args, m->classes);
+    pgargs_bool(&args, m->integer_bins);
+    pgargs_text(&args, api_json_text(m, m->labels));
+    read_breaks(m, "recency", 1, &args);
+    read_breaks(m, "frequency", 1, &args);
+    read_breaks(m, "monetary", unit, &args);
+    pgargs_instant(&args, clock_now_us());
+    if (api_body_ok(&m->body))
+        api_change(m->app, m->req, Q_API_RFM_PUT, &args, "model");
+}
+
+void api_rfm_put(void *app, struct http_request *req)
+{
+    static const char *const known[] = {"name",         "kinds",  "look_back", "scoring", "classes",
+                                        "integer_bins", "labels", "breaks",    NULL};
+    struct model *m = mem_new(http_ctx(req), struct model);
+
+    if (!api_body_read(&m->body, req, known))
+        return;
+    m->app = app;
+    m->req = req;
+    m->name = http_param(req, "name");
+    api_body_path_name(&m->body, m->name);
+    if (m->name[0] >= '0' && m->name[0] <= '9')
+        diag_field(&m->body.mistakes, "/name", "the name of a model begins with a letter");
+    read_kinds(m);
+    read_settings(m);
+    read_labels(m);
+    if (api_body_ok(&m->body))
+        orgs_get(m->app->orgs, api_org(req), define_on_org, m);
+}
+
+/* --- scores
+ * -----------------------------------------------------------------------------------------------
+ */
+
+struct question {
+    struct app *app;
+    struct http_request *req;
+    int64_t after;
+    int limit; /* 0: not a list */
+};
+
+static void question_on_org(void *arg, const struct org *org)
+{
+    const struct question *q = arg;
+    struct pgargs args;
+
+    if (org == NULL) {
+        api_away(q->req);
+        return;
+    }
+    pgargs_init(&args, q);
+    pgargs_text(&args, http_param(q->req, "name"));
+    if (q->limit == 0) {
+        pgargs_int(&args, org->catalogue.currency_digits);
+        api_show(q->app, q->req, Q_API_RFM_BREAKS, &args, "model");
+        return;
+    }
+    pgargs_int(&args, q->after);
+    pgargs_int(&args, q->limit + 1);
+    pgargs_int(&args, org->catalogue.currency_digits);
+    api_list(q->app, q->req, Q_API_RFM_SCORES, &args, q->limit, "model");
+}
+
+void api_rfm_scores(void *app, struct http_request *req)
+{
+    struct question *q = mem_new(http_ctx(req), struct question);
+
+    q->app = app;
+    q->req = req;
+    if (http_limit(req, &q->limit) && api_after(req, &q->after))
+        orgs_get(q->app->orgs, api_org(req), question_on_org, q);
+}
+
+void api_rfm_breaks(void *app, struct http_request *req)
+{
+    struct question *q = mem_new(http_ctx(req), struct question);
+
+    q->app = app;
+    q->req = req;
+    orgs_get(q->app->orgs, api_org(req), question_on_org, q);
+}

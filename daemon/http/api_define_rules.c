@@ -1,0 +1,278 @@
+/* api_define_rules.c - /v1/rules: trying a rule. Check says whether it is one, for how many it
+ * holds and for whom; explain says why it holds for one contact, condition by condition. Both take
+ * `as_of`; nothing is stored. */
+#include "common/clock.h"
+#include "common/mem.h"
+#include "daemon/http/api_define.h"
+#include "daemon/rules/conditions.h"
+
+#include <string.h>
+
+struct trial {
+    struct app *app;
+    struct http_request *req;
+    const char *text; /* of the rule; NULL: that of the segment */
+    const char *segment;
+    int64_t contact;
+    int64_t now_us;
+    const struct rule *
+        *conditions; /* explain: the rule itself first, then each of its conditions */
+    const char **texts;
+    size_t n;
+    json_t *warnings;
+};
+
+static int trial_free(struct trial *t)
+{
+    json_decref(t->warnings);
+    return 0;
+}
+
+static struct trial *trial_new(struct app *app, struct http_request *req)
+{
+    struct trial *t = mem_new(http_ctx(req), struct trial);
+
+    t->app = app;
+    t->req = req;
+    t->warnings = mem_must(json_array());
+    talloc_set_destructor(t, trial_free);
+    return t;
+}
+
+static void read_as_of(struct trial *t, struct api_body *body)
+{
+    const char *as_of = api_body_text(body, "as_of", CLOCK_TEXT);
+
+    t->now_us = clock_now_us();
+    if (as_of != NULL && !clock_parse(as_of, &t->now_us))
+        diag_field(&body->mistakes, "/as_of", "this must be a time as in RFC 3339");
+}
+
+/* mistakes_json() - [{"line", "column", "message"}]; a new reference. */
+static json_t *mistakes_json(const struct diag *d)
+{
+    json_t *list = mem_must(json_array());
+
+    for (size_t i = 0; i < d->n; i++)
+        json_array_append_new(list, json_pack("{s:i, s:i, s:s}", "line", d->items[i].line, "column",
+                                              d->items[i].column, "message", d->items[i].message));
+    return list;
+}
+
+static void add_params(struct pgargs *args, const struct rule_sql *sql)
+{
+    for (size_t i = 0; i < sql->n_params; i++)
+        pgargs_text(args, sql->params[i]);
+}
+
+/* --- check
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void check_on_result(void *arg, const struct pgres *res)
+{
+    struct trial *t = arg;
+    json_t *sample;
+
+    if (api_failed(t->req, res))
+        return;
+    sample = json_loads(pgres_text(res, 0, "sample"), 0, NULL);
+    http_answer_value(t->req, 200,
+                      json_pack("{s:b, s:[], s:O, s:I, s:o*}", "valid", 1, "errors", "warnings",
+                                t->warnings, "count", (json_int_t)pgres_int(res, 0, "n"), "sample",
+                                sample));
+}
+
+/* ask_count() - for how many the rule holds, and who are the first ten. */
+static void ask_count(struct trial *t, const struct rule *rule, const struct catalogue *catalogue)
+{
+    const struct rule_sql *sql = rule_compile_search(t, rule, catalogue);
+    struct pgargs args;
+
+    pgargs_init(&args, t);
+    pgargs_int(&args, 0);
+    pgargs_instant(&args, t->now_us);
+    pgargs_int(&args, INT32_MAX);
+    add_params(&args, sql);
+    pgpool_query_sql(
+        t->app->pool, api_org(t->req),
+        mem_printf(t,
+                   "WITH found AS MATERIALIZED (%s) SELECT (SELECT count(*) FROM found) AS n, "
+                   "coalesce((SELECT json_agg(x) FROM (SELECT c.id, c.email, c.first_name, "
+                   "c.last_name, c.company_name FROM (SELECT contact_id FROM found ORDER BY "
+                   "contact_id LIMIT 10) f JOIN contact c ON c.id = f.contact_id ORDER BY c.id) "
+                   "x), '[]')::text AS sample",
+                   sql->text),
+        &args, check_on_result, t);
+}
+
+static void check_on_org(void *arg, const struct org *org)
+{
+    struct trial *t = arg;
+    struct diag mistakes, warnings;
+    const struct rule *rule;
+
+    if (org == NULL) {
+        api_away(t->req);
+        return;
+    }
+    diag_init(&mistakes, t);
+    diag_init(&warnings, t);
+    rule = api_rule_read(t, t->text, NULL, &org->catalogue, &mistakes, &warnings);
+    json_decref(t->warnings);
+    t->warnings = mistakes_json(&warnings);
+    if (rule != NULL)
+        ask_count(t, rule, &org->catalogue);
+    else
+        http_answer_value(t->req, 200,
+                          json_pack("{s:b, s:o, s:O, s:n, s:[]}", "valid", 0, "errors",
+                                    mistakes_json(&mistakes), "warnings", t->warnings, "count",
+                                    "sample"));
+}
+
+void api_rule_check(void *app, struct http_request *req)
+{
+    static const char *const known[] = {"rule", "as_of", NULL};
+    struct trial *t = trial_new(app, req);
+    struct api_body body;
+
+    if (!api_body_read(&body, req, known))
+        return;
+    t->text = api_body_need(&body, "rule", API_RULE_MAX);
+    read_as_of(t, &body);
+    if (api_body_ok(&body))
+        orgs_get(t->app->orgs, api_org(req), check_on_org, t);
+}
+
+/* --- explain
+ * ---------------------------------------------------------------------------------------------- */
+
+static bool holds(const int64_t *tags, size_t n, int64_t tag)
+{
+    for (size_t i = 0; i < n; i++)
+        if (tags[i] == tag)
+            return true;
+    return false;
+}
+
+static void explain_on_result(void *arg, const struct pgres *res)
+{
+    struct trial *t = arg;
+    json_t *conditions;
+    int64_t *tags;
+    size_t n;
+
+    if (api_failed(t->req, res))
+        return;
+    if (pgres_rows(res) == 0) {
+        http_problem(t->req, 404, NULL, "there is no such contact");
+        return;
+    }
+    tags = pgres_ints(res, 0, "holds", t, &n);
+    conditions = mem_must(json_array());
+    for (size_t i = 1; i < t->n; i++)
+        json_array_append_new(conditions, json_pack("{s:s, s:b}", "text", t->texts[i], "holds",
+                                                    holds(tags, n, (int64_t)i)));
+    http_answer_value(t->req, 200,
+                      json_pack("{s:b, s:s?, s:o}", "holds", holds(tags, n, 0), "changes_at",
+                                pgres_null(res, 0, "changes_at")
+                                    ? NULL
+                                    : clock_format(pgres_instant(res, 0, "changes_at"),
+                                                   mem_array(t, char, CLOCK_TEXT)),
+                                "conditions", conditions));
+}
+
+/* take_conditions() - the rule first, which has the tag 0, then what it is made of. */
+static void take_conditions(struct trial *t, const struct rule *rule)
+{
+    size_t n;
+    const struct rule *const *parts = rule_conditions(t, rule, &n);
+
+    if (n > RULE_ROOTS_MAX - 1)
+        n = RULE_ROOTS_MAX - 1;
+    t->conditions = mem_array(t, const struct rule *, n + 1);
+    t->texts = mem_array(t, const char *, n + 1);
+    t->conditions[0] = rule;
+    for (size_t i = 0; i < n; i++) {
+        t->conditions[i + 1] = parts[i];
+        t->texts[i + 1] = rule_text(t, parts[i]);
+    }
+    t->n = n + 1;
+}
+
+static void ask_contact(struct trial *t, const struct catalogue *catalogue)
+{
+    struct rule_root *roots = mem_array(t, struct rule_root, t->n);
+    const struct rule_sql *sql;
+    struct pgarray contacts;
+    struct pgargs args;
+
+    for (size_t i = 0; i < t->n; i++)
+        roots[i] = (struct rule_root){t->conditions[i], (int64_t)i};
+    sql = rule_compile_some(t, roots, t->n, catalogue);
+    pgargs_init(&args, t);
+    pgarray_init(&contacts, t);
+    pgarray_int(&contacts, t->contact);
+    pgargs_array(&args, &contacts);
+    pgargs_instant(&args, t->now_us);
+    add_params(&args, sql);
+    pgpool_query_sql(t->app->pool, api_org(t->req), sql->text, &args, explain_on_result, t);
+}
+
+/* rule_of_segment() - NULL where the problem was answered. */
+static const char *rule_of_segment(const struct trial *t, const struct catalogue *catalogue)
+{
+    for (size_t i = 0; i < catalogue->n_segments; i++) {
+        if (strcmp(catalogue->segments[i].name, t->segment) != 0)
+            continue;
+        if (catalogue->segments[i].rule == NULL)
+            http_problem(t->req, 422, NULL, "a fixed segment has no rule");
+        return catalogue->segments[i].rule;
+    }
+    http_problem(t->req, 404, NULL, "there is no segment \"%s\"", t->segment);
+    return NULL;
+}
+
+static void explain_on_org(void *arg, const struct org *org)
+{
+    struct trial *t = arg;
+    struct diag mistakes;
+    const struct rule *rule;
+
+    if (org == NULL) {
+        api_away(t->req);
+        return;
+    }
+    if (t->text == NULL)
+        t->text = rule_of_segment(t, &org->catalogue);
+    if (t->text == NULL)
+        return;
+    diag_init(&mistakes, t);
+    rule = api_rule_read(t, t->text, "/rule", &org->catalogue, &mistakes, NULL);
+    if (rule == NULL) {
+        http_problem(t->req, 422, &mistakes, "the rule is wrong");
+        return;
+    }
+    take_conditions(t, rule);
+    ask_contact(t, &org->catalogue);
+}
+
+void api_rule_explain(void *app, struct http_request *req)
+{
+    static const char *const known[] = {"rule", "segment", "contact", "as_of", NULL};
+    struct trial *t = trial_new(app, req);
+    struct api_body body;
+
+    if (!api_body_read(&body, req, known))
+        return;
+    t->text = api_body_text(&body, "rule", API_RULE_MAX);
+    t->segment = api_body_text(&body, "segment", 400);
+    t->contact = api_body_int(&body, "contact", 1, INT64_MAX, 0);
+    read_as_of(t, &body);
+    if ((t->text == NULL) == (t->segment == NULL))
+        diag_field(&body.mistakes, "/rule", "there must be either a rule or a segment");
+    if (t->contact == 0 && !diag_any(&body.mistakes))
+        diag_field(&body.mistakes, "/contact", "this is missing");
+    if (api_body_ok(&body))
+        orgs_get(t->app->orgs, api_org(req), explain_on_org, t);
+}

@@ -1,0 +1,314 @@
+-- Statements of daemon/http/api_define*.c: what an organisation defines. See daemon/http/api.h for their columns.
+-- A list is asked for one row more than is shown. A change answers its HTTP status and its body.
+
+-- name: api_segment_list
+-- $1 after this name, $2 limit
+SELECT s.name AS cursor, json_build_object('name', s.name, 'title', s.title, 'kind', s.kind, 'rule', s.rule, 'stale', s.stale,
+           'count', (SELECT count(*) FROM membership m WHERE m.segment_id = s.id), 'updated_at', s.updated_at)::text AS item
+  FROM segment s WHERE s.name > coalesce($1::text, '') ORDER BY s.name LIMIT $2::int
+
+-- name: api_segment_show
+SELECT json_build_object('name', s.name, 'title', s.title, 'kind', s.kind, 'rule', s.rule, 'stale', s.stale,
+           'count', (SELECT count(*) FROM membership m WHERE m.segment_id = s.id), 'updated_at', s.updated_at)::text AS body
+  FROM segment s WHERE s.name = $1::text
+
+-- name: api_segment_create
+-- $1 name, $2 title, $3 kind, $4 rule, $5 now
+INSERT INTO segment (org_id, name, title, kind, rule, stale, updated_at)
+VALUES (current_org(), $1::text, coalesce($2::text, ''), $3::text, $4::text, $3::text = 'dynamic', $5::timestamptz)
+RETURNING 201 AS status, json_build_object('name', name, 'title', title, 'kind', kind, 'rule', rule, 'stale', stale,
+    'count', 0, 'updated_at', updated_at, 'changed', true)::text AS body
+
+-- name: api_segment_put
+-- $1 name, $2 title (null: leave it), $3 kind, $4 rule, $5 now. A new rule makes the segment stale: it is evaluated in full.
+WITH put AS (
+    INSERT INTO segment AS s (org_id, name, title, kind, rule, stale, updated_at)
+    VALUES (current_org(), $1::text, coalesce($2::text, ''), $3::text, $4::text, $3::text = 'dynamic', $5::timestamptz)
+    ON CONFLICT (org_id, name) DO UPDATE
+       SET title = coalesce($2::text, s.title), kind = excluded.kind, rule = excluded.rule, updated_at = excluded.updated_at,
+           stale = excluded.kind = 'dynamic' AND (s.stale OR excluded.rule IS DISTINCT FROM s.rule)
+     WHERE (s.title, s.kind, s.rule) IS DISTINCT FROM (coalesce($2::text, s.title), excluded.kind, excluded.rule)
+    RETURNING xmax = 0 AS created)
+SELECT CASE WHEN EXISTS (SELECT FROM put WHERE created) THEN 201 ELSE 200 END AS status,
+       json_build_object('name', $1::text, 'kind', $3::text, 'rule', $4::text, 'changed', EXISTS (SELECT FROM put))::text AS body
+
+-- name: api_segment_delete
+DELETE FROM segment WHERE name = $1::text RETURNING 204 AS status, NULL AS body
+
+-- name: api_segment_members
+-- $1 segment, $2 after this contact, $3 limit. No row: no such segment; a row of nulls: no members.
+SELECT m.contact_id::text AS cursor, m.item
+  FROM segment s LEFT JOIN LATERAL (
+       SELECT b.contact_id, json_build_object('id', c.id, 'email', c.email, 'first_name', c.first_name, 'last_name', c.last_name,
+                  'company_name', c.company_name, 'entered_at', b.entered_at)::text AS item
+         FROM membership b JOIN contact c ON c.id = b.contact_id
+        WHERE b.org_id = s.org_id AND b.segment_id = s.id AND b.contact_id > $2::bigint
+        ORDER BY b.contact_id LIMIT $3::int) m ON true
+ WHERE s.name = $1::text ORDER BY m.contact_id
+
+-- name: api_segment_member_add
+-- $1 segment, $2 contact, $3 now. Membership, the fact and both changes in one statement.
+WITH seg AS (SELECT id, kind FROM segment WHERE name = $1::text),
+     who AS (SELECT id FROM contact WHERE id = $2::bigint),
+     made AS (INSERT INTO membership (org_id, contact_id, segment_id, entered_at)
+              SELECT current_org(), who.id, seg.id, $3::timestamptz FROM seg, who WHERE seg.kind = 'fixed'
+              ON CONFLICT DO NOTHING RETURNING contact_id, segment_id),
+     fact AS (INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)
+              SELECT current_org(), made.contact_id, k.id, $3::timestamptz, $3::timestamptz, 'lazo',
+                     jsonb_build_object('segment', $1::text, 'cause', 'by hand')
+                FROM made, kind k WHERE k.name = 'segment_entered' RETURNING contact_id, kind_id, id),
+     log AS (INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id)
+             SELECT current_org(), contact_id, 'interaction', kind_id, id FROM fact
+             UNION ALL SELECT current_org(), contact_id, 'segment', NULL, NULL FROM made)
+SELECT CASE WHEN seg.kind = 'dynamic' THEN 409 WHEN who.id IS NULL THEN 404 ELSE 200 END AS status,
+       CASE WHEN seg.kind = 'dynamic' THEN 'the members of a dynamic segment follow from its rule'
+            WHEN who.id IS NULL THEN 'there is no such contact'
+            ELSE json_build_object('segment', $1::text, 'contact', who.id, 'changed', EXISTS (SELECT FROM made))::text END AS body
+  FROM seg LEFT JOIN who ON true
+
+-- name: api_segment_member_remove
+-- $1 segment, $2 contact, $3 now
+WITH seg AS (SELECT id, kind FROM segment WHERE name = $1::text),
+     gone AS (DELETE FROM membership m USING seg
+               WHERE m.contact_id = $2::bigint AND m.segment_id = seg.id AND seg.kind = 'fixed' RETURNING m.contact_id),
+     fact AS (INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)
+              SELECT current_org(), gone.contact_id, k.id, $3::timestamptz, $3::timestamptz, 'lazo',
+                     jsonb_build_object('segment', $1::text, 'cause', 'by hand')
+                FROM gone, kind k WHERE k.name = 'segment_left' RETURNING contact_id, kind_id, id),
+     log AS (INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id)
+             SELECT current_org(), contact_id, 'interaction', kind_id, id FROM fact
+             UNION ALL SELECT current_org(), contact_id, 'segment', NULL, NULL FROM gone)
+SELECT CASE WHEN seg.kind = 'dynamic' THEN 409 WHEN NOT EXISTS (SELECT FROM gone) THEN 404 ELSE 204 END AS status,
+       CASE WHEN seg.kind = 'dynamic' THEN 'the members of a dynamic segment follow from its rule'
+            ELSE 'this contact is no member' END AS body
+  FROM seg
+
+-- name: api_rfm_list
+-- $1 after this name, $2 limit
+SELECT name AS cursor, json_build_object('name', name, 'kinds', kinds, 'look_back', look_back, 'scoring', scoring, 'classes', classes,
+           'integer_bins', integer_bins, 'labels', labels, 'scored_at', scored_at, 'stale', stale, 'updated_at', updated_at)::text AS item
+  FROM rfm_model WHERE name > coalesce($1::text, '') ORDER BY name LIMIT $2::int
+
+-- name: api_rfm_show
+SELECT json_build_object('name', name, 'kinds', kinds, 'look_back', look_back, 'scoring', scoring, 'classes', classes,
+           'integer_bins', integer_bins, 'labels', labels, 'scored_at', scored_at, 'stale', stale, 'updated_at', updated_at)::text AS body
+  FROM rfm_model WHERE name = $1::text
+
+-- name: api_rfm_put
+-- $1 name, $2 kinds, $3 look_back, $4 scoring, $5 classes, $6 integer_bins, $7 labels, $8 $9 $10 fixed breaks (null with quantiles,
+-- whose breaks are computed and stay until they are computed anew), $11 now
+WITH put AS (
+    INSERT INTO rfm_model AS m (org_id, name, kinds, look_back, scoring, classes, integer_bins, labels,
+                                recency_breaks, frequency_breaks, monetary_breaks, stale, updated_at)
+    VALUES (current_org(), $1::text, $2::text[], $3::text, $4::text, $5::smallint, $6::boolean, $7::jsonb,
+            $8::float8[], $9::float8[], $10::float8[], true, $11::timestamptz)
+    ON CONFLICT (org_id, name) DO UPDATE
+       SET kinds = excluded.kinds, look_back = excluded.look_back, scoring = excluded.scoring, classes = excluded.classes,
+           integer_bins = excluded.integer_bins, labels = excluded.labels, recency_breaks = excluded.recency_breaks,
+           frequency_breaks = excluded.frequency_breaks, monetary_breaks = excluded.monetary_breaks,
+           stale = true, updated_at = excluded.updated_at
+     WHERE (m.kinds, m.look_back, m.scoring, m.classes, m.integer_bins, m.labels)
+               IS DISTINCT FROM (excluded.kinds, excluded.look_back, excluded.scoring, excluded.classes, excluded.integer_bins, excluded.labels)
+        OR (excluded.scoring = 'fixed' AND (m.recency_breaks, m.frequency_breaks, m.monetary_breaks)
+               IS DISTINCT FROM (excluded.recency_breaks, excluded.frequency_breaks, excluded.monetary_breaks))
+    RETURNING xmax = 0 AS created)
+SELECT CASE WHEN EXISTS (SELECT FROM put WHERE created) THEN 201 ELSE 200 END AS status,
+       json_build_object('name', $1::text, 'changed', EXISTS (SELECT FROM put))::text AS body
+
+-- name: api_rfm_delete
+DELETE FROM rfm_model WHERE name = $1::text RETURNING 204 AS status, NULL AS body
+
+-- name: api_rfm_scores
+-- $1 model, $2 after this contact, $3 limit, $4 digits of the currency's minor unit
+SELECT x.contact_id::text AS cursor, x.item
+  FROM rfm_model m LEFT JOIN LATERAL (
+       SELECT s.contact_id, json_build_object('contact', s.contact_id, 'email', c.email, 'r', s.r, 'f', s.f, 'm', s.m, 'label', s.label,
+                  'last_on', s.last_on, 'frequency', s.frequency,
+                  'monetary', round(s.monetary / power(10::numeric, $4::int), $4::int)::text, 'scored_at', s.scored_at)::text AS item
+         FROM rfm_score s JOIN contact c ON c.id = s.contact_id
+        WHERE s.model_id = m.id AND s.contact_id > $2::bigint ORDER BY s.contact_id LIMIT $3::int) x ON true
+ WHERE m.name = $1::text ORDER BY x.contact_id
+
+-- name: api_rfm_summary
+WITH model AS (SELECT id, name, classes, labels, scored_at, stale FROM rfm_model WHERE name = $1::text),
+     scored AS (SELECT s.r, s.f, s.m, s.label FROM rfm_score s JOIN model ON s.model_id = model.id),
+     cells AS (SELECT r, f, count(*) AS n FROM scored GROUP BY r, f),
+     named AS (SELECT label, count(*) AS n FROM scored GROUP BY label),
+     wanted AS (SELECT l.value ->> 'label' AS label, min(l.ordinality) AS place
+                  FROM model, jsonb_array_elements(model.labels) WITH ORDINALITY AS l GROUP BY 1)
+SELECT json_build_object('name', model.name, 'scored_at', model.scored_at, 'stale', model.stale, 'classes', model.classes,
+           'contacts', (SELECT count(*) FROM scored),
+           'grid', (SELECT json_agg(json_build_object('r', r, 'f', f, 'contacts', coalesce(cells.n, 0)) ORDER BY r, f)
+                      FROM generate_series(1, model.classes) AS r CROSS JOIN generate_series(1, model.classes) AS f
+                           LEFT JOIN cells USING (r, f)),
+           'labels', (SELECT coalesce(json_agg(json_build_object('label', label, 'contacts', coalesce(named.n, 0))
+                                                ORDER BY wanted.place NULLS LAST, label), '[]')
+                        FROM wanted FULL JOIN named USING (label)))::text AS body
+  FROM model
+
+-- name: api_rfm_breaks
+-- $1 model, $2 digits of the currency's minor unit
+SELECT json_build_object('name', name, 'scoring', scoring, 'scored_at', scored_at, 'recency', recency_breaks, 'frequency', frequency_breaks,
+           'monetary', (SELECT json_agg((b::numeric / power(10::numeric, $2::int))::text ORDER BY n)
+                          FROM unnest(monetary_breaks) WITH ORDINALITY AS u (b, n)))::text AS body
+  FROM rfm_model WHERE name = $1::text
+
+-- name: api_template_list
+-- $1 after this name, $2 limit
+SELECT t.name AS cursor, json_build_object('name', t.name, 'languages',
+           (SELECT coalesce(json_object_agg(v.language, json_build_object('version', v.id, 'subject', v.subject, 'created_at', v.created_at)
+                   ORDER BY v.language), '{}')
+              FROM template_version v WHERE v.template_id = t.id AND v.current))::text AS item
+  FROM template t WHERE t.name > coalesce($1::text, '') ORDER BY t.name LIMIT $2::int
+
+-- name: api_template_show
+SELECT json_build_object('name', t.name, 'versions',
+           (SELECT coalesce(json_agg(json_build_object('version', v.id, 'language', v.language, 'subject', v.subject, 'html', v.html,
+                   'text', v.text, 'created_at', v.created_at) ORDER BY v.language), '[]')
+              FROM template_version v WHERE v.template_id = t.id AND v.current))::text AS body
+  FROM template t WHERE t.name = $1::text
+
+-- name: api_template_put
+-- $1 name, $2 language, $3 subject, $4 html, $5 text, $6 now. The same text makes no new version.
+WITH same AS (SELECT v.id FROM template t JOIN template_version v ON v.template_id = t.id
+               WHERE t.name = $1::text AND v.language = $2::text AND v.current
+                 AND (v.subject, v.html, v.text) = ($3::text, $4::text, $5::text)),
+     owner AS (INSERT INTO template (org_id, name) VALUES (current_org(), $1::text)
+               ON CONFLICT (org_id, name) DO UPDATE SET name = excluded.name RETURNING id, xmax = 0 AS created),
+     retired AS (UPDATE template_version v SET current = false FROM owner
+                  WHERE v.template_id = owner.id AND v.language = $2::text AND v.current AND NOT EXISTS (SELECT FROM same)
+                 RETURNING v.id),
+     made AS (INSERT INTO template_version (org_id, template_id, language, subject, html, text, created_at)
+              SELECT current_org(), owner.id, $2::text, $3::text, $4::text, $5::text, $6::timestamptz
+                FROM owner, (SELECT count(*) FROM retired) AS first WHERE NOT EXISTS (SELECT FROM same) RETURNING id)
+SELECT CASE WHEN owner.created THEN 201 ELSE 200 END AS status,
+       json_build_object('name', $1::text, 'language', $2::text, 'version', coalesce((SELECT id FROM made), (SELECT id FROM same)),
+           'changed', EXISTS (SELECT FROM made))::text AS body
+  FROM owner
+
+-- name: api_template_delete
+-- Not while mail of it is on its way: the jobs would go with it.
+WITH used AS (SELECT count(*) AS n FROM job j JOIN template t ON t.id = j.template_id WHERE t.name = $1::text),
+     gone AS (DELETE FROM template WHERE name = $1::text AND (SELECT n FROM used) = 0 RETURNING id)
+SELECT CASE WHEN used.n > 0 THEN 409 ELSE 204 END AS status, used.n || ' mails of this template are still to be sent' AS body
+  FROM used WHERE used.n > 0 OR EXISTS (SELECT FROM gone)
+
+-- name: api_topic_list
+-- $1 after this name, $2 limit
+SELECT name AS cursor, json_build_object('name', name, 'title', title,
+           'subscribed', (SELECT count(*) FROM subscription s WHERE s.topic_id = t.id AND s.subscribed))::text AS item
+  FROM topic t WHERE name > coalesce($1::text, '') ORDER BY name LIMIT $2::int
+
+-- name: api_topic_put
+-- $1 name, $2 title (null: leave it)
+WITH put AS (
+    INSERT INTO topic AS t (org_id, name, title) VALUES (current_org(), $1::text, coalesce($2::text, ''))
+    ON CONFLICT (org_id, name) DO UPDATE SET title = $2::text WHERE t.title <> $2::text
+    RETURNING xmax = 0 AS created)
+SELECT CASE WHEN EXISTS (SELECT FROM put WHERE created) THEN 201 ELSE 200 END AS status,
+       json_build_object('name', $1::text, 'changed', EXISTS (SELECT FROM put))::text AS body
+
+-- name: api_topic_delete
+DELETE FROM topic WHERE name = $1::text RETURNING 204 AS status, NULL AS body
+
+-- name: api_field_list
+-- $1 after this name, $2 limit
+SELECT name AS cursor, json_build_object('name', name, 'type', type, 'title', title)::text AS item
+  FROM field WHERE name > coalesce($1::text, '') ORDER BY name LIMIT $2::int
+
+-- name: api_field_put
+-- $1 name, $2 type, $3 title (null: leave it). A type never changes: the values that are there have the old one.
+WITH put AS (
+    INSERT INTO field AS f (org_id, name, type, title) VALUES (current_org(), $1::text, $2::text, coalesce($3::text, ''))
+    ON CONFLICT (org_id, name) DO UPDATE SET title = $3::text WHERE f.title <> $3::text AND f.type = excluded.type
+    RETURNING xmax = 0 AS created),
+     other AS (SELECT type FROM field WHERE name = $1::text AND type <> $2::text)
+SELECT CASE WHEN EXISTS (SELECT FROM other) THEN 409 WHEN EXISTS (SELECT FROM put WHERE created) THEN 201 ELSE 200 END AS status,
+       coalesce((SELECT format('this field is there with the type "%s", and a type does not change', type) FROM other),
+                json_build_object('name', $1::text, 'type', $2::text, 'changed', EXISTS (SELECT FROM put))::text) AS body
+
+-- name: api_field_delete
+DELETE FROM field WHERE name = $1::text RETURNING 204 AS status, NULL AS body
+
+-- name: api_kind_list
+-- $1 after this name, $2 limit
+SELECT name AS cursor, json_build_object('name', name)::text AS item
+  FROM kind WHERE name > coalesce($1::text, '') ORDER BY name LIMIT $2::int
+
+-- name: api_suppression_list
+-- $1 after this address, $2 limit
+SELECT email AS cursor, json_build_object('email', email, 'reason', reason, 'detail', detail, 'at', at)::text AS item
+  FROM suppression WHERE email > coalesce($1::text, '') ORDER BY email LIMIT $2::int
+
+-- name: api_suppression_add
+-- $1 address, normalised, $2 reason, $3 detail, $4 now. What is suppressed stays as it is.
+WITH put AS (
+    INSERT INTO suppression (org_id, email, reason, detail, at)
+    VALUES (current_org(), $1::text, $2::text, $3::text, $4::timestamptz)
+    ON CONFLICT (org_id, email) DO NOTHING RETURNING email)
+SELECT CASE WHEN EXISTS (SELECT FROM put) THEN 201 ELSE 200 END AS status,
+       json_build_object('email', $1::text, 'changed', EXISTS (SELECT FROM put))::text AS body
+
+-- name: api_suppression_delete
+DELETE FROM suppression WHERE email = $1::text RETURNING 204 AS status, NULL AS body
+
+-- name: api_webhook_list
+-- $1 after this name, $2 limit
+SELECT name AS cursor, json_build_object('name', name, 'url', url, 'events', events, 'rule', rule, 'enabled', enabled,
+           'failing_since', failing_since, 'updated_at', updated_at)::text AS item
+  FROM webhook WHERE name > coalesce($1::text, '') ORDER BY name LIMIT $2::int
+
+-- name: api_webhook_show
+SELECT json_build_object('name', name, 'url', url, 'events', events, 'rule', rule, 'enabled', enabled,
+           'failing_since', failing_since, 'updated_at', updated_at)::text AS body
+  FROM webhook WHERE name = $1::text
+
+-- name: api_webhook_put
+-- $1 name, $2 url, $3 events, $4 rule, $5 enabled, $6 secret for a new one, $7 now. The secret is shown here alone, and once.
+WITH put AS (
+    INSERT INTO webhook AS w (org_id, name, url, events, rule, enabled, secret, updated_at)
+    VALUES (current_org(), $1::text, $2::text, $3::text[], $4::text, $5::boolean, $6::bytea, $7::timestamptz)
+    ON CONFLICT (org_id, name) DO UPDATE
+       SET url = excluded.url, events = excluded.events, rule = excluded.rule, enabled = excluded.enabled,
+           failing_since = NULL, updated_at = excluded.updated_at
+     WHERE (w.url, w.events, w.rule, w.enabled) IS DISTINCT FROM (excluded.url, excluded.events, excluded.rule, excluded.enabled)
+    RETURNING xmax = 0 AS created)
+SELECT CASE WHEN EXISTS (SELECT FROM put WHERE created) THEN 201 ELSE 200 END AS status,
+       (jsonb_build_object('name', $1::text, 'changed', EXISTS (SELECT FROM put))
+        || CASE WHEN EXISTS (SELECT FROM put WHERE created) THEN jsonb_build_object('secret', 'whsec_' || encode($6::bytea, 'base64'))
+                ELSE '{}' END)::text AS body
+
+-- name: api_webhook_delete
+DELETE FROM webhook WHERE name = $1::text RETURNING 204 AS status, NULL AS body
+
+-- name: api_webhook_deliveries
+-- $1 webhook, $2 before this id (0: from the newest), $3 limit; newest first
+SELECT x.id::text AS cursor, x.item
+  FROM webhook w LEFT JOIN LATERAL (
+       SELECT d.id, json_build_object('id', d.id, 'contact', d.contact_id, 'state', d.state, 'status', d.status, 'attempt', d.attempt,
+                  'made_at', d.made_at, 'done_at', d.done_at)::text AS item
+         FROM delivery d WHERE d.webhook_id = w.id AND d.sort = 'hook' AND ($2::bigint = 0 OR d.id < $2::bigint)
+        ORDER BY d.id DESC LIMIT $3::int) x ON true
+ WHERE w.name = $1::text ORDER BY x.id DESC
+
+-- name: api_template_preview
+-- $1 template, $2 language (null: the contact's, else the organisation's), $3 contact (null: none). What a mail would be made of.
+SELECT v.language, v.subject, v.html, v.text, coalesce(c.time_zone, o.time_zone) AS time_zone, o.currency,
+       $3::bigint IS NOT NULL AND c.id IS NULL AS stranger,
+       json_build_object('name', o.name, 'postal_address', o.postal_address, 'language', o.language, 'currency', o.currency,
+           'time_zone', o.time_zone, 'mail_from', o.mail_from, 'mail_from_name', o.mail_from_name)::text AS organisation,
+       (to_jsonb(c.*) - '{org_id,first_name_fold,last_name_fold,company_name_fold,city_fold,stage_fold,email_domain}'::text[]
+        || jsonb_build_object(
+           'attr', (SELECT coalesce(jsonb_object_agg(f.name, coalesce(to_jsonb(a.value_text), to_jsonb(a.value_number),
+                           to_jsonb(a.value_date), to_jsonb(a.value_boolean))), '{}')
+                      FROM contact_attr a JOIN field f ON f.id = a.field_id WHERE a.contact_id = c.id),
+           'tags', (SELECT coalesce(jsonb_agg(g.tag ORDER BY g.tag), '[]') FROM contact_tag g WHERE g.contact_id = c.id)))::text AS contact
+  FROM template t
+  JOIN organisation o ON o.id = t.org_id
+  LEFT JOIN contact c ON c.id = $3::bigint
+  JOIN LATERAL (
+       SELECT v.* FROM template_version v, (SELECT coalesce($2::text, c.language, o.language) AS language) w
+        WHERE v.template_id = t.id AND v.current
+        ORDER BY v.language = w.language DESC, split_part(v.language, '-', 1) = split_part(w.language, '-', 1) DESC,
+                 v.language = o.language DESC, v.id LIMIT 1) v ON true
+ WHERE t.name = $1::text

@@ -496,6 +496,6 @@ void settings_write_example(FILE *out)
         section = t->section;
         fprintf(out, "# %s%s%s\n", t->help, t->reloadable ? " (R)" : "",
                 t->type == SETTING_secret ? " (S)" : "");
-        fprintf(out, "#%s = %s\n", t->key, t->initial);
+        fprintf(out, "#%s =%s%s\n", t->key, *t->initial == '\0' ? "" : " ", t->initial);
     }
 }

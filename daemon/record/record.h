@@ -1,8 +1,10 @@
-/* record.h - step 1: contacts and interactions, committed in groups, answered when they are on disk.
+/* record.h - step 1: contacts and interactions, committed in groups, answered when they are on
+ * disk.
  *
- * Items of requests in flight at the same time share a transaction: what arrives while one commits makes the next. Duplicates by (organisation, source, key)
- * and contacts by id, external id or e-mail are found in the same statements; unknown contacts are created and never doubled. Every write
- * leaves its row in the change log in the same statement. */
+ * Items of requests in flight at the same time share a transaction: what arrives while one commits
+ * makes the next. Duplicates by (organisation, source, key) and contacts by id, external id or
+ * e-mail are found in the same statements; unknown contacts are created and never doubled. Every
+ * write leaves its row in the change log in the same statement. */
 #ifndef LAZO_DAEMON_RECORD_RECORD_H
 #define LAZO_DAEMON_RECORD_RECORD_H
 
@@ -17,15 +19,17 @@
 
 struct record;
 
-/* One contact as it was given: text fields in UTF-8, normalised by record_contact_parse(); NULL: not said. All borrowed from `ctx` of the parse. */
+/* One contact as it was given: text fields in UTF-8, normalised by record_contact_parse(); NULL:
+ * not said. All borrowed from `ctx` of the parse. */
 struct record_contact {
     int64_t id; /* 0: not said */
     const char *email, *external_id;
-    json_t *fields; /* column → value, only valid columns of contact; empty object where none */
-    json_t *attrs;  /* custom field name → value of its type */
-    json_t *tags;   /* array of strings to add */
-    json_t *groups; /* array of strings to add */
-    json_t *consents; /* array of {"topic", "action", "purpose", "wording", "language", "source", "method", "ip", "user_agent", "at"} */
+    json_t *fields;   /* column → value, only valid columns of contact; empty object where none */
+    json_t *attrs;    /* custom field name → value of its type */
+    json_t *tags;     /* array of strings to add */
+    json_t *groups;   /* array of strings to add */
+    json_t *consents; /* array of {"topic", "action", "purpose", "wording", "language", "source",
+                         "method", "ip", "user_agent", "at"} */
 };
 
 struct record_item {
@@ -47,26 +51,34 @@ struct record_result {
     int64_t contact_id;
     int64_t interaction_id; /* 0 where there is none */
     bool duplicate;
-    bool created;           /* the contact is new */
-    const char *error;      /* NULL, or why this item was refused; pointer below */
+    bool created;      /* the contact is new */
+    const char *error; /* NULL, or why this item was refused; pointer below */
     const char *pointer;
 };
 
-/* record_new() - child of ctx. `recorded(arg, org_id)` is called after each commit that left changes. */
+/* record_new() - child of ctx. `recorded(arg, org_id)` is called after each commit that left
+ * changes. */
 struct record *record_new(const void *ctx, struct ev_loop *, struct pgpool *, struct orgs *,
                           void (*recorded)(void *arg, int64_t org_id), void *arg);
 
-/* record_item_parse() - one item of POST /v1/interactions; mistakes go to `d` with JSON pointers under `pointer` ("", "/3", …). False where there were any.
- * record_contact_parse() - the same for a contact alone (POST /v1/contacts). The catalogue gives fields, topics, currency. `now_us` is the default instant. */
-bool record_item_parse(const void *ctx, json_t *value, const char *pointer, const struct catalogue *, int64_t now_us,
-                       struct record_item *ret_item, struct diag *d);
-bool record_contact_parse(const void *ctx, json_t *value, const char *pointer, const struct catalogue *, int64_t now_us,
+/* record_item_parse() - one item of POST /v1/interactions; mistakes go to `d` with JSON pointers
+ * under `pointer` ("", "/3", …). False where there were any. record_contact_parse() - the same for
+ * a contact alone (POST /v1/contacts). The catalogue gives fields, topics, currency. `now_us` is
+ * the default instant. */
+bool record_item_parse(const void *ctx, json_t *value, const char *pointer,
+                       const struct catalogue *, int64_t now_us, struct record_item *ret_item,
+                       struct diag *d);
+bool record_contact_parse(const void *ctx, json_t *value, const char *pointer,
+                          const struct catalogue *, int64_t now_us,
                           struct record_contact *ret_contact, struct diag *d);
 
-/* record_items() - records all of them; calls back once, when they are on disk (or not: ok is false where the database is away or the transaction failed; then nothing is
- * stored). `items` must live until then; results are borrowed until the callback returns. An item that is refused by the database's state (its e-mail
- * belongs to another contact, an id that does not exist) fails alone, has its `error`. With `all_or_nothing` one such item refuses all. */
+/* record_items() - records all of them; calls back once, when they are on disk (or not: ok is false
+ * where the database is away or the transaction failed; then nothing is stored). `items` must live
+ * until then; results are borrowed until the callback returns. An item that is refused by the
+ * database's state (its e-mail belongs to another contact, an id that does not exist) fails alone,
+ * has its `error`. With `all_or_nothing` one such item refuses all. */
 typedef void record_fn(void *arg, bool ok, const struct record_result *results, size_t n);
-void record_items(struct record *, int64_t org_id, const struct record_item *items, size_t n, bool all_or_nothing, record_fn *, void *arg);
+void record_items(struct record *, int64_t org_id, const struct record_item *items, size_t n,
+                  bool all_or_nothing, record_fn *, void *arg);
 
 #endif

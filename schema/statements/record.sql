@@ -3,15 +3,16 @@
 
 -- name: record_find
 -- What is known of the batch's keys, identities and ids. `ord` is the place in the array asked with, from 0.
-SELECT 'key' AS sort, (u.ord - 1)::int AS ord, k.contact_id, k.interaction_id
+SELECT 'key' AS sort, (u.ord - 1)::int AS ord, k.contact_id, k.interaction_id, false AS has_external_id
   FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS u(source, key, ord)
   JOIN interaction_key k ON k.org_id = $1::bigint AND k.source = u.source AND k.key = u.key
 UNION ALL
-SELECT 'identity', (u.ord - 1)::int, i.contact_id, 0
+SELECT 'identity', (u.ord - 1)::int, i.contact_id, 0, c.external_id IS NOT NULL
   FROM unnest($4::text[], $5::text[]) WITH ORDINALITY AS u(sort, value, ord)
   JOIN identity i ON i.org_id = $1::bigint AND i.sort = u.sort AND i.value = u.value
+  JOIN contact c ON c.id = i.contact_id
 UNION ALL
-SELECT 'id', (u.ord - 1)::int, c.id, 0
+SELECT 'id', (u.ord - 1)::int, c.id, 0, c.external_id IS NOT NULL
   FROM unnest($6::bigint[]) WITH ORDINALITY AS u(id, ord)
   JOIN contact c ON c.id = u.id;
 
@@ -108,19 +109,24 @@ WITH said AS (
 INSERT INTO change (org_id, contact_id, sort) SELECT $1::bigint, id, 'field' FROM written;
 
 -- name: record_attrs
--- Custom fields; the value lies in the array of its type, the other three hold null; all four null: the field is emptied.
+-- Custom fields, an object a contact; JSON null empties one.
 WITH said AS (
-    SELECT * FROM unnest($2::bigint[], $3::int[], $4::text[], $5::float8[], $6::date[], $7::bool[])
-        AS u(contact_id, field_id, value_text, value_number, value_date, value_boolean)
+    SELECT u.contact_id, f.id AS field_id, e.value = 'null' AS emptied,
+           CASE f.type WHEN 'text' THEN e.value #>> '{}' END AS value_text,
+           CASE f.type WHEN 'number' THEN (e.value #>> '{}')::float8 END AS value_number,
+           CASE f.type WHEN 'date' THEN (e.value #>> '{}')::date END AS value_date,
+           CASE f.type WHEN 'boolean' THEN (e.value #>> '{}')::boolean END AS value_boolean
+      FROM unnest($2::bigint[], $3::jsonb[]) AS u(contact_id, doc), jsonb_each(u.doc) AS e(name, value)
+      JOIN field f ON f.name = e.name
 ), emptied AS (
     DELETE FROM contact_attr a USING said s
-     WHERE a.contact_id = s.contact_id AND a.field_id = s.field_id
-       AND num_nonnulls(s.value_text, s.value_number, s.value_date, s.value_boolean) = 0
+     WHERE a.contact_id = s.contact_id AND a.field_id = s.field_id AND s.emptied
     RETURNING a.contact_id
 ), written AS (
     INSERT INTO contact_attr AS a (org_id, contact_id, field_id, value_text, value_number, value_date, value_boolean)
-    SELECT $1::bigint, s.* FROM said s
-     WHERE num_nonnulls(s.value_text, s.value_number, s.value_date, s.value_boolean) = 1
+    SELECT $1::bigint, s.contact_id, s.field_id, s.value_text, s.value_number, s.value_date, s.value_boolean
+      FROM said s
+     WHERE NOT s.emptied
      ORDER BY s.contact_id, s.field_id
     ON CONFLICT (contact_id, field_id) DO UPDATE
        SET value_text = excluded.value_text, value_number = excluded.value_number, value_date = excluded.value_date,

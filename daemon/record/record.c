@@ -1,0 +1,372 @@
+/* record.c - see record.h.
+ *
+ * Requests wait in a queue per organisation. When no batch of that organisation is under way, all
+ * that wait become one, and one transaction:
+ *
+ *     record_find ──► record_create ──► record_find again, where a race was lost ──► the writes,
+ * pipelined ──► commit ──► answers
+ *
+ * A batch whose commit failed because two processes raced for the names of one contact is tried
+ * again from the start. One that failed for a reason of its content is split: each request alone,
+ * so that the others do not suffer. When the outcome is not known (the connection broke), its
+ * requests are answered with ok = false, and their callers may repeat them: keys make that
+ * harmless. */
+#include "daemon/record/record.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "daemon/record/batch.h"
+
+#include <string.h>
+
+#define BATCH_ITEMS_MAX 5000
+#define TRIES_MAX       5
+#define FINDS_MAX       4
+
+struct record_lane {
+    struct record *record;
+    struct record_lane *next;
+    int64_t org_id;
+    struct record_request *first, **last;
+    bool busy;
+    size_t n_alone; /* so many of the next batches take one request each: one of them spoils a
+                       transaction */
+};
+
+struct record {
+    struct pgpool *pool;
+    struct orgs *orgs;
+    struct record_lane *lanes;
+    struct ev_loop *loop;
+    ev_prepare prepare;
+    void (*recorded)(void *arg, int64_t org_id);
+    void *arg;
+};
+
+static void lane_start(struct record_lane *lane);
+
+static struct record_lane *record_lane(struct record *r, int64_t org_id)
+{
+    struct record_lane *lane;
+
+    for (lane = r->lanes; lane != NULL; lane = lane->next)
+        if (lane->org_id == org_id)
+            return lane;
+    lane = mem_new(r, struct record_lane);
+    lane->record = r;
+    lane->org_id = org_id;
+    lane->last = &lane->first;
+    lane->next = r->lanes;
+    r->lanes = lane;
+    return lane;
+}
+
+/* --- a batch's end --------------------------------------------------------------------------- */
+
+static void batch_fill_results(struct batch *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        struct record_result *result = &b->results[i];
+        struct batch_name *name;
+        char *text;
+
+        if (result->error != NULL)
+            continue;
+        if (b->slots[i] != NULL) {
+            result->contact_id = b->slots[i]->contact_id;
+            result->created = b->slots[i]->created;
+        }
+        if (b->items[i]->key == NULL || result->interaction_id != 0)
+            continue;
+        text = mem_printf(b, "%s\x1f%s", b->items[i]->source, b->items[i]->key);
+        HASH_FIND_STR(b->keys.table, text, name);
+        result->duplicate = true;
+        if (name != NULL && name->contact_id != 0) {
+            result->contact_id = name->contact_id;
+            result->interaction_id = name->interaction_id;
+        }
+    }
+}
+
+static void batch_answer(struct batch *b, bool ok)
+{
+    struct record_request *request = b->requests;
+    size_t at = 0;
+
+    while (request != NULL) {
+        struct record_request *next = request->next;
+
+        request->fn(request->arg, ok, ok ? b->results + at : NULL, ok ? request->n : 0);
+        at += request->n;
+        talloc_free(request);
+        request = next;
+    }
+}
+
+/* Its requests go back to the head of the queue. */
+static void batch_put_back(struct batch *b, struct record_lane *lane)
+{
+    struct record_request *last;
+
+    for (last = b->requests; last->next != NULL; last = last->next)
+        ;
+    last->next = lane->first;
+    if (lane->first == NULL)
+        lane->last = &last->next;
+    lane->first = b->requests;
+}
+
+static bool is_race(const struct pgres *error)
+{
+    static const char *const states[] = {"23503", "23505", "40001", "40P01"};
+
+    for (size_t i = 0; error != NULL && i < sizeof(states) / sizeof(states[0]); i++)
+        if (strcmp(pgres_sqlstate(error), states[i]) == 0)
+            return true;
+    return false;
+}
+
+/* What to do with a batch that did not commit. */
+static void batch_failed(struct batch *b, struct record_lane *lane, const struct pgres *error)
+{
+    bool lost = error == NULL || pgres_lost(error);
+
+    if (!lost && is_race(error) && b->requests->tries < TRIES_MAX) {
+        b->requests->tries++;
+        batch_put_back(b, lane);
+    } else if (!lost && b->requests->next != NULL) {
+        for (struct record_request *r = b->requests; r != NULL; r = r->next)
+            lane->n_alone++;
+        batch_put_back(b, lane);
+    } else {
+        if (!lost)
+            log_error("record", "batch refused by the database", "sqlstate=%s constraint=%s why=%s",
+                      pgres_sqlstate(error), pgres_constraint(error),
+                      log_value(pgres_message(error)));
+        batch_answer(b, false);
+    }
+}
+
+static void batch_ended(void *arg, bool committed, const struct pgres *error)
+{
+    struct batch *b = arg;
+    struct record *r = b->record;
+    struct record_lane *lane = record_lane(r, b->org_id);
+    int64_t org_id = b->org_id;
+
+    lane->busy = false;
+    if (committed) {
+        if (b->new_kinds)
+            orgs_forget(r->orgs, org_id);
+        batch_fill_results(b);
+        batch_answer(b, true);
+        r->recorded(r->arg, org_id);
+    } else {
+        batch_failed(b, lane, error);
+    }
+    talloc_free(b);
+    lane_start(lane);
+}
+
+/* --- a batch's way ---------------------------------------------------------------------------- */
+
+static void batch_find(struct batch *b, pgres_fn *fn)
+{
+    struct pgargs args;
+
+    pgargs_init(&args, b);
+    batch_find_args(b, &args);
+    pgtx_query(b->tx, Q_RECORD_FIND, &args, fn, b);
+}
+
+static void batch_on_keys(void *arg, const struct pgres *res)
+{
+    struct batch *b = arg;
+
+    if (!pgres_ok(res))
+        return;
+    batch_on_found(b, res);
+    pgtx_commit(b->tx);
+}
+
+static void batch_on_written(void *arg, const struct pgres *res)
+{
+    struct batch *b = arg;
+
+    if (!pgres_ok(res))
+        return;
+    batch_on_interactions(b, res);
+    for (size_t i = 0; i < b->n_written; i++) {
+        if (b->results[b->written[i]].duplicate) {
+            batch_find(b, batch_on_keys);
+            return;
+        }
+    }
+    pgtx_commit(b->tx);
+}
+
+static void batch_create_or_write(struct batch *b);
+
+static void batch_on_refound(void *arg, const struct pgres *res)
+{
+    struct batch *b = arg;
+
+    if (!pgres_ok(res))
+        return;
+    batch_on_found(b, res);
+    batch_create_or_write(b);
+}
+
+static void batch_on_create(void *arg, const struct pgres *res)
+{
+    struct batch *b = arg;
+
+    if (!pgres_ok(res))
+        return;
+    batch_on_created(b, res);
+    batch_create_or_write(b);
+}
+
+/* Creates what is not there; asks again where somebody else was quicker; then writes. */
+static void batch_create_or_write(struct batch *b)
+{
+    struct pgargs args;
+
+    pgargs_init(&args, b);
+    if (!batch_create_args(b, &args)) {
+        batch_write(b, batch_on_written);
+        return;
+    }
+    if (b->finds > FINDS_MAX) {
+        pgtx_rollback(b->tx);
+        return;
+    }
+    /* Odd steps create, even ones look who won. */
+    if (b->finds++ % 2 == 0)
+        pgtx_query(b->tx, Q_RECORD_CREATE, &args, batch_on_create, b);
+    else
+        batch_find(b, batch_on_refound);
+}
+
+static void batch_on_first_found(void *arg, const struct pgres *res)
+{
+    struct batch *b = arg;
+
+    if (!pgres_ok(res))
+        return;
+    batch_on_found(b, res);
+    batch_create_or_write(b);
+}
+
+static void batch_begun(void *arg, struct pgtx *tx)
+{
+    struct batch *b = arg;
+
+    b->tx = tx;
+    batch_find(b, batch_on_first_found);
+}
+
+/* --- making batches -----------------------------------------------------------------------------
+ */
+
+static struct record_request *lane_take(struct record_lane *lane, size_t *ret_items)
+{
+    struct record_request *first = lane->first, *request = first;
+    size_t n = first->n;
+
+    if (lane->n_alone > 0)
+        lane->n_alone--;
+    else
+        while (request->next != NULL && n + request->next->n <= BATCH_ITEMS_MAX) {
+            request = request->next;
+            n += request->n;
+        }
+    lane->first = request->next;
+    if (lane->first == NULL)
+        lane->last = &lane->first;
+    request->next = NULL;
+    *ret_items = n;
+    return first;
+}
+
+static struct batch *batch_new(struct record_lane *lane)
+{
+    struct batch *b = mem_new(lane->record, struct batch);
+    size_t at = 0;
+
+    b->record = lane->record;
+    b->org_id = lane->org_id;
+    b->now_us = clock_now_us();
+    b->requests = lane_take(lane, &b->n);
+    b->items = mem_array(b, const struct record_item *, b->n);
+    b->owners = mem_array(b, struct record_request *, b->n);
+    b->results = mem_array(b, struct record_result, b->n);
+    b->slots = mem_array(b, struct batch_slot *, b->n);
+    for (struct record_request *r = b->requests; r != NULL; r = r->next) {
+        for (size_t i = 0; i < r->n; i++, at++) {
+            b->items[at] = &r->items[i];
+            b->owners[at] = r;
+        }
+    }
+    batch_name_items(b);
+    return b;
+}
+
+static void lane_start(struct record_lane *lane)
+{
+    if (lane->busy || lane->first == NULL)
+        return;
+    lane->busy = true;
+    pgtx_begin(lane->record->pool, lane->org_id, batch_begun, batch_ended, batch_new(lane));
+}
+
+/* Once a turn of the loop: what its requests brought goes together. */
+static void record_prepare_cb(EV_P_ ev_prepare *w, int revents)
+{
+    struct record *r = w->data;
+
+    (void)loop;
+    (void)revents;
+    for (struct record_lane *lane = r->lanes; lane != NULL; lane = lane->next)
+        lane_start(lane);
+}
+
+static int record_destroy(struct record *r)
+{
+    ev_prepare_stop(r->loop, &r->prepare);
+    return 0;
+}
+
+struct record *record_new(const void *ctx, struct ev_loop *loop, struct pgpool *pool,
+                          struct orgs *orgs, void (*recorded)(void *arg, int64_t org_id), void *arg)
+{
+    struct record *r = mem_new(ctx, struct record);
+
+    r->loop = loop;
+    r->pool = pool;
+    r->orgs = orgs;
+    r->recorded = recorded;
+    r->arg = arg;
+    ev_prepare_init(&r->prepare, record_prepare_cb);
+    r->prepare.data = r;
+    ev_prepare_start(loop, &r->prepare);
+    talloc_set_destructor(r, record_destroy);
+    return r;
+}
+
+void record_items(struct record *r, int64_t org_id, const struct record_item *items, size_t n,
+                  bool all_or_nothing, record_fn *fn, void *arg)
+{
+    struct record_lane *lane = record_lane(r, org_id);
+    struct record_request *request = mem_new(r, struct record_request);
+
+    request->org_id = org_id;
+    request->items = items;
+    request->n = n;
+    request->all_or_nothing = all_or_nothing;
+    request->fn = fn;
+    request->arg = arg;
+    *lane->last = request;
+    lane->last = &request->next;
+}

@@ -1,0 +1,535 @@
+/* record_parse.c - JSON of an interaction or a contact into what the recorder takes; pure. See
+ * record.h.
+ *
+ * To add a field of a contact: a line in contact_fields below, a column in schema/, and its place
+ * in record_fields of schema/statements/record.sql. */
+#include "daemon/record/record.h"
+
+#include "common/address.h"
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/zone.h"
+#include "daemon/org/currency.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define KIND_MAX   80
+#define KEY_MAX    200
+#define SOURCE_MAX 100
+#define ATTR_MAX   2000
+#define TAG_MAX    100
+#define LIST_MAX   100
+
+struct parse {
+    const void *ctx;
+    const struct catalogue *catalogue;
+    int64_t now_us;
+    struct diag *d;
+};
+
+static const struct {
+    const char *name;
+    size_t max; /* characters */
+} contact_fields[] = {{"first_name", 200}, {"last_name", 200}, {"company_name", 200},
+                      {"phone", 50},       {"language", 35},   {"city", 200},
+                      {"postal_code", 20}, {"time_zone", 64},  {"stage", 80}};
+
+static const char *pointer_to(const struct parse *p, const char *pointer, const char *key)
+{
+    return mem_printf(p->ctx, "%s/%s", pointer, key);
+}
+
+static size_t characters(const char *s)
+{
+    size_t n = 0;
+
+    for (; *s != '\0'; s++)
+        n += ((unsigned char)*s & 0xc0) != 0x80;
+    return n;
+}
+
+static bool has_control(const char *s)
+{
+    for (; *s != '\0'; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            return true;
+    return false;
+}
+
+/* A string of 1 to `max` characters without control characters; NULL where it is not said, or is
+ * wrong (then `d` says so). Blanks at its edges go. */
+static const char *parse_string(const struct parse *p, const json_t *object, const char *key,
+                                const char *pointer, size_t max)
+{
+    const json_t *value = json_object_get(object, key);
+    const char *where = pointer_to(p, pointer, key), *s;
+    char *copy;
+    size_t n;
+
+    if (value == NULL || json_is_null(value))
+        return NULL;
+    if (!json_is_string(value)) {
+        diag_field(p->d, where, "a string is expected");
+        return NULL;
+    }
+    s = json_string_value(value);
+    if (strlen(s) != json_string_length(value) || has_control(s)) {
+        diag_field(p->d, where, "control characters are not allowed");
+        return NULL;
+    }
+    s += strspn(s, " ");
+    for (n = strlen(s); n > 0 && s[n - 1] == ' '; n--)
+        ;
+    copy = mem_strndup(p->ctx, s, n);
+    if (characters(copy) > max) {
+        diag_field(p->d, where, "at most %zu characters are allowed", max);
+        return NULL;
+    }
+    return copy[0] == '\0' ? NULL : copy;
+}
+
+static bool is_known(const char *key, const char *const *keys)
+{
+    for (; *keys != NULL; keys++)
+        if (strcmp(key, *keys) == 0)
+            return true;
+    return false;
+}
+
+static void refuse_unknown(const struct parse *p, json_t *object, const char *pointer,
+                           const char *const *keys)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(object, key, value)
+    {
+        if (!is_known(key, keys))
+            diag_field(p->d, pointer_to(p, pointer, key), "no field has this name");
+    }
+}
+
+/* --- contacts ----------------------------------------------------------------------------------
+ */
+
+/* "1970-03-09", or "--03-09" and "03-09" where the year is not known. */
+static bool parse_birth_date(const char *s, int *ret_year, int *ret_month, int *ret_day)
+{
+    char whole[16];
+    int64_t at_us;
+
+    *ret_year = 0;
+    if (strlen(s) == 10 && sscanf(s, "%4d", ret_year) == 1)
+        snprintf(whole, sizeof(whole), "%s", s);
+    else if (strlen(s) == 7 && strncmp(s, "--", 2) == 0)
+        snprintf(whole, sizeof(whole), "2000-%s", s + 2);
+    else if (strlen(s) == 5)
+        snprintf(whole, sizeof(whole), "2000-%s", s);
+    else
+        return false;
+    if (!clock_parse(whole, &at_us) || (*ret_year != 0 && (*ret_year < 1850 || *ret_year > 2200)))
+        return false;
+    return sscanf(whole + 5, "%2d-%2d", ret_month, ret_day) == 2;
+}
+
+static void contact_birth_date(const struct parse *p, const json_t *object, const char *pointer,
+                               json_t *fields)
+{
+    const char *s = parse_string(p, object, "birth_date", pointer, 10);
+    int year, month, day;
+
+    if (json_is_null(json_object_get(object, "birth_date"))) {
+        json_object_set_new(fields, "birth_year", json_null());
+        json_object_set_new(fields, "birth_month", json_null());
+        json_object_set_new(fields, "birth_day", json_null());
+    }
+    if (s == NULL)
+        return;
+    if (!parse_birth_date(s, &year, &month, &day)) {
+        diag_field(p->d, pointer_to(p, pointer, "birth_date"),
+                   "a date like 1970-03-09, or --03-09 without its year, is expected");
+        return;
+    }
+    json_object_set_new(fields, "birth_year", year == 0 ? json_null() : json_integer(year));
+    json_object_set_new(fields, "birth_month", json_integer(month));
+    json_object_set_new(fields, "birth_day", json_integer(day));
+}
+
+static void contact_country(const struct parse *p, const json_t *object, const char *pointer,
+                            json_t *fields)
+{
+    const char *s = parse_string(p, object, "country", pointer, 2);
+    char upper[3];
+
+    if (s == NULL)
+        return;
+    snprintf(upper, sizeof(upper), "%s", s);
+    for (char *c = upper; *c != '\0'; c++)
+        if (*c >= 'a' && *c <= 'z')
+            *c = (char)(*c - 'a' + 'A');
+    if (strlen(upper) != 2 || strspn(upper, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 2)
+        diag_field(p->d, pointer_to(p, pointer, "country"),
+                   "a code of two letters (ISO 3166) is expected, like ES");
+    else
+        json_object_set_new(fields, "country", json_string(upper));
+}
+
+static void contact_kind(const struct parse *p, const json_t *object, const char *pointer,
+                         json_t *fields)
+{
+    const char *s = parse_string(p, object, "kind", pointer, 10);
+
+    if (s == NULL)
+        return;
+    if (strcmp(s, "person") != 0 && strcmp(s, "company") != 0)
+        diag_field(p->d, pointer_to(p, pointer, "kind"), "person or company is expected");
+    else
+        json_object_set_new(fields, "kind", json_string(s));
+}
+
+static json_t *contact_columns(const struct parse *p, json_t *object, const char *pointer)
+{
+    json_t *fields = json_object();
+    const char *zone;
+
+    for (size_t i = 0; i < sizeof(contact_fields) / sizeof(contact_fields[0]); i++) {
+        const char *name = contact_fields[i].name;
+        const char *s = parse_string(p, object, name, pointer, contact_fields[i].max);
+
+        if (s != NULL)
+            json_object_set_new(fields, name, json_string(s));
+        else if (json_is_null(json_object_get(object, name)))
+            json_object_set_new(fields, name, json_null());
+    }
+    zone = json_string_value(json_object_get(fields, "time_zone"));
+    if (zone != NULL && !zone_known(zone))
+        diag_field(p->d, pointer_to(p, pointer, "time_zone"),
+                   "a time zone is expected, like Europe/Madrid");
+    contact_kind(p, object, pointer, fields);
+    contact_country(p, object, pointer, fields);
+    contact_birth_date(p, object, pointer, fields);
+    return fields;
+}
+
+static const struct catalogue_field *find_field(const struct catalogue *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_fields; i++)
+        if (strcmp(c->fields[i].name, name) == 0)
+            return &c->fields[i];
+    return NULL;
+}
+
+static const char *attr_fault(const struct catalogue_field *field, const json_t *value)
+{
+    int64_t at_us;
+
+    if (field == NULL)
+        return "no custom field has this name";
+    if (json_is_null(value))
+        return NULL;
+    switch (field->type) {
+    case FIELD_TEXT:
+        if (!json_is_string(value) || has_control(json_string_value(value)))
+            return "a string without control characters is expected";
+        return characters(json_string_value(value)) > ATTR_MAX ? "the text is too long" : NULL;
+    case FIELD_NUMBER:
+        return json_is_number(value) ? NULL : "a number is expected";
+    case FIELD_BOOLEAN:
+        return json_is_boolean(value) ? NULL : "true or false is expected";
+    case FIELD_DATE:
+        return json_is_string(value) && strlen(json_string_value(value)) == 10 &&
+                       clock_parse(json_string_value(value), &at_us)
+                   ? NULL
+                   : "a date like 2026-03-01 is expected";
+    }
+    return "the field has no type";
+}
+
+static json_t *contact_attrs(const struct parse *p, json_t *object, const char *pointer)
+{
+    json_t *attrs = json_object_get(object, "attr"), *value;
+    const char *key, *where = pointer_to(p, pointer, "attr");
+
+    if (attrs == NULL)
+        return NULL;
+    if (!json_is_object(attrs)) {
+        diag_field(p->d, where, "an object of custom fields is expected");
+        return NULL;
+    }
+    json_object_foreach(attrs, key, value)
+    {
+        const char *fault = attr_fault(find_field(p->catalogue, key), value);
+
+        if (fault != NULL)
+            diag_field(p->d, pointer_to(p, where, key), "%s", fault);
+    }
+    return attrs;
+}
+
+static json_t *contact_list(const struct parse *p, json_t *object, const char *pointer,
+                            const char *name)
+{
+    json_t *list = json_object_get(object, name), *value;
+    const char *where = pointer_to(p, pointer, name);
+    size_t i;
+
+    if (list == NULL)
+        return NULL;
+    if (!json_is_array(list) || json_array_size(list) > LIST_MAX) {
+        diag_field(p->d, where, "an array of at most %d strings is expected", LIST_MAX);
+        return NULL;
+    }
+    json_array_foreach(list, i, value)
+    {
+        const char *s = json_string_value(value);
+
+        if (s == NULL || s[0] == '\0' || has_control(s) || characters(s) > TAG_MAX ||
+            strlen(s) != json_string_length(value))
+            diag_field(p->d, mem_printf(p->ctx, "%s/%zu", where, i),
+                       "a string of 1 to %d characters is expected", TAG_MAX);
+    }
+    return list;
+}
+
+static void parse_consent(const struct parse *p, json_t *entry, const char *where)
+{
+    static const char *const keys[] = {"topic",      "action", "purpose", "wording",
+                                       "language",   "source", "method",  "ip",
+                                       "user_agent", "at",     NULL};
+    const char *topic, *action, *at;
+    bool known = false;
+    int64_t at_us;
+
+    if (!json_is_object(entry)) {
+        diag_field(p->d, where, "an object is expected");
+        return;
+    }
+    refuse_unknown(p, entry, where, keys);
+    topic = parse_string(p, entry, "topic", where, 63);
+    action = parse_string(p, entry, "action", where, 10);
+    at = parse_string(p, entry, "at", where, 40);
+    parse_string(p, entry, "purpose", where, 500);
+    parse_string(p, entry, "language", where, 35);
+    parse_string(p, entry, "source", where, 500);
+    parse_string(p, entry, "method", where, 100);
+    parse_string(p, entry, "ip", where, 45);
+    parse_string(p, entry, "user_agent", where, 500);
+    parse_string(p, entry, "wording", where, 5000);
+    for (size_t i = 0; topic != NULL && i < p->catalogue->n_topics; i++)
+        known = known || strcmp(p->catalogue->topics[i].name, topic) == 0;
+    if (!known)
+        diag_field(p->d, pointer_to(p, where, "topic"), "the name of a topic is expected");
+    if (action == NULL || (strcmp(action, "grant") != 0 && strcmp(action, "withdraw") != 0))
+        diag_field(p->d, pointer_to(p, where, "action"), "grant or withdraw is expected");
+    if (at != NULL && !clock_parse(at, &at_us))
+        diag_field(p->d, pointer_to(p, where, "at"), "an RFC 3339 time is expected");
+}
+
+static json_t *contact_consents(const struct parse *p, json_t *object, const char *pointer)
+{
+    json_t *list = json_object_get(object, "consents"), *entry;
+    const char *where = pointer_to(p, pointer, "consents");
+    size_t i;
+
+    if (list == NULL)
+        return NULL;
+    if (!json_is_array(list) || json_array_size(list) > LIST_MAX) {
+        diag_field(p->d, where, "an array of at most %d entries is expected", LIST_MAX);
+        return NULL;
+    }
+    json_array_foreach(list, i, entry)
+        parse_consent(p, entry, mem_printf(p->ctx, "%s/%zu", where, i));
+    return list;
+}
+
+static const char *contact_email(const struct parse *p, const json_t *object, const char *pointer)
+{
+    const char *given = parse_string(p, object, "email", pointer, 320), *why, *email;
+
+    if (given == NULL)
+        return NULL;
+    email = address_normalise(p->ctx, given, &why);
+    if (email == NULL)
+        diag_field(p->d, pointer_to(p, pointer, "email"), "no valid e-mail address: %s", why);
+    return email;
+}
+
+static int64_t contact_id(const struct parse *p, const json_t *object, const char *pointer)
+{
+    const json_t *id = json_object_get(object, "id");
+
+    if (id == NULL)
+        return 0;
+    if (!json_is_integer(id) || json_integer_value(id) <= 0) {
+        diag_field(p->d, pointer_to(p, pointer, "id"), "a positive integer is expected");
+        return 0;
+    }
+    return json_integer_value(id);
+}
+
+static int fields_destroy(json_t **fields)
+{
+    json_decref(*fields);
+    return 0;
+}
+
+/* The time zone's name is checked by what ICU-independent grammar allows; the database's list
+ * decides when the row is written. */
+static void contact_read(const struct parse *p, json_t *object, const char *pointer,
+                         struct record_contact *ret)
+{
+    static const char *const keys[] = {
+        "id",    "email",    "external_id", "kind",   "first_name",  "last_name",  "company_name",
+        "phone", "language", "country",     "city",   "postal_code", "birth_date", "time_zone",
+        "stage", "attr",     "tags",        "groups", "consents",    NULL};
+    json_t **owner = mem_new(p->ctx, json_t *);
+
+    refuse_unknown(p, object, pointer, keys);
+    ret->id = contact_id(p, object, pointer);
+    ret->email = contact_email(p, object, pointer);
+    ret->external_id = parse_string(p, object, "external_id", pointer, 200);
+    ret->fields = *owner = contact_columns(p, object, pointer);
+    talloc_set_destructor(owner, fields_destroy);
+    ret->attrs = contact_attrs(p, object, pointer);
+    ret->tags = contact_list(p, object, pointer, "tags");
+    ret->groups = contact_list(p, object, pointer, "groups");
+    ret->consents = contact_consents(p, object, pointer);
+}
+
+bool record_contact_parse(const void *ctx, json_t *value, const char *pointer,
+                          const struct catalogue *catalogue, int64_t now_us,
+                          struct record_contact *ret_contact, struct diag *d)
+{
+    struct parse p = {.ctx = ctx, .catalogue = catalogue, .now_us = now_us, .d = d};
+    size_t before = d->n;
+
+    *ret_contact = (struct record_contact){0};
+    if (!json_is_object(value)) {
+        diag_field(d, pointer, "a contact is expected: an object");
+        return false;
+    }
+    contact_read(&p, value, pointer, ret_contact);
+    return d->n == before;
+}
+
+/* --- interactions --------------------------------------------------------------------------------
+ */
+
+static void item_instant(const struct parse *p, const json_t *object, const char *pointer,
+                         struct record_item *item)
+{
+    const char *s = parse_string(p, object, "occurred_at", pointer, 40);
+
+    item->occurred_at_us = p->now_us;
+    if (s == NULL)
+        return;
+    if (!clock_parse(s, &item->occurred_at_us))
+        diag_field(p->d, pointer_to(p, pointer, "occurred_at"),
+                   "an RFC 3339 time is expected, like 2026-03-01T10:00:00Z");
+    else if (strlen(s) == 10)
+        /* A day without a time is that day's noon, so that it is the same day in every zone that
+         * people live in but the farthest. */
+        item->occurred_at_us += CLOCK_DAY_US / 2;
+}
+
+/* The amount as decimal text: given as a string, or as a number that is printed back exactly as
+ * short as it was. */
+static bool amount_text(const json_t *value, char *out, size_t n)
+{
+    if (json_is_string(value))
+        return (size_t)snprintf(out, n, "%s", json_string_value(value)) < n;
+    if (json_is_integer(value))
+        return (size_t)snprintf(out, n, "%lld", (long long)json_integer_value(value)) < n;
+    if (!json_is_real(value))
+        return false;
+    return (size_t)snprintf(out, n, "%.15g", json_real_value(value)) < n;
+}
+
+static void item_amount(const struct parse *p, const json_t *object, const char *pointer,
+                        struct record_item *item)
+{
+    const json_t *value = json_object_get(object, "amount");
+    const char *where = pointer_to(p, pointer, "amount");
+    char text[40];
+
+    item->currency = parse_string(p, object, "currency", pointer, 3);
+    if (item->currency != NULL && strcmp(item->currency, p->catalogue->currency) != 0)
+        diag_field(p->d, pointer_to(p, pointer, "currency"),
+                   "%s is expected: amounts are recorded in the organisation's currency",
+                   p->catalogue->currency);
+    if (value == NULL || json_is_null(value))
+        return;
+    if (!amount_text(value, text, sizeof(text)) ||
+        !amount_parse(text, p->catalogue->currency_digits, &item->amount))
+        diag_field(p->d, where,
+                   "a decimal with at most %d digits after the point is expected, like \"25.00\"",
+                   p->catalogue->currency_digits);
+    item->has_amount = true;
+    item->currency = p->catalogue->currency;
+}
+
+static void item_data(const struct parse *p, json_t *object, const char *pointer,
+                      struct record_item *item)
+{
+    json_t *data = json_object_get(object, "data");
+    char *text;
+
+    if (data == NULL || json_is_null(data))
+        return;
+    if (!json_is_object(data)) {
+        diag_field(p->d, pointer_to(p, pointer, "data"), "an object is expected");
+        return;
+    }
+    text = json_dumps(data, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    mem_must(text);
+    if (strstr(text, "\\u0000") != NULL)
+        diag_field(p->d, pointer_to(p, pointer, "data"), "the character U+0000 cannot be stored");
+    item->data = mem_strdup(p->ctx, text);
+    free(text);
+}
+
+static void item_contact(const struct parse *p, json_t *object, const char *pointer,
+                         struct record_item *item)
+{
+    json_t *contact = json_object_get(object, "contact");
+    const char *where = pointer_to(p, pointer, "contact");
+
+    if (!json_is_object(contact)) {
+        diag_field(p->d, where, "a contact is expected: an object with email, external_id or id");
+        return;
+    }
+    contact_read(p, contact, where, &item->contact);
+    if (item->contact.id == 0 && item->contact.email == NULL && item->contact.external_id == NULL)
+        diag_field(p->d, where, "email, external_id or id is expected");
+}
+
+bool record_item_parse(const void *ctx, json_t *value, const char *pointer,
+                       const struct catalogue *catalogue, int64_t now_us,
+                       struct record_item *ret_item, struct diag *d)
+{
+    static const char *const keys[] = {"contact", "kind", "occurred_at", "amount", "currency",
+                                       "source",  "key",  "data",        NULL};
+    struct parse p = {.ctx = ctx, .catalogue = catalogue, .now_us = now_us, .d = d};
+    size_t before = d->n;
+    const char *source;
+
+    *ret_item = (struct record_item){.source = ""};
+    if (!json_is_object(value)) {
+        diag_field(d, pointer, "an interaction is expected: an object");
+        return false;
+    }
+    refuse_unknown(&p, value, pointer, keys);
+    item_contact(&p, value, pointer, ret_item);
+    ret_item->kind = parse_string(&p, value, "kind", pointer, KIND_MAX);
+    if (ret_item->kind == NULL)
+        diag_field(d, pointer_to(&p, pointer, "kind"),
+                   "the name of a kind is expected, like donation");
+    source = parse_string(&p, value, "source", pointer, SOURCE_MAX);
+    ret_item->source = source == NULL ? "" : source;
+    ret_item->key = parse_string(&p, value, "key", pointer, KEY_MAX);
+    item_instant(&p, value, pointer, ret_item);
+    item_amount(&p, value, pointer, ret_item);
+    item_data(&p, value, pointer, ret_item);
+    return d->n == before;
+}

@@ -14,7 +14,7 @@ function quoted(line)
 function close_item()
 {
     if (open)
-        print "     },"
+        print "     " (prepared == "" ? "" : ", " prepared) "},"
     open = 0
 }
 
@@ -56,6 +56,8 @@ what != "migrations.c" && /^-- name: / {
     if (what == "statement_names.h")
         print "    Q_" toupper($3) ","
     else {
+        # Statements of lazoctl are not lazod's: it prepares the others when it connects.
+        prepared = FILENAME ~ /\/ctl[^\/]*$/ ? "false" : "true"
         print "    {\"" $3 "\","
         open = 1
     }

@@ -40,7 +40,6 @@ struct pgconn {
     bool lost;  /* found inside a send: dealt with in prepare */
     struct pgop *first, **last;
     size_t outstanding;
-    size_t unprepared;
 };
 
 static void pgconn_connect(struct pgconn *c);
@@ -121,10 +120,8 @@ static void pgconn_on_prepared(void *arg, const struct pgres *res)
 {
     struct pgconn *c = arg;
 
-    c->unprepared--;
     if (!pgres_ok(res) && !pgres_lost(res) && !res->aborted)
-        log_error("pgconn", "statement does not fit the schema", "statement=%s why=%s",
-                  statements[Q_COUNT - 1 - c->unprepared].name, log_value(pgres_message(res)));
+        log_error("pgconn", "a statement does not fit the schema", "why=%s", log_value(pgres_message(res)));
     if (!pgres_ok(res))
         c->lost = true;
 }
@@ -136,8 +133,9 @@ static void pgconn_prepare_statements(struct pgconn *c)
         return;
     }
     c->state = PGCONN_preparing;
-    c->unprepared = Q_COUNT;
     for (int i = 0; i < Q_COUNT; i++) {
+        if (!statements[i].prepared)
+            continue;
         if (PQsendPrepare(c->pg, statements[i].name, statements[i].sql, 0, NULL) != 1) {
             pgconn_lose(c, PQerrorMessage(c->pg));
             return;

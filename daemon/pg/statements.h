@@ -5,9 +5,12 @@
 
 #include "statement_names.h"
 
+#include <stdbool.h>
+
 struct statement {
     const char *name;
     const char *sql;
+    bool prepared; /* by lazod when it connects; the others are lazoctl's */
 };
 extern const struct statement statements[]; /* Q_COUNT of them, by enum query */
 

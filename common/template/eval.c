@@ -6,8 +6,8 @@
 #include "common/buf.h"
 #include "common/mem.h"
 
-/* variable() - the nearest scope first, then the data, then the counters of increment and
- * decrement. */
+/* variable() - the nearest scope first, then the counters of increment and decrement, then the
+ * data, which a partial shown by `render` sees too. */
 static struct value variable(struct render *r, struct name name)
 {
     for (const struct scope *s = r->scope; s != NULL; s = s->up) {
@@ -16,14 +16,11 @@ static struct value variable(struct render *r, struct name name)
                 return b->value;
         }
     }
-    json_t *item = r->isolated ? NULL : json_object_getn(r->env->data, name.s, name.n);
-    if (item != NULL)
-        return value_json(&r->arena, item);
     for (const struct mark *m = r->counters; m != NULL; m = m->next) {
         if (name_same(m->name, name))
             return value_int(m->at);
     }
-    return (struct value){.kind = VALUE_NIL, .undefined = true};
+    return value_json(&r->arena, json_object_getn(r->env->data, name.s, name.n));
 }
 
 static struct value eval_path(struct render *r, const struct expr *e)
@@ -272,7 +269,7 @@ struct name text_of(struct render *r, struct value v)
         return (struct name){"", 0};
     struct buf text;
     text_begin(r, &text);
-    value_print(&text, v);
+    value_inspect(&text, v);
     v = text_end(r, &text);
     return (struct name){v.text.s, v.text.n};
 }

@@ -41,9 +41,13 @@ struct value filter_escape_once(struct render *r, struct value in, const struct 
 /* filter_raw() - the value is HTML already: it is not escaped on its way out. */
 struct value filter_raw(struct render *r, struct value in, const struct args *args)
 {
-    struct name t = text_of(r, in);
+    struct buf text;
     (void)args;
-    in = value_text(t.s, t.n);
+    if (in.kind != VALUE_TEXT) {
+        text_begin(r, &text);
+        value_print(&text, in);
+        in = text_end(r, &text);
+    }
     in.html = true;
     return in;
 }

@@ -205,8 +205,8 @@ struct value filter_truncate(struct render *r, struct value in, const struct arg
         end = text_of(r, args->v[1]);
     if (characters(t) <= length)
         return text_value(t);
-    int64_t keep = length - characters(end);
-    return joined(r, (struct name){t.s, offset(t, keep < 0 ? 0 : keep)}, end);
+    int64_t keep = length < 0 ? 0 : length - characters(end);
+    return joined(r, (struct name){t.s, offset(t, keep)}, end);
 }
 
 struct value filter_truncatewords(struct render *r, struct value in, const struct args *args)

@@ -217,6 +217,9 @@ static bool named_argument(struct parser *p, struct call *call)
 static void parse_arguments(struct parser *p, struct call *call)
 {
     do {
+        /* Liquid forgives a comma or a colon with nothing behind it. */
+        if (p->token.kind == TOKEN_END || p->token.kind == TOKEN_PIPE)
+            return;
         if (named_argument(p, call)) {
             call->option = parse_expr(p);
             continue;

@@ -84,8 +84,8 @@ struct node *parse_continue(struct parser *p, size_t at)
     return parse_interrupt(p, NODE_CONTINUE, at);
 }
 
-/* parse_cycle() - [group:] value, value ...  Without a group, cycles of the same text go on
- * together. */
+/* parse_cycle() - [group:] value, value ...  Without a group, cycles of the same fixed values
+ * go on together; one with variables stands alone. */
 struct node *parse_cycle(struct parser *p, size_t at)
 {
     struct node *n = parser_node(p, NODE_CYCLE, at);
@@ -102,6 +102,13 @@ struct node *parse_cycle(struct parser *p, size_t at)
             parse_values(p, &n->values, false);
     }
     n->text = (struct name){p->t->source + from, p->piece.to - from};
+    bool fixed = true;
+    for (size_t i = 0; i < n->values.n && !p->failed; i++)
+        fixed = fixed && n->values.items[i]->kind == EXPR_LITERAL;
+    if (!fixed) {
+        n->text.s = mem_printf(p->t, "%zu", at);
+        n->text.n = strlen(n->text.s);
+    }
     parser_end(p);
     return n;
 }

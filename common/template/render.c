@@ -141,8 +141,15 @@ void render_value(struct render *r, struct value v)
         value_print(r->out, v);
         return;
     }
-    struct name text = text_of(r, v);
-    html_escape(r->out, text.s, text.n, false);
+    struct buf text;
+    if (v.kind == VALUE_TEXT) {
+        html_escape(r->out, v.text.s, v.text.n, false);
+        return;
+    }
+    text_begin(r, &text);
+    value_print(&text, v);
+    v = text_end(r, &text);
+    html_escape(r->out, v.text.s, v.text.n, false);
 }
 
 /* --- the tags -----------------------------------------------------------------------------------

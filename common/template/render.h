@@ -88,7 +88,8 @@ struct args {
  * the memory. */
 void text_begin(struct render *, struct buf *);
 struct value text_end(struct render *, struct buf *);
-/* text_of() - the value as text, valid until the rendering ends. */
+/* text_of() - the value as the text filters see it, valid until the rendering ends: arrays as [1,
+ * "a"]. */
 struct name text_of(struct render *, struct value);
 /* number_of() - the value as Liquid takes it for a number. */
 struct decimal number_of(struct value);

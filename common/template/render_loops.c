@@ -12,7 +12,8 @@ struct span {
     int64_t from, count;
 };
 
-/* whole_option() - limit or offset of a loop; `otherwise` where it is not given or nil. */
+/* whole_option() - limit, offset or cols of a loop; `otherwise` where it is not given. `lenient`:
+ * as tablerow takes them, any text and nil for a number. */
 static int64_t whole_option(struct render *r, const struct expr *e, bool lenient, int64_t otherwise)
 {
     int64_t i = otherwise;
@@ -21,7 +22,7 @@ static int64_t whole_option(struct render *r, const struct expr *e, bool lenient
     struct value v = eval_wanted(r, e);
     r->at = e->at;
     if (v.kind == VALUE_NIL)
-        return otherwise;
+        return lenient ? 0 : otherwise;
     if (lenient && (v.kind == VALUE_NUMBER || v.kind == VALUE_TEXT)) {
         if (!decimal_whole(number_of(v), &i))
             render_fail(r, "the number is too large");
@@ -210,10 +211,10 @@ static void show(struct render *r, const struct node *n, const struct template *
 {
     const struct partial_spec *spec = n->partial;
     struct scope scope = {.up = spec->isolated ? NULL : r->scope};
-    for (size_t i = 0; i < spec->n; i++)
-        scope_set(r, &scope, spec->arguments[i].name, eval_wanted(r, spec->arguments[i].value));
     if (item != NULL)
         scope_set(r, &scope, own_name(spec, file), *item);
+    for (size_t i = 0; i < spec->n; i++)
+        scope_set(r, &scope, spec->arguments[i].name, eval_wanted(r, spec->arguments[i].value));
     if (loop != NULL)
         scope_set(r, &scope, (struct name){"forloop", 7},
                   (struct value){.kind = VALUE_LOOP, .loop = loop});

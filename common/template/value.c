@@ -143,7 +143,6 @@ static bool is_empty(struct value v, bool blank)
         return blank && !v.truth;
     case VALUE_EMPTY:
     case VALUE_BLANK:
-        return true;
     case VALUE_NUMBER:
     case VALUE_RANGE:
     case VALUE_LOOP:
@@ -168,7 +167,10 @@ static bool arrays_equal(struct value a, struct value b)
 
 bool value_equal(struct value a, struct value b)
 {
-    if (a.kind == VALUE_EMPTY || a.kind == VALUE_BLANK)
+    bool a_word = a.kind == VALUE_EMPTY || a.kind == VALUE_BLANK;
+    if (a_word && (b.kind == VALUE_EMPTY || b.kind == VALUE_BLANK))
+        return false;
+    if (a_word)
         return is_empty(b, a.kind == VALUE_BLANK);
     if (b.kind == VALUE_EMPTY || b.kind == VALUE_BLANK)
         return is_empty(a, b.kind == VALUE_BLANK);
@@ -486,6 +488,16 @@ static int64_t characters(const char *s, size_t n)
     return count;
 }
 
+/* text_edge() - the first or the last character; nil of an empty text. */
+static struct value text_edge(struct value v, bool last)
+{
+    size_t from = last ? v.text.n : 0, n;
+    while (last && from > 0 && ((unsigned char)v.text.s[--from] & 0xC0) == 0x80)
+        ;
+    n = utf8_length(v.text.s + from, v.text.n - from);
+    return n > 0 ? value_text(v.text.s + from, n) : value_nil();
+}
+
 struct value value_get(struct arena *a, struct value v, const char *name, size_t n)
 {
     if (v.kind == VALUE_LOOP)
@@ -503,6 +515,8 @@ struct value value_get(struct arena *a, struct value v, const char *name, size_t
         if (v.kind == VALUE_LIST || v.kind == VALUE_JSON || v.kind == VALUE_RANGE)
             return value_int((int64_t)value_count(v));
     }
+    if (v.kind == VALUE_TEXT && (is(name, n, "first") || is(name, n, "last")))
+        return text_edge(v, *name == 'l');
     bool sequence = value_is_array(v) || v.kind == VALUE_RANGE;
     size_t count = sequence || value_is_object(v) ? value_count(v) : 0;
     if (is(name, n, "first") && (sequence || value_is_object(v)))

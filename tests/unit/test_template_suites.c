@@ -4,6 +4,7 @@
 #include "common/diag.h"
 #include "common/mem.h"
 #include "common/template/template.h"
+#include "common/text.h"
 
 #include <jansson.h>
 #include <setjmp.h>
@@ -65,17 +66,37 @@ static const char *run(const void *ctx, json_t *test, const char *data, const ch
     return buf_take(&out, ctx);
 }
 
+/* parse() - the file, where numbers beyond 64 bits, which no JSON of ours has, count as 0. */
+static json_t *parse(const char *path)
+{
+    void *ctx MEM_SCOPED = mem_must(talloc_new(NULL));
+    json_error_t error;
+    json_t *suite;
+    size_t n;
+    char *text = text_file_read(ctx, path, 16 << 20, &n);
+    assert_non_null(text);
+    while ((suite = json_loadb(text, n, JSON_ALLOW_NUL, &error)) == NULL) {
+        size_t at = (size_t)error.position;
+        assert_non_null(strstr(error.text, "too big"));
+        while (at > 0 && !(text[at] >= '0' && text[at] <= '9'))
+            at--;
+        text[at] = '0';
+        while (at > 0 && ((text[at - 1] >= '0' && text[at - 1] <= '9') || text[at - 1] == '-'))
+            text[--at] = ' ';
+    }
+    return suite;
+}
+
 static json_t *load(const char *file)
 {
     const char *shared = getenv("LAZO_SHARED");
     char path[4096];
-    json_error_t error;
     snprintf(path, sizeof path, "%s/suites/liquid/%s", shared == NULL ? "../shared" : shared, file);
     if (access(path, R_OK) != 0) {
         print_message("SKIPPED: %s is not there\n", path);
         skip();
     }
-    json_t *suite = json_load_file(path, 0, &error);
+    json_t *suite = parse(path);
     assert_non_null(suite);
     return suite;
 }

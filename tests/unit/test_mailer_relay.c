@@ -9,6 +9,7 @@
 #include "workers/mailer/mailer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -250,6 +251,7 @@ static bool start_sink(struct daemon *d, const char *const *more)
     if (d->sink == 0) {
         dup2(in[0], 0);
         dup2(out[1], 1);
+        dup2(open("/dev/null", O_WRONLY), 2);
         close(in[1]);
         close(out[0]);
         execv(argv[0], (char *const *)(uintptr_t)argv);
@@ -381,7 +383,7 @@ static void test_none_lost_none_twice(void **state)
     add_jobs(d, 2000, true);
     d->kills = 5;
     start_mailer(d);
-    ev_timer_init(&d->kill, on_kill, 0., 0.35);
+    ev_timer_init(&d->kill, on_kill, 0., 0.2);
     ev_timer_again(d->loop, &d->kill);
     run(d, 100.);
     ev_timer_stop(d->loop, &d->kill);

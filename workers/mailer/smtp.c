@@ -248,8 +248,10 @@ static void on_traffic(const char *buf, int n, int writing, void *arg)
         if (run->line_start && run->code_len < 3) {
             run->code[run->code_len++] = buf[i];
             if (run->code_len == 3 && run->auth_sent) {
-                run->auth_code = (int)strtol(run->code, NULL, 10);
-                run->in = run->auth_code == 235;
+                int code = (int)strtol(run->code, NULL, 10);
+                run->in = code == 235;
+                if (code >= 400 && run->auth_code == 0)
+                    run->auth_code = code;
             }
         }
         if (buf[i] == '\n') {
@@ -319,8 +321,10 @@ static void leftover(smtp_message_t message, void *arg)
 static void explain(const struct smtp_run *run, char out[SMTP_WHY])
 {
     char text[128];
-    if (run->tls_trouble != NULL)
-        snprintf(out, SMTP_WHY, "%s", run->tls_trouble);
+    const char *tls = smtp_tls_trouble();
+    if (run->tls_trouble != NULL || tls != NULL)
+        snprintf(out, SMTP_WHY, "%s%s%s", run->tls_trouble != NULL ? run->tls_trouble : "TLS",
+                 tls != NULL ? ": " : "", tls != NULL ? tls : "");
     else if (!run->in && run->auth_code != 0)
         snprintf(out, SMTP_WHY, "the relay refused AUTH with %d", run->auth_code);
     else if (run->connected && !run->in && run->answered)
@@ -343,6 +347,7 @@ bool smtp_run(struct smtp *smtp, struct smtp_message *first, const struct smtp_o
                            .line_start = true};
     auth_context_t auth = prepare(&run);
     add(&run, first);
+    (void)smtp_tls_trouble();
     connect_begin(CONNECT_WAIT_MS, ms(smtp->options.timeout_us));
     smtp_start_session(run.session);
     connect_end();

@@ -67,3 +67,10 @@ void smtp_tls_use(struct smtp_tls *tls, smtp_session_t session)
     smtp_starttls_set_ctx(session, tls->ctx);
     smtp_starttls_enable(session, smtp_tls_checks(tls) ? Starttls_REQUIRED : Starttls_ENABLED);
 }
+
+const char *smtp_tls_trouble(void)
+{
+    unsigned long why = ERR_peek_last_error();
+    ERR_clear_error();
+    return why != 0 ? ERR_reason_error_string(why) : NULL;
+}

@@ -27,5 +27,8 @@ struct smtp_tls *smtp_tls_new(const void *ctx, const struct relay *, const char 
 void smtp_tls_use(struct smtp_tls *, smtp_session_t);
 /* smtp_tls_checks() - whether certificates must be valid. */
 bool smtp_tls_checks(const struct smtp_tls *);
+/* smtp_tls_trouble() - why OpenSSL failed in this thread since it was last asked; NULL: it did not.
+ */
+const char *smtp_tls_trouble(void);
 
 #endif

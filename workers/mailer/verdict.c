@@ -161,6 +161,23 @@ static bool is_hard(const struct reply *r)
            says_nobody(text);
 }
 
+/* A relay that sends enhanced codes without offering them has them at the start of its text: taken
+ * from there. */
+static struct reply with_code(struct reply r)
+{
+    unsigned a = 0, b = 0, c = 0;
+    int n = 0;
+    if (r.enhanced[0] == 0 && r.text != NULL &&
+        sscanf(r.text, "%1u.%3u.%3u%n", &a, &b, &c, &n) == 3 && n > 0 &&
+        (a == 2 || a == 4 || a == 5) && strchr(" \r\n", r.text[n]) != NULL) {
+        r.enhanced[0] = (int)a;
+        r.enhanced[1] = (int)b;
+        r.enhanced[2] = (int)c;
+        r.text += n + strspn(r.text + n, " ");
+    }
+    return r;
+}
+
 static bool is_ok(const struct reply *r)
 {
     return r->code >= 200 && r->code < 300;
@@ -195,8 +212,14 @@ static void unanswered(struct verdict *v, enum verdict_state state, const char *
                 trouble != NULL ? trouble : "connection lost before the answer");
 }
 
-void verdict_of(const struct replies *r, struct verdict *v)
+void verdict_of(const struct replies *replies, struct verdict *v)
 {
+    const struct replies given = {.mail = with_code(replies->mail),
+                                  .rcpt = with_code(replies->rcpt),
+                                  .data = with_code(replies->data),
+                                  .complete = replies->complete,
+                                  .trouble = replies->trouble};
+    const struct replies *r = &given;
     if (r->mail.code >= 400) {
         refused(v, "MAIL", &r->mail);
         v->hard = false;

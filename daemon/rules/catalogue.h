@@ -1,6 +1,8 @@
-/* catalogue.h - what names mean in one organisation: kinds, fields, topics, segments, models; and its zone and currency.
+/* catalogue.h - what names mean in one organisation: kinds, fields, topics, segments, models; and
+ * its zone and currency.
  *
- * Plain data, made by whoever has the database (daemon/org/), read by the rule checker and compiler. Pure. */
+ * Plain data, made by whoever has the database (daemon/org/), read by the rule checker and
+ * compiler. Pure. */
 #ifndef LAZO_DAEMON_RULES_CATALOGUE_H
 #define LAZO_DAEMON_RULES_CATALOGUE_H
 
@@ -28,9 +30,9 @@ struct catalogue_segment {
 
 struct catalogue {
     int64_t org_id;
-    const char *time_zone;     /* IANA */
-    const char *currency;      /* ISO 4217 */
-    int currency_digits;       /* of its minor unit: 2 for EUR */
+    const char *time_zone; /* IANA */
+    const char *currency;  /* ISO 4217 */
+    int currency_digits;   /* of its minor unit: 2 for EUR */
     const char *language;
     const char *leap_birthday; /* "02-28" or "03-01" */
     struct catalogue_name *kinds;

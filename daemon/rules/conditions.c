@@ -1,37 +1,381 @@
-/* conditions.c - see conditions.h. */
-#include "daemon/rules/conditions.h"
-
+/* conditions.c - the compiler's part that turns conditions into SQL. See sqlgen.h.
+ *
+ * A condition is never unknown (RULES.md, Meaning 1). Where it stands under no `not`, SQL's own
+ * three values already give that: unknown is not true, and WHERE, FILTER and CASE ask for true
+ * alone; and a bare comparison can use its index. Under a `not` each leaf is made false where it is
+ * unknown. */
 #include "common/mem.h"
-#include "daemon/rules/tree.h"
+#include "daemon/rules/sqlgen.h"
 
-struct collection {
-    const void *ctx;
-    const struct rule *whole;
-    const struct rule **found;
-    size_t n, cap;
-};
+#include <string.h>
 
-static void collect(struct collection *c, struct rule_node *node)
+static bool is_literal(const struct rule_node *node)
 {
-    struct rule *part;
-
-    if (node->type == RULE_NODE_AND || node->type == RULE_NODE_OR || node->type == RULE_NODE_NOT) {
-        for (size_t i = 0; i < node->n_child; i++)
-            collect(c, node->child[i]);
-        return;
-    }
-    part = mem_new(c->ctx, struct rule);
-    *part = *c->whole;
-    part->root = node;
-    mem_grow(c->ctx, &c->found, &c->cap, c->n + 1);
-    c->found[c->n++] = part;
+    return node->type == RULE_NODE_STRING || node->type == RULE_NODE_NUMBER ||
+           node->type == RULE_NODE_DATE || node->type == RULE_NODE_BOOLEAN;
 }
 
-const struct rule *const *rule_conditions(const void *ctx, const struct rule *rule, size_t *ret_n)
+static const char *leaf(struct rule_gen *g, const char *sql)
 {
-    struct collection c = {.ctx = ctx, .whole = rule};
+    return gen_printf(g, g->negated > 0 ? "coalesce(%s, false)" : "(%s)", sql);
+}
 
-    collect(&c, rule->root);
-    *ret_n = c.n;
-    return c.found;
+/* --- comparisons --------------------------------------------------------------------------------
+ */
+
+static enum rule_comparison mirrored(enum rule_comparison op)
+{
+    switch (op) {
+    case RULE_EQ:
+    case RULE_NE:
+        return op;
+    case RULE_LT:
+        return RULE_GT;
+    case RULE_LE:
+        return RULE_GE;
+    case RULE_GT:
+        return RULE_LT;
+    case RULE_GE:
+        return RULE_LE;
+    }
+    return op;
+}
+
+/* A number in units of its own (euros, not cents), to compare values of different types. */
+static const char *as_numeric(struct rule_gen *g, const char *v, enum rule_type type)
+{
+    if (type == RULE_TYPE_ANY)
+        return any_as_number(g, v);
+    if (type == RULE_TYPE_MONEY || type == RULE_TYPE_MEAN)
+        return gen_printf(g, "((%s)::numeric / %s)", v, money_unit(g));
+    return gen_printf(g, "(%s)::numeric", v);
+}
+
+/* An instant against a literal: a day stands for all its hours. */
+static const char *instant_compare(struct rule_gen *g, const char *v, enum rule_comparison op,
+                                   const char *literal)
+{
+    const char *start, *end;
+
+    date_span(g, literal, &start, &end);
+    if (end == NULL)
+        return gen_printf(g, "%s %s %s", v, rule_comparison_sql(op), start);
+    switch (op) {
+    case RULE_EQ:
+        return gen_printf(g, "(%s >= %s AND %s < %s)", v, start, v, end);
+    case RULE_NE:
+        return gen_printf(g, "(%s < %s OR %s >= %s)", v, start, v, end);
+    case RULE_LT:
+        return gen_printf(g, "%s < %s", v, start);
+    case RULE_LE:
+        return gen_printf(g, "%s < %s", v, end);
+    case RULE_GT:
+        return gen_printf(g, "%s >= %s", v, end);
+    case RULE_GE:
+        return gen_printf(g, "%s >= %s", v, start);
+    }
+    return NULL;
+}
+
+/* The plain column that an index serves, where `value` has one; *ret_literal is what it equals. */
+static bool exact_sql(struct rule_gen *g, const struct rule_node *value,
+                      const struct rule_node *literal, const char **ret_column,
+                      const char **ret_literal)
+{
+    const struct rule_field *exact;
+    struct buf b;
+    const char *param;
+
+    if (value->type != RULE_NODE_FIELD || value->n_path != 1 || value->field == NULL ||
+        value->field != rule_contact_field(value->path[0]))
+        return false;
+    exact = rule_exact_field(value->field->name);
+    if (exact == NULL)
+        return false;
+    param = gen_param(g, "text", literal->text);
+    buf_init(&b, g->ctx, RULE_SQL_MAX);
+    for (const char *s = exact->exact_wrap; *s != '\0'; s++) {
+        if (s[0] == '%' && s[1] == 's') {
+            buf_str(&b, param);
+            s++;
+        } else {
+            buf_char(&b, *s);
+        }
+    }
+    *ret_column = exact->exact_column;
+    *ret_literal = gen_once(g, buf_take(&b, g->ctx));
+    return true;
+}
+
+/* `v`, already SQL, of the type of `value`, against one literal. */
+static const char *literal_compare(struct rule_gen *g, const struct rule_node *value, const char *v,
+                                   enum rule_comparison op, const struct rule_node *literal)
+{
+    const char *column, *exact;
+
+    if (literal->value_type == RULE_TYPE_INSTANT)
+        return instant_compare(g, v, op, literal->text);
+    if (value->value_type == RULE_TYPE_ANY) {
+        if (literal->value_type == RULE_TYPE_TEXT)
+            v = any_as_text(g, v);
+        else
+            v = literal->value_type == RULE_TYPE_BOOLEAN ? any_as_boolean(g, v)
+                                                         : any_as_number(g, v);
+    } else if (op == RULE_EQ && exact_sql(g, value, literal, &column, &exact)) {
+        return gen_printf(g, "%s = %s", column, exact);
+    }
+    if (literal->value_type == RULE_TYPE_TEXT && op != RULE_EQ && op != RULE_NE)
+        return gen_printf(g, "(%s) COLLATE \"C\" %s %s COLLATE \"C\"", v, rule_comparison_sql(op),
+                          literal_sql(g, literal));
+    return gen_printf(g, "%s %s %s", v, rule_comparison_sql(op), literal_sql(g, literal));
+}
+
+static bool is_number(enum rule_type type)
+{
+    return type == RULE_TYPE_INTEGER || type == RULE_TYPE_MONEY || type == RULE_TYPE_MEAN ||
+           type == RULE_TYPE_NUMBER || type == RULE_TYPE_DECIMAL;
+}
+
+/* Two values that are no literals. */
+static const char *value_compare(struct rule_gen *g, const struct rule_node *left,
+                                 enum rule_comparison op, const struct rule_node *right)
+{
+    const char *a = value_sql(g, left), *b = value_sql(g, right);
+    enum rule_type ta = left->value_type, tb = right->value_type;
+
+    if (is_number(ta) || is_number(tb)) {
+        if (ta != tb) {
+            a = as_numeric(g, a, ta);
+            b = as_numeric(g, b, tb);
+        }
+    } else if (ta == RULE_TYPE_BOOLEAN || tb == RULE_TYPE_BOOLEAN) {
+        a = ta == RULE_TYPE_ANY ? any_as_boolean(g, a) : a;
+        b = tb == RULE_TYPE_ANY ? any_as_boolean(g, b) : b;
+    } else if (ta == RULE_TYPE_TEXT || ta == RULE_TYPE_ANY) {
+        a = ta == RULE_TYPE_ANY ? any_as_text(g, a) : a;
+        b = tb == RULE_TYPE_ANY ? any_as_text(g, b) : b;
+        return gen_printf(g, "(%s) COLLATE \"C\" %s (%s) COLLATE \"C\"", a, rule_comparison_sql(op),
+                          b);
+    }
+    return gen_printf(g, "%s %s %s", a, rule_comparison_sql(op), b);
+}
+
+static const char *compare_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const struct rule_node *left = node->child[0], *right = node->child[1];
+    enum rule_comparison op = (enum rule_comparison)node->op;
+
+    if (is_literal(left) && is_literal(right)) {
+        const char *start, *end;
+
+        if (left->value_type != RULE_TYPE_INSTANT)
+            return gen_printf(g, "%s %s %s", literal_sql(g, left), rule_comparison_sql(op),
+                              literal_sql(g, right));
+        date_span(g, left->text, &start, &end);
+        return instant_compare(g, start, op, right->text);
+    }
+    if (is_literal(right))
+        return literal_compare(g, left, value_sql(g, left), op, right);
+    if (is_literal(left))
+        return literal_compare(g, right, value_sql(g, right), mirrored(op), left);
+    return value_compare(g, left, op, right);
+}
+
+/* A value that may also be a literal, for `in` and `between`. */
+static const char *tested_sql(struct rule_gen *g, const struct rule_node *value)
+{
+    const char *start, *end;
+
+    if (!is_literal(value))
+        return value_sql(g, value);
+    if (value->value_type != RULE_TYPE_INSTANT)
+        return literal_sql(g, value);
+    date_span(g, value->text, &start, &end);
+    return start;
+}
+
+static const char *in_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const struct rule_node *value = node->child[0];
+    const char *v = tested_sql(g, value);
+    struct buf b;
+
+    buf_init(&b, g->ctx, RULE_SQL_MAX);
+    for (size_t i = 1; i < node->n_child; i++) {
+        buf_str(&b, i == 1 ? "(" : " OR ");
+        buf_str(&b, literal_compare(g, value, v, RULE_EQ, node->child[i]));
+    }
+    buf_char(&b, ')');
+    if (!node->negated)
+        return buf_take(&b, g->ctx);
+    return gen_printf(g, "NOT %s", buf_take(&b, g->ctx));
+}
+
+static const char *between_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const struct rule_node *value = node->child[0];
+    const char *v = tested_sql(g, value);
+
+    return gen_printf(g, "(%s AND %s)", literal_compare(g, value, v, RULE_GE, node->child[1]),
+                      literal_compare(g, value, v, RULE_LE, node->child[2]));
+}
+
+/* --- the other tests of a value -----------------------------------------------------------------
+ */
+
+static const char *text_test_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const struct rule_node *value = node->child[0];
+    const char *v = tested_sql(g, value), *needle;
+
+    needle = gen_once(g, gen_printf(g, "fold(%s)", gen_param(g, "text", node->child[1]->text)));
+    if (value->value_type == RULE_TYPE_ANY)
+        v = any_as_text(g, v);
+    switch ((enum rule_text_test)node->op) {
+    case RULE_TEXT_CONTAINS:
+        return gen_printf(g, "strpos(%s, %s) > 0", v, needle);
+    case RULE_TEXT_STARTS:
+        return gen_printf(g, "%s ^@ %s", v, needle);
+    case RULE_TEXT_ENDS:
+        return gen_printf(g, "right(%s, length(%s)) = %s", v, needle, needle);
+    case RULE_TEXT_MATCHES:
+        break;
+    }
+    bug("the checker let matches pass");
+}
+
+static const char *known_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const struct rule_node *value = node->child[0];
+    const char *v = tested_sql(g, value);
+
+    if (value->value_type == RULE_TYPE_ANY)
+        v = gen_printf(g, "(%s #>> '{}')", v);
+    return gen_printf(g, "%s IS %s", v, node->negated ? "NULL" : "NOT NULL");
+}
+
+static const char *during_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const struct rule_node *value = node->child[0];
+    const char *v = value_sql(g, value);
+
+    if (value->value_type == RULE_TYPE_DATE)
+        v = gen_printf(g, "(%s)", day_start_sql(g, v, gen_zone(g)));
+    window_value_changes(g, node->window, v);
+    return window_sql(g, node->window, v, false);
+}
+
+static const char *anniversary_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const struct rule_node *field = node->child[0];
+    const char *date = value_sql(g, field), *month, *day;
+
+    if (field->value_type == RULE_TYPE_INSTANT)
+        date = gen_printf(g, "(%s AT TIME ZONE z.zone)::date", date);
+    month = gen_printf(g, "extract(month FROM %s)", date);
+    day = gen_printf(g, "extract(day FROM %s)", date);
+    return yearly_sql(g, node, yearly_date(g, "z.today", 0, month, day),
+                      yearly_date(g, "z.today", 1, month, day), date);
+}
+
+/* --- rows beside the contact --------------------------------------------------------------------
+ */
+
+/* Whether a row of `table` (alias t) with `match` belongs to the contact. A search asks for it so
+ * that the table's own index can lead; an evaluation reads the contact's rows once for all rules.
+ */
+static const char *row_sql(struct rule_gen *g, const char *table, const char *match)
+{
+    if (g->search)
+        return gen_printf(g, "EXISTS (SELECT FROM %s t WHERE t.contact_id = c.id AND %s)", table,
+                          match);
+    return gen_printf(g, "coalesce(%s, false)",
+                      gen_column(g, gen_printf(g, "%s t WHERE t.contact_id = c.id", table),
+                                 gen_printf(g, "bool_or(%s)", match)));
+}
+
+static const char *named_sql(struct rule_gen *g, const struct rule_node *node, const char *table,
+                             const char *column)
+{
+    const char *name = gen_once(g, gen_printf(g, "fold(%s)", gen_param(g, "text", node->text)));
+
+    return row_sql(g, table, gen_printf(g, "t.%s = %s", column, name));
+}
+
+static const char *joined_sql(struct rule_gen *g, const struct rule_node *node, const char *word)
+{
+    struct buf b;
+
+    buf_init(&b, g->ctx, RULE_SQL_MAX);
+    for (size_t i = 0; i < node->n_child; i++) {
+        buf_str(&b, i == 0 ? "(" : word);
+        buf_str(&b, condition_sql(g, node->child[i]));
+    }
+    buf_char(&b, ')');
+    return buf_take(&b, g->ctx);
+}
+
+static const char *not_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const char *inner;
+
+    g->negated++;
+    inner = condition_sql(g, node->child[0]);
+    g->negated--;
+    return gen_printf(g, "(NOT %s)", inner);
+}
+
+const char *condition_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    switch (node->type) {
+    case RULE_NODE_AND:
+        return joined_sql(g, node, " AND ");
+    case RULE_NODE_OR:
+        return joined_sql(g, node, " OR ");
+    case RULE_NODE_NOT:
+        return not_sql(g, node);
+    case RULE_NODE_COMPARE:
+        return leaf(g, compare_sql(g, node));
+    case RULE_NODE_IN:
+        return leaf(g, in_sql(g, node));
+    case RULE_NODE_BETWEEN:
+        return leaf(g, between_sql(g, node));
+    case RULE_NODE_TEXT_TEST:
+        return leaf(g, text_test_sql(g, node));
+    case RULE_NODE_KNOWN:
+        return leaf(g, known_sql(g, node));
+    case RULE_NODE_DURING:
+        return leaf(g, during_sql(g, node));
+    case RULE_NODE_BIRTHDAY:
+        return leaf(g, yearly_sql(g, node, "z.birthday", "z.birthday_after", NULL));
+    case RULE_NODE_ANNIVERSARY:
+        return leaf(g, anniversary_sql(g, node));
+    case RULE_NODE_TAG:
+        return named_sql(g, node, "contact_tag", "tag_fold");
+    case RULE_NODE_GROUP:
+        return named_sql(g, node, "contact_group", "name_fold");
+    case RULE_NODE_SUBSCRIBED:
+        return row_sql(
+            g, "subscription",
+            gen_printf(g, "t.topic_id = %s AND t.subscribed", gen_param_int(g, "int", node->id)));
+    case RULE_NODE_SEGMENT:
+        return row_sql(g, "membership",
+                       gen_printf(g, "t.segment_id = %s", gen_param_int(g, "int", node->id)));
+    case RULE_NODE_PERSON:
+        return "c.kind = 'person'";
+    case RULE_NODE_COMPANY:
+        return "c.kind = 'company'";
+    case RULE_NODE_CONSTANT:
+        return node->negated ? "false" : "true";
+    case RULE_NODE_AGGREGATE: /* any(...) */
+        return leaf(g, value_sql(g, node));
+    case RULE_NODE_RELATED:
+    case RULE_NODE_FIELD:
+    case RULE_NODE_STRING:
+    case RULE_NODE_NUMBER:
+    case RULE_NODE_DATE:
+    case RULE_NODE_BOOLEAN:
+        break;
+    }
+    bug("the checker let a %s pass", rule_node_word(node->type));
 }

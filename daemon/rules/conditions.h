@@ -6,8 +6,9 @@
 
 #include <stddef.h>
 
-/* rule_conditions() - what stands between the and, or and not of a checked rule, in the order of the text; each is a checked rule of its own. An array of
- * *ret_n (at least 1), child of ctx; they borrow from `rule`, which must outlive them. */
+/* rule_conditions() - what stands between the and, or and not of a checked rule, in the order of
+ * the text; each is a checked rule of its own. An array of *ret_n (at least 1), child of ctx; they
+ * borrow from `rule`, which must outlive them. */
 const struct rule *const *rule_conditions(const void *ctx, const struct rule *rule, size_t *ret_n);
 
 #endif

@@ -1,6 +1,8 @@
-/* rule.h - the rule language (RULES.md): text -> tree -> checked tree -> SQL. Pure: no loop, no database, no clock.
+/* rule.h - the rule language (RULES.md): text -> tree -> checked tree -> SQL. Pure: no loop, no
+ * database, no clock.
  *
- * A rule is parsed once and is then immutable. Nothing else in the project builds a condition from user input. */
+ * A rule is parsed once and is then immutable. Nothing else in the project builds a condition from
+ * user input. */
 #ifndef LAZO_DAEMON_RULES_RULE_H
 #define LAZO_DAEMON_RULES_RULE_H
 
@@ -14,23 +16,35 @@
 
 struct rule;
 
-/* rule_parse() - the tree of `text`, child of `ctx`; NULL and mistakes with line and column in `d` where it is no rule. */
+/* rule_parse() - the tree of `text`, child of `ctx`; NULL and mistakes with line and column in `d`
+ * where it is no rule. */
 struct rule *rule_parse(const void *ctx, const char *text, size_t n, struct diag *d);
-/* rule_parse_where() - the same for a condition over an interaction's own fields (a journey's `where`). */
+/* rule_parse_where() - the same for a condition over an interaction's own fields (a journey's
+ * `where`). */
 struct rule *rule_parse_where(const void *ctx, const char *text, size_t n, struct diag *d);
 
-/* rule_check() - types the tree and resolves its names. False and mistakes in `d` where it does not fit. `warnings` (may be NULL) gets what is
- * no error: a kind that nobody has used yet. Must be true before a rule is compiled. A rule that names itself through segments is refused
- * by `rule_cycle()`. */
+/* rule_check() - types the tree and resolves its names. False and mistakes in `d` where it does not
+ * fit. `warnings` (may be NULL) gets what is no error: a kind that nobody has used yet. Must be
+ * true before a rule is compiled. A rule that names itself through segments is refused by
+ * `rule_cycle()`. Without a catalogue (NULL) only what needs no organisation is checked, and the
+ * rule cannot be compiled. */
 bool rule_check(struct rule *, const struct catalogue *, struct diag *d, struct diag *warnings);
-/* rule_segments() - names of the segments that it refers to; an array of *ret_n, child of the rule. */
+/* rule_segments() - names of the segments that it refers to; an array of *ret_n, child of the rule.
+ */
 const char *const *rule_segments(const struct rule *, size_t *ret_n);
 /* rule_uses_scores() - whether it reads rfm. */
 bool rule_uses_scores(const struct rule *);
 /* rule_json() - the tree as JSON, for `lazoctl rule parse`; a new reference. */
 json_t *rule_json(const struct rule *);
-/* rule_kind_cond() - for one-line description of the tree's text back, in canonical form; child of ctx. */
+/* rule_text() - the rule as text again, in canonical form on one line; parsed, it gives the same
+ * tree. Child of ctx. */
 char *rule_text(const void *ctx, const struct rule *);
+/* rule_kinds() - names of the kinds of interaction that it reads; an array of *ret_n, child of the
+ * rule. */
+const char *const *rule_kinds(const struct rule *, size_t *ret_n);
+/* rule_cycle() - whether the checked rule, saved as that of the segment `name`, would make it refer
+ * to itself through other segments of the catalogue; then the path stands in `d`. */
+bool rule_cycle(const char *name, const struct rule *, const struct catalogue *, struct diag *d);
 
 /* What the compiler gives: text, and the parameters that follow the fixed ones. */
 struct rule_sql {
@@ -46,19 +60,23 @@ struct rule_root {
 
 /* rule_compile_some() - for given contacts:
  *   $1 bigint[] contact ids, $2 timestamptz now; params from $3
- *   -> contact_id bigint, holds bigint[] (tags of the rules that hold), changes_at timestamptz (earliest instant after now at which an answer
- *      could change with no new fact; null: never). One row a contact that exists.
- * rule_compile_page() - the same over all contacts of the organisation, in blocks by id:
- *   $1 bigint after this id, $2 timestamptz now, $3 int limit; params from $4. Ordered by contact_id.
- * rule_compile_search() - ids of contacts for whom one rule holds:
- *   $1 bigint after this id, $2 timestamptz now, $3 int limit; params from $4 -> contact_id bigint, ordered.
+ *   -> contact_id bigint, holds bigint[] (tags of the rules that hold), changes_at timestamptz
+ * (earliest instant after now at which an answer could change with no new fact; null: never). One
+ * row a contact that exists. rule_compile_page() - the same over all contacts of the organisation,
+ * in blocks by id: $1 bigint after this id, $2 timestamptz now, $3 int limit; params from $4.
+ * Ordered by contact_id. rule_compile_search() - ids of contacts for whom one rule holds: $1 bigint
+ * after this id, $2 timestamptz now, $3 int limit; params from $4 -> contact_id bigint, ordered.
  * rule_compile_where() - which of given interactions a `where` holds for:
- *   $1 bigint[] contact ids, $2 bigint[] interaction ids (pairwise), $3 timestamptz now; params from $4 -> contact_id, interaction_id.
- * All run under row-level security with search_path lazo. At most RULE_ROOTS_MAX roots a call. Results are children of ctx. */
+ *   $1 bigint[] contact ids, $2 bigint[] interaction ids (pairwise), $3 timestamptz now; params
+ * from $4 -> contact_id, interaction_id. All run under row-level security with search_path lazo. At
+ * most RULE_ROOTS_MAX roots a call. Results are children of ctx. */
 #define RULE_ROOTS_MAX 100
-struct rule_sql *rule_compile_some(const void *ctx, const struct rule_root *, size_t n, const struct catalogue *);
-struct rule_sql *rule_compile_page(const void *ctx, const struct rule_root *, size_t n, const struct catalogue *);
-struct rule_sql *rule_compile_search(const void *ctx, const struct rule *, const struct catalogue *);
+struct rule_sql *rule_compile_some(const void *ctx, const struct rule_root *, size_t n,
+                                   const struct catalogue *);
+struct rule_sql *rule_compile_page(const void *ctx, const struct rule_root *, size_t n,
+                                   const struct catalogue *);
+struct rule_sql *rule_compile_search(const void *ctx, const struct rule *,
+                                     const struct catalogue *);
 struct rule_sql *rule_compile_where(const void *ctx, const struct rule *, const struct catalogue *);
 
 #endif

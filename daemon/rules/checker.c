@@ -1,0 +1,698 @@
+/* checker.c - types a tree and resolves its names; see rule_check() in rule.h.
+ *
+ * It goes through the whole tree and says everything that is wrong. What the grammar has and the
+ * compiler does not is refused here, so that the compiler never meets it. Without a catalogue only
+ * what needs no organisation is checked. */
+#include "common/mem.h"
+#include "daemon/rules/tree.h"
+
+#include <string.h>
+#include <strings.h>
+
+struct checker {
+    struct rule *rule;
+    const struct catalogue *cat; /* may be NULL */
+    struct diag *d, *warnings;   /* warnings may be NULL */
+    bool interaction;            /* within `where` */
+};
+
+static void check_condition(struct checker *k, struct rule_node *node);
+
+#define complain(k, node, ...) diag_at((k)->d, (node)->line, (node)->column, __VA_ARGS__)
+
+static const char *hint(struct checker *k, const struct rule_close *close)
+{
+    return rule_close_hint(k->rule, close);
+}
+
+static void refuse(struct checker *k, const struct rule_node *node, const char *what)
+{
+    /* Without a catalogue nothing will be compiled: the grammar alone is asked. */
+    if (k->cat != NULL)
+        complain(k, node, "%s is not available in this version", what);
+}
+
+/* --- names --------------------------------------------------------------------------------------
+ */
+
+static const struct catalogue_name *name_find(const struct catalogue_name *names, size_t n,
+                                              const char *wanted)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i].name, wanted) == 0)
+            return &names[i];
+    for (size_t i = 0; i < n; i++)
+        if (strcasecmp(names[i].name, wanted) == 0)
+            return &names[i];
+    return NULL;
+}
+
+static struct rule_close name_close(const struct catalogue_name *names, size_t n,
+                                    const char *wanted)
+{
+    struct rule_close close = rule_close_start(wanted);
+
+    for (size_t i = 0; i < n; i++)
+        rule_close_offer(&close, names[i].name);
+    return close;
+}
+
+static void remember(struct rule *rule, const char ***list, size_t *n, size_t *cap,
+                     const char *name)
+{
+    for (size_t i = 0; i < *n; i++)
+        if (strcmp((*list)[i], name) == 0)
+            return;
+    mem_grow(rule, list, cap, *n + 1);
+    (*list)[(*n)++] = name;
+}
+
+static void check_kind(struct checker *k, struct rule_node *node)
+{
+    struct rule *r = k->rule;
+    const struct catalogue_name *kind;
+    struct rule_close close;
+
+    node->id = 0;
+    remember(r, &r->kinds, &r->n_kinds, &r->cap_kinds, node->text);
+    if (k->cat == NULL)
+        return;
+    kind = name_find(k->cat->kinds, k->cat->n_kinds, node->text);
+    if (kind != NULL) {
+        node->id = kind->id;
+        return;
+    }
+    close = name_close(k->cat->kinds, k->cat->n_kinds, node->text);
+    if (k->warnings != NULL)
+        diag_at(k->warnings, node->line, node->column,
+                "no interaction of the kind \"%.80s\" has been recorded yet%s", node->text,
+                hint(k, &close));
+}
+
+static void check_topic(struct checker *k, struct rule_node *node)
+{
+    const struct catalogue_name *topic;
+    struct rule_close close;
+
+    if (k->cat == NULL)
+        return;
+    topic = name_find(k->cat->topics, k->cat->n_topics, node->text);
+    if (topic != NULL) {
+        node->id = topic->id;
+        return;
+    }
+    close = name_close(k->cat->topics, k->cat->n_topics, node->text);
+    complain(k, node, "there is no topic \"%.80s\"%s", node->text, hint(k, &close));
+}
+
+static const struct catalogue_segment *segment_find(const struct catalogue *cat, const char *wanted)
+{
+    for (size_t i = 0; i < cat->n_segments; i++)
+        if (strcmp(cat->segments[i].name, wanted) == 0)
+            return &cat->segments[i];
+    for (size_t i = 0; i < cat->n_segments; i++)
+        if (strcasecmp(cat->segments[i].name, wanted) == 0)
+            return &cat->segments[i];
+    return NULL;
+}
+
+static void check_segment(struct checker *k, struct rule_node *node)
+{
+    struct rule *r = k->rule;
+    const struct catalogue_segment *segment;
+    struct rule_close close;
+
+    segment = k->cat == NULL ? NULL : segment_find(k->cat, node->text);
+    remember(r, &r->segments, &r->n_segments, &r->cap_segments,
+             segment == NULL ? node->text : mem_strdup(r, segment->name));
+    if (k->cat == NULL)
+        return;
+    if (segment != NULL) {
+        node->id = segment->id;
+        return;
+    }
+    close = rule_close_start(node->text);
+    for (size_t i = 0; i < k->cat->n_segments; i++)
+        rule_close_offer(&close, k->cat->segments[i].name);
+    complain(k, node, "there is no segment \"%.100s\"%s", node->text, hint(k, &close));
+}
+
+/* --- fields -------------------------------------------------------------------------------------
+ */
+
+static enum rule_type attribute_type(enum field_type type)
+{
+    switch (type) {
+    case FIELD_TEXT:
+        return RULE_TYPE_TEXT;
+    case FIELD_NUMBER:
+        return RULE_TYPE_NUMBER;
+    case FIELD_DATE:
+        return RULE_TYPE_DATE;
+    case FIELD_BOOLEAN:
+        return RULE_TYPE_BOOLEAN;
+    }
+    return RULE_TYPE_UNKNOWN;
+}
+
+static void check_attribute(struct checker *k, struct rule_node *node)
+{
+    struct rule_close close;
+
+    if (node->n_path != 2) {
+        complain(k, node, "a custom field is written attr.NAME");
+        return;
+    }
+    if (k->cat == NULL)
+        return;
+    close = rule_close_start(node->path[1]);
+    for (size_t i = 0; i < k->cat->n_fields; i++) {
+        const struct catalogue_field *field = &k->cat->fields[i];
+
+        if (strcasecmp(field->name, node->path[1]) == 0) {
+            node->id = field->id;
+            node->value_type = attribute_type(field->type);
+            return;
+        }
+        rule_close_offer(&close, field->name);
+    }
+    complain(k, node, "there is no custom field \"%.80s\"%s", node->path[1], hint(k, &close));
+}
+
+static void check_score_model(struct checker *k, struct rule_node *node)
+{
+    const struct catalogue_name *model;
+    struct rule_close close;
+
+    if (k->cat == NULL)
+        return;
+    if (k->cat->n_models == 0) {
+        complain(k, node, "this organisation has no RFM model");
+        return;
+    }
+    if (node->n_path == 2) {
+        node->id = k->cat->models[0].id;
+        return;
+    }
+    model = name_find(k->cat->models, k->cat->n_models, node->path[1]);
+    if (model != NULL) {
+        node->id = model->id;
+        return;
+    }
+    close = name_close(k->cat->models, k->cat->n_models, node->path[1]);
+    complain(k, node, "there is no RFM model \"%.80s\"%s", node->path[1], hint(k, &close));
+}
+
+static void check_score(struct checker *k, struct rule_node *node)
+{
+    const char *name = node->path[node->n_path - 1];
+    struct rule_close close = rule_close_start(name);
+
+    k->rule->uses_scores = true;
+    if (node->n_path < 2) {
+        complain(k, node, "a score is written rfm.NAME, for instance rfm.label");
+        return;
+    }
+    node->field = rule_rfm_field(name);
+    if (node->field == NULL) {
+        for (size_t i = 0; rule_rfm_field_name(i) != NULL; i++)
+            rule_close_offer(&close, rule_rfm_field_name(i));
+        complain(k, node, "a score has no \"%.80s\"%s", name, hint(k, &close));
+        return;
+    }
+    check_score_model(k, node);
+    node->value_type = node->field->type;
+}
+
+/* A field of an interaction: within `where`, or after an aggregate's kind. */
+static void check_interaction_field(struct checker *k, struct rule_node *node)
+{
+    struct rule_close close = rule_close_start(node->path[0]);
+
+    if (strcasecmp(node->path[0], "data") == 0) {
+        if (node->n_path == 2)
+            node->value_type = RULE_TYPE_ANY;
+        else
+            complain(k, node, "a value of data is written data.NAME");
+        return;
+    }
+    node->field = node->n_path == 1 ? rule_interaction_field(node->path[0]) : NULL;
+    if (node->field != NULL) {
+        node->value_type = node->field->type;
+        return;
+    }
+    for (size_t i = 0; rule_interaction_field_name(i) != NULL; i++)
+        rule_close_offer(&close, rule_interaction_field_name(i));
+    complain(k, node,
+             "an interaction has no field \"%.80s\"%s; it has amount, currency, source, campaign "
+             "and data.NAME",
+             node->path[0], hint(k, &close));
+}
+
+static void check_field(struct checker *k, struct rule_node *node)
+{
+    struct rule_close close = rule_close_start(node->path[0]);
+
+    if (k->interaction) {
+        check_interaction_field(k, node);
+        return;
+    }
+    if (strcasecmp(node->path[0], "attr") == 0) {
+        check_attribute(k, node);
+        return;
+    }
+    if (strcasecmp(node->path[0], "rfm") == 0) {
+        check_score(k, node);
+        return;
+    }
+    node->field = node->n_path == 1 ? rule_contact_field(node->path[0]) : NULL;
+    if (node->field != NULL) {
+        node->value_type = node->field->type;
+        return;
+    }
+    if (node->n_path > 1) {
+        complain(k, node,
+                 "there is no field \"%.80s.%.80s\"; custom fields are attr.NAME, scores rfm.NAME",
+                 node->path[0], node->path[1]);
+        return;
+    }
+    for (size_t i = 0; rule_contact_field_name(i) != NULL; i++)
+        rule_close_offer(&close, rule_contact_field_name(i));
+    complain(k, node, "there is no field \"%.80s\"%s", node->path[0], hint(k, &close));
+}
+
+/* --- aggregates ---------------------------------------------------------------------------------
+ */
+
+static void check_window(struct checker *k, const struct rule_window *w, bool of_interactions)
+{
+    if (w->type == RULE_WINDOW_IN_NEXT && of_interactions)
+        diag_at(k->d, w->line, w->column,
+                "an interaction counts only once it has happened; \"in next\" is for dates and "
+                "birthdays");
+}
+
+static bool is_numeric(enum rule_type type)
+{
+    switch (type) {
+    case RULE_TYPE_INTEGER:
+    case RULE_TYPE_MONEY:
+    case RULE_TYPE_MEAN:
+    case RULE_TYPE_NUMBER:
+    case RULE_TYPE_DECIMAL:
+        return true;
+    case RULE_TYPE_UNKNOWN:
+    case RULE_TYPE_TEXT:
+    case RULE_TYPE_INSTANT:
+    case RULE_TYPE_DATE:
+    case RULE_TYPE_BOOLEAN:
+    case RULE_TYPE_ANY:
+        return false;
+    }
+    return false;
+}
+
+/* The type of fn over a field of type `of`. */
+static enum rule_type aggregate_type(struct checker *k, const struct rule_node *node,
+                                     enum rule_type of)
+{
+    switch ((enum rule_aggregate)node->op) {
+    case RULE_ANY:
+        return RULE_TYPE_BOOLEAN;
+    case RULE_COUNT:
+        return RULE_TYPE_INTEGER;
+    case RULE_FIRST:
+    case RULE_LAST:
+        return node->n_path == 0 ? RULE_TYPE_INSTANT : of;
+    case RULE_SUM:
+    case RULE_AVG:
+    case RULE_MIN:
+    case RULE_MAX:
+        break;
+    }
+    if (of == RULE_TYPE_ANY)
+        return RULE_TYPE_DECIMAL;
+    if (of == RULE_TYPE_MONEY)
+        return node->op == RULE_AVG ? RULE_TYPE_MEAN : RULE_TYPE_MONEY;
+    if (of != RULE_TYPE_UNKNOWN)
+        complain(k, node, "%s needs a number, and %s is %s",
+                 rule_aggregate_word((enum rule_aggregate)node->op), node->path[0],
+                 rule_type_name(of));
+    return RULE_TYPE_UNKNOWN;
+}
+
+static void check_aggregate(struct checker *k, struct rule_node *node)
+{
+    enum rule_type of = RULE_TYPE_UNKNOWN;
+
+    if (k->interaction) {
+        complain(k, node, "within where only the interaction's own fields may stand");
+        return;
+    }
+    if (++k->rule->n_aggregates == RULE_AGGREGATES_MAX + 1)
+        complain(k, node, "a rule has at most %d aggregates", RULE_AGGREGATES_MAX);
+    check_kind(k, node);
+    k->interaction = true;
+    if (node->n_path > 0) {
+        check_interaction_field(k, node);
+        of = node->value_type;
+    }
+    if (node->where != NULL)
+        check_condition(k, node->where);
+    k->interaction = false;
+    if (node->window != NULL)
+        check_window(k, node->window, true);
+    node->value_type = aggregate_type(k, node, of);
+}
+
+/* --- values against values ----------------------------------------------------------------------
+ */
+
+static bool is_literal(const struct rule_node *node)
+{
+    return node->type == RULE_NODE_STRING || node->type == RULE_NODE_NUMBER ||
+           node->type == RULE_NODE_DATE || node->type == RULE_NODE_BOOLEAN;
+}
+
+/* What a literal is by itself. */
+static enum rule_type literal_type(const struct rule_node *node)
+{
+    if (node->type == RULE_NODE_STRING)
+        return RULE_TYPE_TEXT;
+    if (node->type == RULE_NODE_NUMBER)
+        return RULE_TYPE_DECIMAL;
+    return node->type == RULE_NODE_DATE ? RULE_TYPE_INSTANT : RULE_TYPE_BOOLEAN;
+}
+
+static void check_value(struct checker *k, struct rule_node *node)
+{
+    if (node->type == RULE_NODE_FIELD)
+        check_field(k, node);
+    else if (node->type == RULE_NODE_AGGREGATE)
+        check_aggregate(k, node);
+    else
+        node->value_type = literal_type(node);
+}
+
+/* How a value is named in a message. */
+static const char *value_shown(struct checker *k, const struct rule_node *node)
+{
+    if (node->type == RULE_NODE_AGGREGATE)
+        return mem_printf(k->rule, "%s(%.60s%s)",
+                          rule_aggregate_word((enum rule_aggregate)node->op), node->text,
+                          node->n_path > 0 || node->where || node->window ? " ..." : "");
+    if (node->type == RULE_NODE_FIELD)
+        return mem_printf(k->rule, "%.60s%s%.60s%s%.60s", node->path[0],
+                          node->n_path > 1 ? "." : "", node->n_path > 1 ? node->path[1] : "",
+                          node->n_path > 2 ? "." : "", node->n_path > 2 ? node->path[2] : "");
+    return "a literal";
+}
+
+static bool check_whole(struct checker *k, const struct rule_node *literal, int digits)
+{
+    int64_t n;
+    bool fraction;
+
+    if (rule_number_scaled(literal->text, digits, &n, &fraction))
+        return true;
+    if (!fraction)
+        complain(k, literal, "this number is too large");
+    else if (digits == 0)
+        complain(k, literal, "expected a whole number");
+    else
+        complain(k, literal, "an amount has at most %d decimals here", digits);
+    return false;
+}
+
+static const char *wanted_literal(enum rule_type type)
+{
+    switch (type) {
+    case RULE_TYPE_TEXT:
+        return "a string in double quotes";
+    case RULE_TYPE_INTEGER:
+    case RULE_TYPE_MONEY:
+    case RULE_TYPE_MEAN:
+    case RULE_TYPE_NUMBER:
+    case RULE_TYPE_DECIMAL:
+        return "a number";
+    case RULE_TYPE_INSTANT:
+        return "a date such as 2026-03-01 or 2026-03-01T10:00:00Z";
+    case RULE_TYPE_DATE:
+        return "a date such as 2026-03-01";
+    case RULE_TYPE_BOOLEAN:
+        return "true or false";
+    case RULE_TYPE_UNKNOWN:
+    case RULE_TYPE_ANY:
+        break;
+    }
+    return "a string, a number, true or false";
+}
+
+static bool literal_fits(const struct rule_node *literal, enum rule_type type)
+{
+    if (type == RULE_TYPE_ANY)
+        return literal->type != RULE_NODE_DATE;
+    if (type == RULE_TYPE_TEXT)
+        return literal->type == RULE_NODE_STRING;
+    if (type == RULE_TYPE_INSTANT)
+        return literal->type == RULE_NODE_DATE;
+    if (type == RULE_TYPE_DATE)
+        return literal->type == RULE_NODE_DATE && !rule_date_has_time(literal->text);
+    if (type == RULE_TYPE_BOOLEAN)
+        return literal->type == RULE_NODE_BOOLEAN;
+    return literal->type == RULE_NODE_NUMBER;
+}
+
+/* Gives `literal` the type of the value it stands beside. */
+static void check_literal(struct checker *k, const struct rule_node *value,
+                          struct rule_node *literal)
+{
+    enum rule_type type = value->value_type;
+
+    literal->value_type = type;
+    if (type == RULE_TYPE_UNKNOWN)
+        return;
+    if (!literal_fits(literal, type)) {
+        complain(k, literal, "%s is %s: expected %s", value_shown(k, value), rule_type_name(type),
+                 wanted_literal(type));
+        literal->value_type = RULE_TYPE_UNKNOWN;
+    } else if (type == RULE_TYPE_INTEGER) {
+        check_whole(k, literal, 0);
+    } else if (type == RULE_TYPE_MONEY) {
+        check_whole(k, literal, k->cat == NULL ? 4 : k->cat->currency_digits);
+    } else if (type == RULE_TYPE_ANY) {
+        literal->value_type = literal_type(literal);
+    }
+}
+
+static bool comparable(enum rule_type a, enum rule_type b)
+{
+    if (a == RULE_TYPE_UNKNOWN || b == RULE_TYPE_UNKNOWN || a == b)
+        return true;
+    if (a == RULE_TYPE_ANY || b == RULE_TYPE_ANY) {
+        enum rule_type other = a == RULE_TYPE_ANY ? b : a;
+
+        return other == RULE_TYPE_TEXT || other == RULE_TYPE_BOOLEAN || is_numeric(other);
+    }
+    return is_numeric(a) && is_numeric(b);
+}
+
+static void check_pair(struct checker *k, struct rule_node *left, struct rule_node *right)
+{
+    if (is_literal(right))
+        check_literal(k, left, right);
+    else if (is_literal(left))
+        check_literal(k, right, left);
+    else if (!comparable(left->value_type, right->value_type))
+        complain(k, right, "%s is %s and %s is %s: they cannot be compared", value_shown(k, left),
+                 rule_type_name(left->value_type), value_shown(k, right),
+                 rule_type_name(right->value_type));
+}
+
+static void check_compare(struct checker *k, struct rule_node *node)
+{
+    struct rule_node *left = node->child[0], *right = node->child[1];
+    bool truth = left->value_type == RULE_TYPE_BOOLEAN || right->type == RULE_NODE_BOOLEAN ||
+                 left->type == RULE_NODE_BOOLEAN;
+
+    if (right->type == RULE_NODE_AGGREGATE && right->op == RULE_ANY) {
+        complain(k, right, "any(...) is a condition by itself and is not compared");
+        return;
+    }
+    check_pair(k, left, right);
+    if (truth && node->op != RULE_EQ && node->op != RULE_NE)
+        complain(k, node, "true and false are compared with = or !=");
+}
+
+static void check_text_test(struct checker *k, struct rule_node *node)
+{
+    struct rule_node *value = node->child[0];
+
+    if (value->value_type != RULE_TYPE_TEXT && value->value_type != RULE_TYPE_ANY &&
+        value->value_type != RULE_TYPE_UNKNOWN)
+        complain(k, value, "%s is %s: %s is for text", value_shown(k, value),
+                 rule_type_name(value->value_type),
+                 rule_text_test_word((enum rule_text_test)node->op));
+    if (node->op == RULE_TEXT_MATCHES)
+        refuse(k, node, "matches");
+    else if (node->child[1]->text[0] == '\0')
+        complain(k, node->child[1], "expected a string that is not empty");
+}
+
+static void check_during(struct checker *k, struct rule_node *node)
+{
+    struct rule_node *value = node->child[0];
+    bool instant = value->value_type == RULE_TYPE_INSTANT || value->value_type == RULE_TYPE_DATE;
+
+    if (value->value_type != RULE_TYPE_UNKNOWN && (!instant || is_literal(value)))
+        complain(k, value, "%s is %s: a window is for instants and dates", value_shown(k, value),
+                 is_literal(value) ? "fixed" : rule_type_name(value->value_type));
+    check_window(k, node->window, false);
+}
+
+/* --- conditions ---------------------------------------------------------------------------------
+ */
+
+/* Conditions over one or more values: the first is tested against the others. */
+static void check_values(struct checker *k, struct rule_node *node)
+{
+    for (size_t i = 0; i < node->n_child; i++)
+        check_value(k, node->child[i]);
+    if (node->type == RULE_NODE_COMPARE) {
+        check_compare(k, node);
+        return;
+    }
+    if (node->type == RULE_NODE_TEXT_TEST) {
+        check_text_test(k, node);
+        return;
+    }
+    if (node->type == RULE_NODE_DURING) {
+        check_during(k, node);
+        return;
+    }
+    for (size_t i = 1; i < node->n_child; i++)
+        check_pair(k, node->child[0], node->child[i]);
+    if (node->type == RULE_NODE_BETWEEN && node->child[0]->value_type == RULE_TYPE_BOOLEAN)
+        complain(k, node, "true and false are compared with = or !=");
+}
+
+static void check_anniversary(struct checker *k, struct rule_node *node)
+{
+    struct rule_node *field = node->child[0];
+
+    check_value(k, field);
+    if (field->value_type != RULE_TYPE_INSTANT && field->value_type != RULE_TYPE_DATE &&
+        field->value_type != RULE_TYPE_UNKNOWN)
+        complain(k, field, "%s is %s: an anniversary is that of a date or an instant",
+                 value_shown(k, field), rule_type_name(field->value_type));
+}
+
+static void check_birthday(struct checker *k, const struct rule_node *node)
+{
+    if (node->op == RULE_DAY_IN_NEXT &&
+        (node->duration.unit == RULE_UNIT_MINUTE || node->duration.unit == RULE_UNIT_HOUR))
+        complain(k, node, "\"in next\" counts days here: expected days, weeks, months or years");
+}
+
+static void check_related(struct checker *k, struct rule_node *node)
+{
+    refuse(k, node, "related as");
+    if (node->where != NULL)
+        check_condition(k, node->where);
+}
+
+/* Conditions of the contact, which no interaction has. */
+static bool check_place(struct checker *k, const struct rule_node *node)
+{
+    if (!k->interaction)
+        return true;
+    complain(k, node, "within where only the interaction's own fields may stand");
+    return false;
+}
+
+static void check_of_contact(struct checker *k, struct rule_node *node)
+{
+    if (!check_place(k, node))
+        return;
+    if (node->type == RULE_NODE_SUBSCRIBED)
+        check_topic(k, node);
+    else if (node->type == RULE_NODE_SEGMENT)
+        check_segment(k, node);
+    else if (node->type == RULE_NODE_RELATED)
+        check_related(k, node);
+    else if (node->type == RULE_NODE_BIRTHDAY || node->type == RULE_NODE_ANNIVERSARY)
+        check_birthday(k, node);
+    if (node->type == RULE_NODE_ANNIVERSARY)
+        check_anniversary(k, node);
+}
+
+static void check_condition(struct checker *k, struct rule_node *node)
+{
+    switch (node->type) {
+    case RULE_NODE_AND:
+    case RULE_NODE_OR:
+    case RULE_NODE_NOT:
+        for (size_t i = 0; i < node->n_child; i++)
+            check_condition(k, node->child[i]);
+        return;
+    case RULE_NODE_COMPARE:
+    case RULE_NODE_IN:
+    case RULE_NODE_BETWEEN:
+    case RULE_NODE_TEXT_TEST:
+    case RULE_NODE_KNOWN:
+    case RULE_NODE_DURING:
+        check_values(k, node);
+        return;
+    case RULE_NODE_TAG:
+    case RULE_NODE_GROUP:
+    case RULE_NODE_SUBSCRIBED:
+    case RULE_NODE_SEGMENT:
+    case RULE_NODE_RELATED:
+    case RULE_NODE_BIRTHDAY:
+    case RULE_NODE_ANNIVERSARY:
+    case RULE_NODE_PERSON:
+    case RULE_NODE_COMPANY:
+        check_of_contact(k, node);
+        return;
+    case RULE_NODE_CONSTANT:
+        return;
+    case RULE_NODE_AGGREGATE:
+    case RULE_NODE_FIELD:
+    case RULE_NODE_STRING:
+    case RULE_NODE_NUMBER:
+    case RULE_NODE_DATE:
+    case RULE_NODE_BOOLEAN:
+        check_value(k, node);
+        return;
+    }
+}
+
+bool rule_check(struct rule *rule, const struct catalogue *cat, struct diag *d,
+                struct diag *warnings)
+{
+    struct checker k = {.rule = rule, .cat = cat, .d = d, .warnings = warnings};
+    size_t mistakes = d->n;
+
+    k.interaction = rule->where_only;
+    rule->n_aggregates = rule->n_segments = rule->n_kinds = 0;
+    check_condition(&k, rule->root);
+    rule->checked = d->n == mistakes && cat != NULL;
+    return d->n == mistakes;
+}
+
+const char *const *rule_segments(const struct rule *rule, size_t *ret_n)
+{
+    *ret_n = rule->n_segments;
+    return rule->segments;
+}
+
+const char *const *rule_kinds(const struct rule *rule, size_t *ret_n)
+{
+    *ret_n = rule->n_kinds;
+    return rule->kinds;
+}
+
+bool rule_uses_scores(const struct rule *rule)
+{
+    return rule->uses_scores;
+}

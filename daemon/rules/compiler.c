@@ -1,0 +1,208 @@
+/* compiler.c - checked rules -> one statement; see rule.h for what the statements take and give,
+ * sqlgen.h for their shape. */
+#include "common/mem.h"
+#include "daemon/rules/sqlgen.h"
+
+#include <string.h>
+
+/* PostgreSQL ends at 1664 columns in a row of a join; rules that would pass this are spread over
+ * several sub-statements. */
+#define COLUMNS_MAX 1000
+
+static struct rule_gen *gen_new(const void *ctx, const struct catalogue *cat, const char *now,
+                                size_t first_param)
+{
+    struct rule_gen *g = mem_new(ctx, struct rule_gen);
+
+    g->ctx = g;
+    g->cat = cat;
+    g->now = now;
+    g->first_param = first_param;
+    return g;
+}
+
+static struct rule_sql *gen_finish(const void *ctx, struct rule_gen *g, struct buf *text)
+{
+    struct rule_sql *sql = mem_new(ctx, struct rule_sql);
+
+    if (buf_full(text))
+        bug("a statement of more than %d bytes", RULE_SQL_MAX);
+    sql->text = buf_take(text, sql);
+    sql->n_params = g->n_params;
+    sql->params = mem_array(sql, const char *, g->n_params);
+    for (size_t i = 0; i < g->n_params; i++)
+        sql->params[i] = mem_strdup(sql, g->params[i].value);
+    talloc_free(g);
+    return sql;
+}
+
+static const char *root_sql(struct rule_gen *g, const struct rule *rule)
+{
+    if (!rule->checked)
+        bug("a rule is compiled unchecked");
+    return condition_sql(g, rule->root);
+}
+
+/* WITH w ..., when all else has been generated. */
+static void add_once(struct buf *b, const struct rule_gen *g)
+{
+    buf_printf(b, "WITH w AS MATERIALIZED (SELECT %s AS now", g->now);
+    for (size_t i = 0; i < g->n_once; i++)
+        buf_printf(b, ", %s AS b%zu", g->once[i], i + 1);
+    buf_str(b, ")\n");
+}
+
+static void add_laterals(struct buf *b, struct rule_gen *g)
+{
+    for (size_t i = 0; i < g->n_laterals; i++) {
+        const struct rule_lateral *l = &g->laterals[i];
+
+        buf_str(b, "  LEFT JOIN LATERAL (SELECT ");
+        for (size_t j = 0; j < l->n; j++)
+            buf_printf(b, "%s%s AS v%zu", j == 0 ? "" : ", ", l->columns[j], j + 1);
+        buf_printf(b, " FROM %s) k%zu ON true\n", l->from, i + 1);
+    }
+}
+
+/* --- some and page ------------------------------------------------------------------------------
+ */
+
+static size_t columns_of(const struct rule_gen *g)
+{
+    size_t n = g->n_once;
+
+    for (size_t i = 0; i < g->n_laterals; i++)
+        n += g->laterals[i].n;
+    return n;
+}
+
+/* The statement for roots[0..n) as far as they fit; returns how many did (at least one). `contacts`
+ * is the FROM item of the contacts, `rest` what follows the joins. Parameters go to g, whose other
+ * lists are begun anew. */
+static size_t add_block(struct buf *b, struct rule_gen *g, const struct rule_root *roots, size_t n,
+                        const char *contacts, const char *rest)
+{
+    struct buf holds;
+    const char *day = NULL;
+    size_t i;
+
+    g->n_once = g->n_laterals = g->n_changes = 0;
+    g->uses_day = false;
+    buf_init(&holds, g, RULE_SQL_MAX);
+    for (i = 0; i < n && (i == 0 || columns_of(g) < COLUMNS_MAX); i++)
+        buf_printf(&holds, "%s\n    CASE WHEN %s THEN %s END", i == 0 ? "" : ",",
+                   root_sql(g, roots[i].rule), gen_param_int(g, "bigint", roots[i].tag));
+    if (g->uses_day)
+        day = day_lateral(g);
+    add_once(b, g);
+    buf_printf(b,
+               "SELECT c.id AS contact_id, array_remove(ARRAY[%s]::bigint[], NULL) AS holds,\n  ",
+               holds.data);
+    for (size_t j = 0; j < g->n_changes; j++)
+        buf_printf(b, "%s%s", j == 0 ? "LEAST(" : ",\n    ", g->changes[j]);
+    buf_printf(b, "%s AS changes_at\n  FROM %s CROSS JOIN w\n",
+               g->n_changes == 0 ? "NULL::timestamptz" : ")", contacts);
+    add_laterals(b, g);
+    if (day != NULL)
+        buf_printf(b, "  CROSS JOIN LATERAL %s\n", day);
+    buf_str(b, rest);
+    return i;
+}
+
+/* One block is the statement; several are joined by contact. */
+static struct rule_sql *compile_roots(const void *ctx, struct rule_gen *g,
+                                      const struct rule_root *roots, size_t n, const char *contacts,
+                                      const char *rest)
+{
+    struct buf block, text;
+    size_t n_blocks = 0, done = 0;
+
+    if (n > RULE_ROOTS_MAX)
+        bug("%zu rules in one statement", n);
+    g->with_changes = true;
+    buf_init(&text, g, RULE_SQL_MAX);
+    buf_init(&block, g, RULE_SQL_MAX);
+    do {
+        buf_reset(&block);
+        done += add_block(&block, g, roots + done, n - done, contacts, rest);
+        n_blocks++;
+        if (n_blocks == 1 && done == n) {
+            buf_add(&text, block.data, block.len);
+            break;
+        }
+        buf_printf(&text,
+                   n_blocks == 1 ? "FROM (%s) p%zu\n" : "JOIN (%s) p%zu USING (contact_id)\n",
+                   block.data, n_blocks);
+    } while (done < n);
+    if (n_blocks > 1) {
+        struct buf head;
+
+        buf_init(&head, g, RULE_SQL_MAX);
+        buf_str(&head, "SELECT contact_id, p1.holds");
+        for (size_t i = 2; i <= n_blocks; i++)
+            buf_printf(&head, " || p%zu.holds", i);
+        buf_str(&head, " AS holds, LEAST(p1.changes_at");
+        for (size_t i = 2; i <= n_blocks; i++)
+            buf_printf(&head, ", p%zu.changes_at", i);
+        buf_printf(&head, ") AS changes_at\n%s ORDER BY contact_id", text.data);
+        return gen_finish(ctx, g, &head);
+    }
+    return gen_finish(ctx, g, &text);
+}
+
+struct rule_sql *rule_compile_some(const void *ctx, const struct rule_root *roots, size_t n,
+                                   const struct catalogue *cat)
+{
+    return compile_roots(ctx, gen_new(ctx, cat, "$2::timestamptz", 3), roots, n, "contact c",
+                         " WHERE c.id = ANY($1::bigint[])");
+}
+
+struct rule_sql *rule_compile_page(const void *ctx, const struct rule_root *roots, size_t n,
+                                   const struct catalogue *cat)
+{
+    return compile_roots(
+        ctx, gen_new(ctx, cat, "$2::timestamptz", 4), roots, n,
+        "(SELECT * FROM contact p WHERE p.id > $1::bigint ORDER BY p.id LIMIT $3::int) c",
+        " ORDER BY c.id");
+}
+
+/* --- search and where ---------------------------------------------------------------------------
+ */
+
+struct rule_sql *rule_compile_search(const void *ctx, const struct rule *rule,
+                                     const struct catalogue *cat)
+{
+    struct rule_gen *g = gen_new(ctx, cat, "$2::timestamptz", 4);
+    const char *condition, *day;
+    struct buf b;
+
+    g->search = true;
+    condition = root_sql(g, rule);
+    day = g->uses_day ? day_lateral(g) : NULL;
+    buf_init(&b, g, RULE_SQL_MAX);
+    add_once(&b, g);
+    buf_str(&b, "SELECT c.id AS contact_id\n  FROM contact c CROSS JOIN w\n");
+    add_laterals(&b, g);
+    if (day != NULL)
+        buf_printf(&b, "  CROSS JOIN LATERAL %s\n", day);
+    buf_printf(&b, " WHERE c.id > $1::bigint AND %s\n ORDER BY c.id LIMIT $3::int", condition);
+    return gen_finish(ctx, g, &b);
+}
+
+struct rule_sql *rule_compile_where(const void *ctx, const struct rule *rule,
+                                    const struct catalogue *cat)
+{
+    struct rule_gen *g = gen_new(ctx, cat, "$3::timestamptz", 4);
+    const char *condition = root_sql(g, rule);
+    struct buf b;
+
+    buf_init(&b, g, RULE_SQL_MAX);
+    add_once(&b, g);
+    buf_printf(&b,
+               "SELECT i.contact_id, i.id AS interaction_id\n"
+               "  FROM unnest($1::bigint[], $2::bigint[]) AS u(contact_id, id)\n"
+               "  JOIN interaction i ON i.contact_id = u.contact_id AND i.id = u.id CROSS JOIN w\n"
+               " WHERE %s",
+               condition);
+    return gen_finish(ctx, g, &b);
+}

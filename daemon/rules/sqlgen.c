@@ -1,0 +1,96 @@
+/* sqlgen.c - see sqlgen.h: collects parameters, columns and sub-selects, each once. */
+#include "daemon/rules/sqlgen.h"
+
+#include "common/mem.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+/* A sub-select gives at most this many columns; what comes after opens another one over the same
+ * rows. */
+#define LATERAL_COLUMNS_MAX 500
+
+const char *gen_printf(struct rule_gen *g, const char *format, ...)
+{
+    va_list ap;
+    char *s;
+
+    va_start(ap, format);
+    s = mem_must(talloc_vasprintf(g->ctx, format, ap));
+    va_end(ap);
+    return s;
+}
+
+const char *gen_param(struct rule_gen *g, const char *type, const char *value)
+{
+    size_t i;
+
+    for (i = 0; i < g->n_params; i++)
+        if (strcmp(g->params[i].type, type) == 0 && strcmp(g->params[i].value, value) == 0)
+            break;
+    if (i == g->n_params) {
+        mem_grow(g->ctx, &g->params, &g->cap_params, i + 1);
+        g->params[i] = (struct rule_param){type, value};
+        g->n_params++;
+    }
+    return gen_printf(g, "$%zu::%s", g->first_param + i, type);
+}
+
+const char *gen_param_int(struct rule_gen *g, const char *type, int64_t value)
+{
+    return gen_param(g, type, gen_printf(g, "%lld", (long long)value));
+}
+
+/* The place of `expr` in a list of strings, where it is put unless it stands there. */
+static size_t list_place(struct rule_gen *g, const char ***list, size_t *n, size_t *cap,
+                         const char *expr)
+{
+    for (size_t i = 0; i < *n; i++)
+        if (strcmp((*list)[i], expr) == 0)
+            return i;
+    mem_grow(g->ctx, list, cap, *n + 1);
+    (*list)[*n] = expr;
+    return (*n)++;
+}
+
+const char *gen_once(struct rule_gen *g, const char *expr)
+{
+    return gen_printf(g, "w.b%zu", list_place(g, &g->once, &g->n_once, &g->cap_once, expr) + 1);
+}
+
+static bool lateral_has(const struct rule_lateral *l, const char *expr)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (strcmp(l->columns[i], expr) == 0)
+            return true;
+    return false;
+}
+
+const char *gen_column(struct rule_gen *g, const char *from, const char *expr)
+{
+    size_t i;
+
+    for (i = 0; i < g->n_laterals; i++)
+        if (strcmp(g->laterals[i].from, from) == 0 &&
+            (g->laterals[i].n < LATERAL_COLUMNS_MAX || lateral_has(&g->laterals[i], expr)))
+            break;
+    if (i == g->n_laterals) {
+        mem_grow(g->ctx, &g->laterals, &g->cap_laterals, i + 1);
+        g->laterals[i] = (struct rule_lateral){.from = from};
+        g->n_laterals++;
+    }
+    return gen_printf(
+        g, "k%zu.v%zu", i + 1,
+        list_place(g, &g->laterals[i].columns, &g->laterals[i].n, &g->laterals[i].cap, expr) + 1);
+}
+
+void gen_change(struct rule_gen *g, const char *expr)
+{
+    if (g->with_changes)
+        list_place(g, &g->changes, &g->n_changes, &g->cap_changes, expr);
+}
+
+const char *gen_zone(struct rule_gen *g)
+{
+    return gen_param(g, "text", g->cat->time_zone);
+}

@@ -1,0 +1,114 @@
+/* sqlgen.h - a statement under construction, shared by the files of the compiler (compiler.c,
+ * conditions.c, values.c, times.c).
+ *
+ * A statement has this shape; each part is filled on demand and nothing is written twice:
+ *
+ *     WITH w AS MATERIALIZED (SELECT $2::timestamptz AS now, ... AS b1, ...)      what hangs on now
+ * alone: computed once SELECT c.id, array of the rules that hold, LEAST(changes) FROM contact c
+ * CROSS JOIN w LEFT JOIN LATERAL (SELECT count(*) FILTER (...) AS v1, ... FROM interaction i WHERE
+ * i.contact_id = c.id AND i.kind_id = ...) k1 ON true        one a kind, and one a table beside
+ * contact CROSS JOIN LATERAL (...) z                                                  the contact's
+ * own day, where somebody asks
+ *
+ * All pieces of SQL are strings of the scratch context `ctx`; text from users is a parameter and
+ * never part of them. */
+#ifndef LAZO_DAEMON_RULES_SQLGEN_H
+#define LAZO_DAEMON_RULES_SQLGEN_H
+
+#include "common/buf.h"
+#include "daemon/rules/tree.h"
+
+#define RULE_SQL_MAX (16 << 20)
+
+struct rule_param {
+    const char *type;
+    const char *value;
+};
+
+struct rule_lateral {
+    const char *from; /* "interaction i WHERE ...": what makes it one */
+    const char **columns;
+    size_t n, cap;
+};
+
+struct rule_gen {
+    const void *ctx;
+    const struct catalogue *cat;
+    const char *now; /* the parameter that is now */
+    size_t first_param;
+    bool search; /* conditions stand in WHERE and should find an index */
+    bool with_changes;
+    int negated;   /* inside how many `not` */
+    bool uses_day; /* z is needed */
+    struct rule_param *params;
+    size_t n_params, cap_params;
+    const char **once; /* columns b1, b2, ... of w */
+    size_t n_once, cap_once;
+    struct rule_lateral *laterals;
+    size_t n_laterals, cap_laterals;
+    const char **changes;
+    size_t n_changes, cap_changes;
+};
+
+/* --- sqlgen.c --- */
+const char *gen_printf(struct rule_gen *, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* gen_param() - "$n::type" for a value, the same for the same. */
+const char *gen_param(struct rule_gen *, const char *type, const char *value);
+const char *gen_param_int(struct rule_gen *, const char *type, int64_t value);
+/* gen_once() - "w.bN", a column of w; `expr` hangs on parameters alone. */
+const char *gen_once(struct rule_gen *, const char *expr);
+/* gen_column() - "kN.vM", a column of the lateral sub-select over `from`. */
+const char *gen_column(struct rule_gen *, const char *from, const char *expr);
+/* gen_change() - an instant after now at which the answer may change, or null. */
+void gen_change(struct rule_gen *, const char *expr);
+/* gen_zone() - the organisation's time zone. */
+const char *gen_zone(struct rule_gen *);
+
+/* --- values.c --- */
+/* value_sql() - a field or an aggregate; its type is node->value_type. Text is folded, ANY is
+ * jsonb. */
+const char *value_sql(struct rule_gen *, const struct rule_node *);
+/* literal_sql() - a literal of the type that the checker gave it. Not for INSTANT, where a day is a
+ * span. */
+const char *literal_sql(struct rule_gen *, const struct rule_node *);
+/* A jsonb value as what it is compared with. */
+const char *any_as_text(struct rule_gen *, const char *jsonb);
+const char *any_as_number(struct rule_gen *, const char *jsonb);
+const char *any_as_boolean(struct rule_gen *, const char *jsonb);
+/* money_unit() - 10 to the number of decimals of the organisation's currency. */
+const char *money_unit(struct rule_gen *);
+/* kind_from() - the lateral over a kind's interactions. */
+const char *kind_from(struct rule_gen *, int64_t kind_id);
+
+/* --- times.c --- */
+/* day_start_sql() - the first instant of a local day. */
+const char *day_start_sql(struct rule_gen *, const char *date, const char *zone);
+/* date_span() - where the instant or the day that a literal names begins and (a day) ends; *ret_end
+ * NULL for an instant. */
+void date_span(struct rule_gen *, const char *literal, const char **ret_start,
+               const char **ret_end);
+/* window_sql() - whether the instant `v` lies in the window. `happened`: v is an interaction's,
+ * which counts from v on. */
+const char *window_sql(struct rule_gen *, const struct rule_window *, const char *v, bool happened);
+/* Records when the answer of window_sql() changes: for one value, for all interactions of a
+ * lateral. */
+void window_value_changes(struct rule_gen *, const struct rule_window *, const char *v);
+void window_event_changes(struct rule_gen *, const struct rule_window *, const char *from);
+/* org_today() - the organisation's day; org_tomorrow_start() - when it ends. */
+const char *org_today(struct rule_gen *);
+const char *org_tomorrow_start(struct rule_gen *);
+/* day_lateral() - the sub-select z: zone, today, the birthday in this year and the next, age. */
+const char *day_lateral(struct rule_gen *);
+/* yearly_sql() - `birthday` and `anniversary`: month and day in this and the next year as dates,
+ * counted after `since` (NULL: always). */
+const char *yearly_sql(struct rule_gen *, const struct rule_node *, const char *this_year,
+                       const char *next_year, const char *since);
+/* yearly_date() - the day of (month, day) in the year of `today` plus `plus`. */
+const char *yearly_date(struct rule_gen *, const char *today, int plus, const char *month,
+                        const char *day);
+
+/* --- conditions.c --- */
+const char *condition_sql(struct rule_gen *, const struct rule_node *);
+
+#endif

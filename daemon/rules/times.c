@@ -1,0 +1,415 @@
+/* times.c - the compiler's part that knows time: windows, days, birthdays, and when their answers
+ * change.
+ *
+ * Minutes, hours, days and weeks have a fixed length (a day is 24 hours); months and years are
+ * counted on the calendar of the organisation's time zone: B(now) = ((now AT TIME ZONE zone) - D)
+ * AT TIME ZONE zone. B advances as now does, but jumps where a month is shorter than another and
+ * where the clocks change. So the instant at which an interaction crosses B is known exactly only
+ * while B does not jump: far away from the crossing we look again some days before it, near it at
+ * each jump as well. Looking too early costs one evaluation; too late would be wrong.
+ *
+ * SQL adds only hours to timestamptz here: days would follow the session's time zone. */
+#include "daemon/rules/sqlgen.h"
+
+#include "common/mem.h"
+
+#include <string.h>
+
+/* Month lengths differ by 3 days, the clock by an hour, once (Samoa) by a day: 5 days of margin. B
+ * is asked for jumps 8 days ahead. */
+#define NEAR_HOURS   "interval '168 hours'"
+#define MARGIN_HOURS "interval '120 hours'"
+#define AHEAD_HOURS  "interval '192 hours'"
+#define BACK_HOURS   "interval '27 hours'"
+#define EPOCH        "timestamptz '2000-01-01T00:00:00Z'"
+
+/* A bound that moves with now: now minus or plus a duration. */
+struct bound {
+    const char *at;   /* the bound now */
+    const char *step; /* fixed length: it as an interval of hours; NULL: calendar */
+    bool forward;
+    const char *jump; /* calendar: the next instant at which to look because B may jump; may be null
+                         in SQL */
+};
+
+static const char *fixed_interval(struct rule_gen *g, struct rule_duration d)
+{
+    if (d.unit == RULE_UNIT_MINUTE)
+        return gen_param(g, "interval", gen_printf(g, "%lld minutes", (long long)d.n));
+    return gen_param(g, "interval",
+                     gen_printf(g, "%lld hours",
+                                (long long)(d.unit == RULE_UNIT_HOUR  ? d.n
+                                            : d.unit == RULE_UNIT_DAY ? d.n * 24
+                                                                      : d.n * 168)));
+}
+
+static const char *calendar_interval(struct rule_gen *g, struct rule_duration d)
+{
+    return gen_param(g, "interval",
+                     gen_printf(g, "%lld %ss", (long long)d.n, rule_unit_word(d.unit)));
+}
+
+static bool is_calendar(struct rule_duration d)
+{
+    return d.unit == RULE_UNIT_MONTH || d.unit == RULE_UNIT_YEAR;
+}
+
+/* B at another instant. */
+static const char *calendar_at(struct rule_gen *g, struct rule_duration d, bool forward,
+                               const char *at)
+{
+    const char *zone = gen_zone(g);
+
+    return gen_printf(g, "(((%s) AT TIME ZONE %s %c %s) AT TIME ZONE %s)", at, zone,
+                      forward ? '+' : '-', calendar_interval(g, d), zone);
+}
+
+static const char *offset_at(struct rule_gen *g, const char *at)
+{
+    return gen_printf(g, "((%s) AT TIME ZONE %s - (%s) AT TIME ZONE 'UTC')", at, gen_zone(g), at);
+}
+
+/* The first whole hour before a jump of B in the coming days; within that hour the next quarter.
+ * Null: none comes. */
+static const char *jump_sql(struct rule_gen *g, struct rule_duration d, bool forward)
+{
+    const char *now = g->now, *b = calendar_at(g, d, forward, now);
+    const char *ahead = gen_printf(g, "%s + " AHEAD_HOURS, now);
+
+    return gen_printf(
+        g,
+        "CASE WHEN %s <> %s OR %s <> %s OR %s - %s <> " AHEAD_HOURS
+        " THEN (SELECT CASE WHEN min(s.s) > %s THEN min(s.s) WHEN min(s.s) IS NOT NULL"
+        " THEN date_bin('15 minutes', %s, " EPOCH ") + interval '15 minutes' END"
+        " FROM generate_series(date_bin('1 hour', %s, " EPOCH "), %s, interval '1 hour') AS s(s)"
+        " WHERE %s - %s <> interval '1 hour') END",
+        offset_at(g, now), offset_at(g, ahead),
+        offset_at(g, gen_printf(g, "%s - interval '24 hours'", b)),
+        offset_at(g, gen_printf(g, "%s + interval '216 hours'", b)),
+        calendar_at(g, d, forward, ahead), b, now, now, now, ahead,
+        calendar_at(g, d, forward, "s.s + interval '1 hour'"), calendar_at(g, d, forward, "s.s"));
+}
+
+static struct bound bound_make(struct rule_gen *g, struct rule_duration d, bool forward)
+{
+    struct bound b = {.forward = forward};
+
+    if (!is_calendar(d)) {
+        b.step = fixed_interval(g, d);
+        b.at = gen_once(g, gen_printf(g, "%s %c %s", g->now, forward ? '+' : '-', b.step));
+        return b;
+    }
+    b.at = gen_once(g, calendar_at(g, d, forward, g->now));
+    if (g->with_changes)
+        b.jump = gen_once(g, jump_sql(g, d, forward));
+    return b;
+}
+
+/* When B reaches `v`, which lies after B now; null else. */
+static const char *bound_reaches(struct rule_gen *g, const struct bound *b, const char *v)
+{
+    const char *reached;
+
+    if (b->step != NULL)
+        return gen_printf(g, "CASE WHEN %s > %s THEN %s %c %s END", v, b->at, v,
+                          b->forward ? '-' : '+', b->step);
+    reached = gen_printf(g, "w.now + make_interval(secs => extract(epoch FROM %s - %s)::float8)", v,
+                         b->at);
+    return gen_printf(g,
+                      "CASE WHEN %s > %s + " NEAR_HOURS " THEN %s - " MARGIN_HOURS
+                      " WHEN %s > %s THEN LEAST(%s, %s) END",
+                      v, b->at, reached, v, b->at, reached, b->jump);
+}
+
+/* When B may jump back over `v`, which it has just passed; null else. */
+static const char *bound_returns(struct rule_gen *g, const struct bound *b, const char *v)
+{
+    return gen_printf(g, "CASE WHEN %s <= %s AND %s > %s - " BACK_HOURS " THEN %s END", v, b->at, v,
+                      b->at, b->jump);
+}
+
+/* --- days ---------------------------------------------------------------------------------------
+ */
+
+/* A day may begin twice (clocks go back over midnight): the first time counts. AT TIME ZONE gives
+ * the second. */
+const char *day_start_sql(struct rule_gen *g, const char *date, const char *zone)
+{
+    const char *start = gen_printf(g, "((%s)::timestamp AT TIME ZONE %s)", date, zone);
+
+    return gen_printf(g,
+                      "CASE WHEN ((%s - interval '1 hour') AT TIME ZONE %s)::date >= %s"
+                      " THEN %s - interval '1 hour' ELSE %s END",
+                      start, zone, date, start, start);
+}
+
+void date_span(struct rule_gen *g, const char *literal, const char **ret_start,
+               const char **ret_end)
+{
+    const char *day;
+
+    if (rule_date_has_time(literal)) {
+        *ret_start = gen_param(g, "timestamptz", literal);
+        *ret_end = NULL;
+        return;
+    }
+    day = gen_param(g, "date", literal);
+    *ret_start = gen_once(g, day_start_sql(g, day, gen_zone(g)));
+    *ret_end = gen_once(g, day_start_sql(g, gen_printf(g, "(%s + 1)", day), gen_zone(g)));
+}
+
+const char *org_today(struct rule_gen *g)
+{
+    return gen_once(g, gen_printf(g, "(%s AT TIME ZONE %s)::date", g->now, gen_zone(g)));
+}
+
+const char *org_tomorrow_start(struct rule_gen *g)
+{
+    const char *tomorrow = gen_printf(g, "((%s AT TIME ZONE %s)::date + 1)", g->now, gen_zone(g));
+
+    return gen_once(g, day_start_sql(g, tomorrow, gen_zone(g)));
+}
+
+/* --- windows ------------------------------------------------------------------------------------
+ */
+
+/* A span of whole days that steps with the calendar: today, this month. */
+struct period {
+    const char *start, *end;
+    const char *next; /* when it becomes another one */
+};
+
+static struct period period_make(struct rule_gen *g, const struct rule_window *w)
+{
+    bool days = w->type == RULE_WINDOW_TODAY || w->type == RULE_WINDOW_YESTERDAY;
+    bool past = w->type == RULE_WINDOW_YESTERDAY || w->type == RULE_WINDOW_PREVIOUS;
+    const char *unit = days ? "day" : rule_period_word(w->period);
+    const char *length = strcmp(unit, "quarter") == 0 ? "3 months" : gen_printf(g, "1 %s", unit);
+    const char *zone = gen_zone(g);
+    const char *first = gen_printf(g, "date_trunc('%s', %s AT TIME ZONE %s)", unit, g->now, zone);
+    const char *at[3];
+
+    for (int i = 0; i < 3; i++) {
+        const char *date = i == 0   ? gen_printf(g, "(%s - interval '%s')::date", first, length)
+                           : i == 1 ? gen_printf(g, "%s::date", first)
+                                    : gen_printf(g, "(%s + interval '%s')::date", first, length);
+
+        if (past || i > 0)
+            at[i] = gen_once(g, day_start_sql(g, date, zone));
+    }
+    return (struct period){past ? at[0] : at[1], past ? at[1] : at[2], at[2]};
+}
+
+/* From what instant on, and up to which (excluded; NULL: this instant included, alone) a window
+ * over fixed dates goes. */
+static const char *fixed_window_sql(struct rule_gen *g, const struct rule_window *w, const char *v)
+{
+    const char *start, *end, *start_to, *end_to;
+
+    date_span(g, w->from, &start, &end);
+    if (w->type == RULE_WINDOW_SINCE)
+        return gen_printf(g, "%s >= %s", v, start);
+    if (w->type == RULE_WINDOW_BEFORE)
+        return gen_printf(g, "%s < %s", v, start);
+    if (w->type == RULE_WINDOW_ON) {
+        if (end == NULL)
+            return gen_printf(g, "%s = %s", v, start);
+        return gen_printf(g, "(%s >= %s AND %s < %s)", v, start, v, end);
+    }
+    date_span(g, w->to, &start_to, &end_to);
+    if (end_to == NULL)
+        return gen_printf(g, "(%s >= %s AND %s <= %s)", v, start, v, start_to);
+    return gen_printf(g, "(%s >= %s AND %s < %s)", v, start, v, end_to);
+}
+
+const char *window_sql(struct rule_gen *g, const struct rule_window *w, const char *v,
+                       bool happened)
+{
+    const char *past = happened ? gen_printf(g, "%s <= w.now AND ", v) : "";
+    struct bound b;
+    struct period p;
+
+    switch (w->type) {
+    case RULE_WINDOW_IN_LAST:
+        b = bound_make(g, w->duration, false);
+        return gen_printf(g, "(%s <= w.now AND %s > %s)", v, v, b.at);
+    case RULE_WINDOW_IN_NEXT:
+        b = bound_make(g, w->duration, true);
+        return gen_printf(g, "(%s > w.now AND %s <= %s)", v, v, b.at);
+    case RULE_WINDOW_BEFORE_AGO:
+        b = bound_make(g, w->duration, false);
+        return gen_printf(g, "%s <= %s", v, b.at);
+    case RULE_WINDOW_AFTER_AGO:
+        b = bound_make(g, w->duration, false);
+        return gen_printf(g, "(%s%s > %s)", past, v, b.at);
+    case RULE_WINDOW_SINCE:
+    case RULE_WINDOW_BEFORE:
+    case RULE_WINDOW_ON:
+    case RULE_WINDOW_BETWEEN:
+        return gen_printf(g, "(%s%s)", past, fixed_window_sql(g, w, v));
+    case RULE_WINDOW_TODAY:
+    case RULE_WINDOW_YESTERDAY:
+    case RULE_WINDOW_THIS:
+    case RULE_WINDOW_PREVIOUS:
+        p = period_make(g, w);
+        return gen_printf(g, "(%s%s >= %s AND %s < %s)", past, v, p.start, v, p.end);
+    }
+    bug("a window of no type");
+}
+
+static bool is_sliding(const struct rule_window *w)
+{
+    return w->type == RULE_WINDOW_IN_LAST || w->type == RULE_WINDOW_IN_NEXT ||
+           w->type == RULE_WINDOW_BEFORE_AGO || w->type == RULE_WINDOW_AFTER_AGO;
+}
+
+static bool is_period(const struct rule_window *w)
+{
+    return w->type == RULE_WINDOW_TODAY || w->type == RULE_WINDOW_YESTERDAY ||
+           w->type == RULE_WINDOW_THIS || w->type == RULE_WINDOW_PREVIOUS;
+}
+
+void window_value_changes(struct rule_gen *g, const struct rule_window *w, const char *v)
+{
+    if (!g->with_changes)
+        return;
+    if (is_period(w)) {
+        struct period p = period_make(g, w);
+
+        gen_change(g, gen_printf(g, "CASE WHEN %s >= %s THEN %s END", v, p.start, p.next));
+    } else if (is_sliding(w)) {
+        struct bound b = bound_make(g, w->duration, w->type == RULE_WINDOW_IN_NEXT);
+
+        gen_change(g, bound_reaches(g, &b, v));
+        if (b.jump != NULL)
+            gen_change(g, bound_returns(g, &b, v));
+        if (w->type == RULE_WINDOW_IN_LAST || w->type == RULE_WINDOW_IN_NEXT)
+            gen_change(g, gen_printf(g, "CASE WHEN %s > w.now THEN %s END", v, v));
+    }
+}
+
+void window_event_changes(struct rule_gen *g, const struct rule_window *w, const char *from)
+{
+    if (!g->with_changes)
+        return;
+    gen_change(g, gen_column(g, from, "min(i.occurred_at) FILTER (WHERE i.occurred_at > w.now)"));
+    if (w == NULL)
+        return;
+    if (is_period(w)) {
+        struct period p = period_make(g, w);
+
+        gen_change(g, gen_printf(g, "CASE WHEN %s >= %s THEN %s END",
+                                 gen_column(g, from, "max(i.occurred_at)"), p.start, p.next));
+    } else if (is_sliding(w)) {
+        struct bound b = bound_make(g, w->duration, false);
+        const char *next =
+            gen_printf(g, "min(i.occurred_at) FILTER (WHERE i.occurred_at > %s)", b.at);
+        const char *passed =
+            gen_printf(g, "max(i.occurred_at) FILTER (WHERE i.occurred_at <= %s)", b.at);
+
+        gen_change(g, bound_reaches(g, &b, gen_column(g, from, next)));
+        if (b.jump != NULL)
+            gen_change(g, bound_returns(g, &b, gen_column(g, from, passed)));
+    }
+}
+
+/* --- birthdays ----------------------------------------------------------------------------------
+ */
+
+const char *yearly_date(struct rule_gen *g, const char *today, int plus, const char *month,
+                        const char *day)
+{
+    const char *year = gen_printf(g, "(extract(year FROM %s)::int + %d)", today, plus);
+    const char *date =
+        gen_printf(g, "make_date(%s, (%s)::int, 1) + ((%s)::int - 1)", year, month, day);
+
+    if (strcmp(g->cat->leap_birthday, "03-01") == 0)
+        return gen_printf(g, "(%s)", date);
+    /* In a year of 365 days 29 February would come out as 1 March. */
+    return gen_printf(
+        g,
+        "(%s - CASE WHEN %s = 2 AND %s = 29 AND make_date(%s, 3, 1) - make_date(%s, 2, 1)"
+        " = 28 THEN 1 ELSE 0 END)",
+        date, month, day, year, year);
+}
+
+const char *day_lateral(struct rule_gen *g)
+{
+    const char *zone = gen_printf(g, "coalesce(c.time_zone, %s)", gen_zone(g));
+    const char *month = "c.birth_month", *day = "c.birth_day";
+
+    /* OFFSET 0 keeps each level computed once a contact. */
+    return gen_printf(
+        g,
+        "(SELECT y.*, CASE WHEN c.birth_year IS NOT NULL THEN extract(year FROM y.today)::int"
+        " - c.birth_year - CASE WHEN y.today < y.birthday THEN 1 ELSE 0 END END AS age"
+        " FROM (SELECT d.*, %s AS birthday, %s AS birthday_after"
+        " FROM (SELECT %s AS zone, (w.now AT TIME ZONE %s)::date AS today OFFSET 0) d"
+        " OFFSET 0) y OFFSET 0) z",
+        yearly_date(g, "d.today", 0, month, day), yearly_date(g, "d.today", 1, month, day), zone,
+        zone);
+}
+
+/* The most days that a duration can have. */
+static int64_t most_days(struct rule_duration d)
+{
+    switch (d.unit) {
+    case RULE_UNIT_DAY:
+        return d.n;
+    case RULE_UNIT_WEEK:
+        return d.n * 7;
+    case RULE_UNIT_MONTH:
+        return d.n * 31;
+    case RULE_UNIT_YEAR:
+        return d.n * 366;
+    case RULE_UNIT_MINUTE:
+    case RULE_UNIT_HOUR:
+        break;
+    }
+    return 0;
+}
+
+/* The day on which the answer changes; `next` is the first occurrence after today. In `in next` of
+ * months a look each day from the longest month's length on. */
+static const char *yearly_change_day(struct rule_gen *g, const struct rule_node *node,
+                                     const char *this_year, const char *next, const char *holds)
+{
+    const char *early;
+
+    if (node->op == RULE_DAY_TODAY)
+        return gen_printf(g, "CASE WHEN %s = z.today THEN z.today + 1 ELSE %s END", this_year,
+                          next);
+    if (node->op == RULE_DAY_TOMORROW)
+        return gen_printf(g, "CASE WHEN %s IS NOT NULL THEN GREATEST(%s - 1, z.today + 1) END",
+                          next, next);
+    early = gen_printf(g, "%s - %lld", next, (long long)most_days(node->duration));
+    return gen_printf(g,
+                      "CASE WHEN %s > z.today THEN %s WHEN %s THEN %s WHEN %s IS NOT NULL"
+                      " THEN z.today + 1 END",
+                      early, early, holds, next, next);
+}
+
+const char *yearly_sql(struct rule_gen *g, const struct rule_node *node, const char *this_year,
+                       const char *next_year, const char *since)
+{
+    const char *next = gen_printf(g, "(CASE WHEN %s > z.today THEN %s ELSE %s END)", this_year,
+                                  this_year, next_year);
+    const char *holds, *when = next;
+
+    g->uses_day = true;
+    if (node->op == RULE_DAY_TODAY) {
+        when = "z.today";
+        holds = gen_printf(g, "%s = z.today", this_year);
+    } else if (node->op == RULE_DAY_TOMORROW) {
+        holds = gen_printf(g, "%s = z.today + 1", next);
+    } else {
+        holds =
+            gen_printf(g, "%s <= (z.today + %s)::date", next, calendar_interval(g, node->duration));
+    }
+    gen_change(g, day_start_sql(
+                      g, gen_printf(g, "(%s)", yearly_change_day(g, node, this_year, next, holds)),
+                      "z.zone"));
+    if (since == NULL)
+        return gen_printf(g, "(%s)", holds);
+    return gen_printf(g, "(%s AND %s > %s)", holds, when, since);
+}

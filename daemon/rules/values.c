@@ -1,0 +1,255 @@
+/* values.c - the compiler's part that turns fields, aggregates and literals into SQL. See sqlgen.h.
+ */
+#include "common/mem.h"
+#include "daemon/rules/sqlgen.h"
+
+#include <string.h>
+#include <strings.h>
+
+const char *money_unit(struct rule_gen *g)
+{
+    int64_t unit = 1;
+
+    for (int i = 0; i < g->cat->currency_digits; i++)
+        unit *= 10;
+    return gen_printf(g, "%lld", (long long)unit);
+}
+
+const char *kind_from(struct rule_gen *g, int64_t kind_id)
+{
+    return gen_printf(g, "interaction i WHERE i.contact_id = c.id AND i.kind_id = %s",
+                      gen_param_int(g, "int", kind_id));
+}
+
+/* --- values of data -----------------------------------------------------------------------------
+ */
+
+const char *any_as_text(struct rule_gen *g, const char *jsonb)
+{
+    return gen_printf(g, "fold(%s #>> '{}')", jsonb);
+}
+
+const char *any_as_number(struct rule_gen *g, const char *jsonb)
+{
+    /* Bounded in length, so that no sum of them leaves what numeric can hold; a text that is no
+     * number is a missing value. */
+    return gen_printf(
+        g,
+        "CASE WHEN jsonb_typeof(%s) IN ('number', 'string') AND"
+        " (%s #>> '{}') ~ '^[-+]?[0-9]{1,40}([.][0-9]{1,40})?$' THEN (%s #>> '{}')::numeric END",
+        jsonb, jsonb, jsonb);
+}
+
+const char *any_as_boolean(struct rule_gen *g, const char *jsonb)
+{
+    return gen_printf(g, "CASE %s #>> '{}' WHEN 'true' THEN true WHEN 'false' THEN false END",
+                      jsonb);
+}
+
+/* --- literals -----------------------------------------------------------------------------------
+ */
+
+static const char *scaled(struct rule_gen *g, const char *text, int digits)
+{
+    bool fraction;
+    int64_t n;
+
+    if (!rule_number_scaled(text, digits, &n, &fraction))
+        bug("the checker let \"%s\" pass", text);
+    return gen_param_int(g, "bigint", n);
+}
+
+const char *literal_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    switch (node->value_type) {
+    case RULE_TYPE_TEXT:
+        /* fold() is not cheap: once a statement, not once a row. */
+        return gen_once(g, gen_printf(g, "fold(%s)", gen_param(g, "text", node->text)));
+    case RULE_TYPE_INTEGER:
+        return scaled(g, node->text, 0);
+    case RULE_TYPE_MONEY:
+        return scaled(g, node->text, g->cat->currency_digits);
+    case RULE_TYPE_MEAN:
+        return gen_printf(g, "(%s * %s)", gen_param(g, "numeric", node->text), money_unit(g));
+    case RULE_TYPE_NUMBER:
+        return gen_param(g, "float8", node->text);
+    case RULE_TYPE_DECIMAL:
+        return gen_param(g, "numeric", node->text);
+    case RULE_TYPE_DATE:
+        return gen_param(g, "date", node->text);
+    case RULE_TYPE_BOOLEAN:
+        return gen_param(g, "boolean", node->text);
+    case RULE_TYPE_INSTANT:
+    case RULE_TYPE_ANY:
+    case RULE_TYPE_UNKNOWN:
+        break;
+    }
+    bug("a literal of no type");
+}
+
+/* --- fields -------------------------------------------------------------------------------------
+ */
+
+static const char *attribute_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const char *from = "contact_attr a WHERE a.contact_id = c.id";
+    const char *column = "max(a.value_fold)";
+
+    if (node->value_type == RULE_TYPE_NUMBER)
+        column = "max(a.value_number)";
+    else if (node->value_type == RULE_TYPE_DATE)
+        column = "max(a.value_date)";
+    else if (node->value_type == RULE_TYPE_BOOLEAN)
+        column = "bool_or(a.value_boolean)";
+    return gen_column(g, from,
+                      gen_printf(g, "%s FILTER (WHERE a.field_id = %s)", column,
+                                 gen_param_int(g, "int", node->id)));
+}
+
+/* The declared SQL with `alias` put in for its one or more %s. */
+static const char *with_alias(struct rule_gen *g, const char *sql, const char *alias)
+{
+    struct buf b;
+
+    buf_init(&b, g->ctx, RULE_SQL_MAX);
+    for (const char *s = sql; *s != '\0'; s++) {
+        if (s[0] == '%' && s[1] == 's') {
+            buf_str(&b, alias);
+            s++;
+        } else {
+            buf_char(&b, *s);
+        }
+    }
+    return buf_take(&b, g->ctx);
+}
+
+static const char *score_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const char *from = gen_printf(g, "rfm_score s WHERE s.contact_id = c.id AND s.model_id = %s",
+                                  gen_param_int(g, "int", node->id));
+    const char *v = gen_column(g, from, with_alias(g, node->field->sql, "s"));
+
+    if (node->field->need != RULE_NEED_TODAY)
+        return v;
+    gen_change(g, gen_printf(g, "CASE WHEN %s IS NOT NULL THEN %s END", v, org_tomorrow_start(g)));
+    return gen_printf(g, "(%s - %s)", org_today(g), v);
+}
+
+static const char *known_since_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const char *from = "interaction i WHERE i.contact_id = c.id";
+
+    gen_change(g, gen_column(g, from, "min(i.occurred_at) FILTER (WHERE i.occurred_at > w.now)"));
+    return with_alias(
+        g, node->field->sql,
+        gen_column(g, from, "min(i.occurred_at) FILTER (WHERE i.occurred_at <= w.now)"));
+}
+
+static const char *age_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    g->uses_day = true;
+    gen_change(g,
+               day_start_sql(g,
+                             "(CASE WHEN c.birth_year IS NULL THEN NULL WHEN z.birthday > z.today"
+                             " THEN z.birthday ELSE z.birthday_after END)",
+                             "z.zone"));
+    return node->field->sql;
+}
+
+static const char *field_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const struct rule_field *field = node->field;
+
+    if (field == NULL)
+        return node->value_type == RULE_TYPE_ANY
+                   ? gen_printf(g, "(i.data -> %s)", gen_param(g, "text", node->path[1]))
+                   : attribute_sql(g, node);
+    if (strcasecmp(node->path[0], "rfm") == 0)
+        return score_sql(g, node);
+    switch (field->need) {
+    case RULE_NEED_DAY:
+        return age_sql(g, node);
+    case RULE_NEED_FIRST:
+        return known_since_sql(g, node);
+    case RULE_NEED_TODAY:
+    case RULE_NEED_NOTHING:
+        break;
+    }
+    return field->sql;
+}
+
+/* --- aggregates ---------------------------------------------------------------------------------
+ */
+
+/* Which interactions count: a condition over `i`. */
+static const char *events_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const char *when = node->window == NULL ? "i.occurred_at <= w.now"
+                                            : window_sql(g, node->window, "i.occurred_at", true);
+    const char *where;
+    int outside = g->negated;
+
+    if (node->where == NULL)
+        return when;
+    g->negated = 0;
+    where = condition_sql(g, node->where);
+    g->negated = outside;
+    return gen_printf(g, "%s AND %s", when, where);
+}
+
+/* What is aggregated: the interaction's field as a number where arithmetic needs one. */
+static const char *operand_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const char *v;
+
+    if (node->field != NULL)
+        return node->field->sql;
+    v = gen_printf(g, "(i.data -> %s)", gen_param(g, "text", node->path[1]));
+    return node->op == RULE_FIRST || node->op == RULE_LAST ? v : any_as_number(g, v);
+}
+
+static const char *edge_sql(struct rule_gen *g, const struct rule_node *node, const char *from,
+                            const char *events)
+{
+    bool first = node->op == RULE_FIRST;
+    const char *order = first ? "i.occurred_at, i.id" : "i.occurred_at DESC, i.id DESC";
+
+    if (node->n_path == 0)
+        return gen_column(
+            g, from,
+            gen_printf(g, "%s(i.occurred_at) FILTER (WHERE %s)", first ? "min" : "max", events));
+    return gen_column(g, from,
+                      gen_printf(g, "(array_agg(%s ORDER BY %s) FILTER (WHERE %s))[1]",
+                                 operand_sql(g, node), order, events));
+}
+
+static const char *aggregate_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const char *from = kind_from(g, node->id), *events = events_sql(g, node), *count, *v;
+    enum rule_aggregate fn = (enum rule_aggregate)node->op;
+
+    window_event_changes(g, node->window, from);
+    switch (fn) {
+    case RULE_ANY:
+    case RULE_COUNT:
+        count = gen_column(g, from, gen_printf(g, "count(*) FILTER (WHERE %s)", events));
+        return fn == RULE_COUNT ? count : gen_printf(g, "%s > 0", count);
+    case RULE_FIRST:
+    case RULE_LAST:
+        return edge_sql(g, node, from, events);
+    case RULE_SUM:
+    case RULE_AVG:
+    case RULE_MIN:
+    case RULE_MAX:
+        break;
+    }
+    v = gen_column(g, from,
+                   gen_printf(g, "%s(%s) FILTER (WHERE %s)", rule_aggregate_word(fn),
+                              operand_sql(g, node), events));
+    return fn == RULE_SUM ? gen_printf(g, "coalesce(%s, 0)", v) : v;
+}
+
+const char *value_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    return node->type == RULE_NODE_AGGREGATE ? aggregate_sql(g, node) : field_sql(g, node);
+}

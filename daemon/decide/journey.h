@@ -113,8 +113,10 @@ struct journey_def {
 /* The columns of contact that `set` may change, and the most characters they hold. */
 #define JOURNEY_COLUMNS(X)                                                                         \
     X(first_name, 200)                                                                             \
-    X(last_name, 200) X(company_name, 200) X(phone, 50) X(language, 35) X(country, 2) X(city, 200) \
-        X(postal_code, 20) X(time_zone, 64) X(stage, 80)
+    X(last_name, 200)                                                                              \
+    X(company_name, 200)                                                                           \
+    X(phone, 50)                                                                                   \
+    X(language, 35) X(country, 2) X(city, 200) X(postal_code, 20) X(time_zone, 64) X(stage, 80)
 
 /* journey_parse() - the program of `definition`, child of `ctx`; NULL and mistakes in `d` with JSON
  * pointers (and line and column within a rule) where it is none. The names of templates and

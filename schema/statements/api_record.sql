@@ -1,0 +1,101 @@
+-- Contacts and their interactions over HTTP. What is written by the recorder is in record.sql.
+
+-- name: api_contact_show
+SELECT contact_doc(c)::text AS body FROM contact c WHERE c.id = $1::bigint
+
+-- name: api_contacts_list
+-- $1 after this id, $2 limit
+SELECT c.id::text AS cursor, contact_doc(c)::text AS item FROM contact c
+ WHERE c.id > $1::bigint ORDER BY c.id LIMIT $2::int
+
+-- name: api_contacts_of
+-- $1 ids, at most a page of them
+SELECT c.id::text AS cursor, contact_doc(c)::text AS item FROM contact c WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id
+
+-- name: api_contacts_find
+-- $1 words as they were typed, $2 the e-mail address that they are, or null, $3 after this id, $4 limit. Each word must begin one of the contact's; the longest
+-- drives. U+10FFFF ends the range of a prefix.
+WITH q AS MATERIALIZED (SELECT array_agg(w ORDER BY length(w) DESC, w) AS words FROM words(fold($1::text)) AS w),
+     hit AS (SELECT w.contact_id FROM contact_word w
+              WHERE w.word >= (SELECT words[1] FROM q) COLLATE "C"
+                AND w.word < ((SELECT words[1] FROM q) || U&'\+10FFFF') COLLATE "C" AND w.contact_id > $3::bigint
+             UNION
+             SELECT i.contact_id FROM identity i WHERE i.sort = 'email' AND i.value = $2::text AND i.contact_id > $3::bigint)
+SELECT c.id::text AS cursor, contact_doc(c)::text AS item
+  FROM contact c
+ WHERE c.id IN (SELECT contact_id FROM hit)
+   AND ($2::text IS NOT NULL OR NOT EXISTS (
+           SELECT FROM q, unnest(q.words[2:]) AS o(word)
+            WHERE NOT EXISTS (SELECT FROM contact_word w WHERE w.contact_id = c.id AND w.word ^@ o.word)))
+ ORDER BY c.id LIMIT $4::int
+
+-- name: api_contact_interactions
+-- $1 contact, $2 kind or null, $3 $4 instant and id of the last one shown (null: from the newest), $5 limit, $6 digits of the currency's minor unit.
+-- No row: no such contact; a row of nulls: no interactions.
+SELECT x.cursor, x.item
+  FROM contact c LEFT JOIN LATERAL (
+       SELECT i.occurred_at, i.id, (extract(epoch FROM i.occurred_at) * 1000000)::bigint || '.' || i.id AS cursor,
+              json_build_object('id', i.id, 'kind', k.name, 'occurred_at', i.occurred_at, 'recorded_at', i.recorded_at,
+                  'amount', round(i.amount / power(10::numeric, $6::int), $6::int)::text, 'currency', i.currency,
+                  'source', i.source, 'campaign', i.campaign_id, 'data', coalesce(i.data, '{}'))::text AS item
+         FROM interaction i JOIN kind k ON k.id = i.kind_id
+        WHERE i.contact_id = c.id AND ($2::text IS NULL OR k.name = $2::text)
+          AND ($3::timestamptz IS NULL OR (i.occurred_at, i.id) < ($3::timestamptz, $4::bigint))
+        ORDER BY i.occurred_at DESC, i.id DESC LIMIT $5::int) x ON true
+ WHERE c.id = $1::bigint ORDER BY x.occurred_at DESC, x.id DESC
+
+-- name: api_contact_segments
+-- $1 contact, $2 after this name, $3 limit
+SELECT x.name AS cursor, x.item
+  FROM contact c LEFT JOIN LATERAL (
+       SELECT s.name, json_build_object('name', s.name, 'title', s.title, 'kind', s.kind, 'entered_at', m.entered_at)::text AS item
+         FROM membership m JOIN segment s ON s.id = m.segment_id
+        WHERE m.contact_id = c.id AND s.name > coalesce($2::text, '') ORDER BY s.name LIMIT $3::int) x ON true
+ WHERE c.id = $1::bigint ORDER BY x.name
+
+-- name: api_contact_consents
+-- $1 contact, $2 after this id, $3 limit
+SELECT x.id::text AS cursor, x.item
+  FROM contact c LEFT JOIN LATERAL (
+       SELECT n.id, json_build_object('id', n.id, 'topic', t.name, 'action', n.action, 'purpose', n.purpose, 'wording', n.wording,
+                  'language', n.language, 'source', n.source, 'method', n.method, 'ip', n.ip, 'user_agent', n.user_agent, 'at', n.at)::text AS item
+         FROM consent n JOIN topic t ON t.id = n.topic_id
+        WHERE n.contact_id = c.id AND n.id > $2::bigint ORDER BY n.id LIMIT $3::int) x ON true
+ WHERE c.id = $1::bigint ORDER BY x.id
+
+-- name: api_contact_identify
+-- $1 contact, $2 whether the e-mail is said, $3 e-mail or null, $4 whether the external id is said, $5 external id or null, $6 now. A new address becomes the
+-- primary one and the earlier ones stay identities; null forgets them all. 409: it is somebody else's.
+WITH who AS (SELECT id FROM contact WHERE id = $1::bigint),
+     said AS (SELECT v.sort, v.value FROM (VALUES ('email', $3::text), ('external_id', $5::text)) AS v(sort, value) WHERE v.value IS NOT NULL),
+     taken AS (SELECT i.sort, i.value FROM identity i JOIN said USING (sort, value) WHERE i.contact_id <> $1::bigint),
+     forgotten AS (DELETE FROM identity i USING who
+                    WHERE i.contact_id = who.id AND NOT EXISTS (SELECT FROM taken)
+                      AND ((i.sort = 'email' AND $2::boolean AND $3::text IS NULL)
+                           OR (i.sort = 'external_id' AND $4::boolean AND i.value IS DISTINCT FROM $5::text))
+                   RETURNING i.contact_id),
+     claimed AS (INSERT INTO identity (org_id, sort, value, contact_id)
+                 SELECT current_org(), s.sort, s.value, who.id FROM said s, who WHERE NOT EXISTS (SELECT FROM taken) ORDER BY s.sort
+                 ON CONFLICT DO NOTHING RETURNING contact_id),
+     written AS (UPDATE contact c
+                    SET email = CASE WHEN $2::boolean THEN $3::text ELSE c.email END,
+                        external_id = CASE WHEN $4::boolean THEN $5::text ELSE c.external_id END, updated_at = $6::timestamptz
+                   FROM who WHERE c.id = who.id AND NOT EXISTS (SELECT FROM taken)
+                    AND (($2::boolean AND c.email IS DISTINCT FROM $3::text) OR ($4::boolean AND c.external_id IS DISTINCT FROM $5::text))
+                 RETURNING c.id),
+     logged AS (INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), id, 'field' FROM written)
+SELECT CASE WHEN EXISTS (SELECT FROM taken) THEN 409 ELSE 200 END AS status,
+       (SELECT 'the ' || replace(sort, '_', ' ') || ' "' || value || '" belongs to another contact' FROM taken LIMIT 1) AS body
+  FROM who
+
+-- name: api_contact_delete
+-- What was delivered stays counted, without the address.
+WITH gone AS (DELETE FROM contact WHERE id = $1::bigint RETURNING id),
+     nameless AS (UPDATE delivery d SET address = NULL FROM gone WHERE d.contact_id = gone.id)
+SELECT 204 AS status, NULL::text AS body FROM gone
+
+-- name: api_contact_untag
+-- $1 contact, $2 tag. 404 by no row where the contact does not have it.
+WITH gone AS (DELETE FROM contact_tag WHERE contact_id = $1::bigint AND tag_fold = fold($2::text) RETURNING contact_id),
+     logged AS (INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), contact_id, 'tag' FROM gone)
+SELECT 204 AS status, NULL::text AS body FROM gone

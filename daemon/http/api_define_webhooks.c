@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "daemon/http/api_define.h"
+#include "daemon/http/api_enqueue.h"
 
 #include <curl/curl.h>
 #include <sodium.h>
@@ -181,4 +182,43 @@ void api_webhook_deliveries(void *app, struct http_request *req)
     pgargs_int(&args, before);
     pgargs_int(&args, limit + 1);
     api_list(app, req, Q_API_WEBHOOK_DELIVERIES, &args, limit, "webhook");
+}
+
+struct test {
+    struct app *app;
+    struct http_request *req;
+};
+
+static void test_on_webhook(void *arg, const struct pgres *res)
+{
+    const struct test *t = arg;
+    unsigned char random[8];
+    char text[2 * sizeof(random) + 1];
+
+    if (api_failed(t->req, res))
+        return;
+    if (pgres_rows(res) == 0) {
+        api_not_found(t->app, t->req, "webhook");
+        return;
+    }
+    randombytes_buf(random, sizeof(random));
+    sodium_bin2hex(text, sizeof(text), random, sizeof(random));
+    api_enqueue(t->app, t->req,
+                &(struct api_job){.class = 0,
+                                  .sort = "hook",
+                                  .key = mem_printf(t, "test:%s", text),
+                                  .webhook_id = pgres_int(res, 0, "id"),
+                                  .data = "{\"type\":\"test\"}"});
+}
+
+void api_webhook_test(void *app, struct http_request *req)
+{
+    struct test *t = mem_new(http_ctx(req), struct test);
+    struct pgargs args;
+
+    t->app = app;
+    t->req = req;
+    pgargs_init(&args, t);
+    pgargs_text(&args, http_param(req, "name"));
+    pgpool_query(t->app->pool, api_org(req), Q_API_WEBHOOK_ID, &args, test_on_webhook, t);
 }

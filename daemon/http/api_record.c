@@ -1,0 +1,301 @@
+/* api_record.c - what happened, over HTTP: POST /v1/interactions as an object or an array; the table of routes. See api_record.h.
+ *
+ * Lines (NDJSON) are in api_record_lines.c, the Segment calls in api_record_segment.c, contacts in api_record_contacts.c. */
+#include "daemon/http/api_record.h"
+
+#include "common/clock.h"
+#include "common/mem.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define ITEMS_MAX ((size_t)64 << 20)
+/* With "idem:" and the item's place it stays within a key's length. */
+#define IDEMPOTENCY_MAX 150
+
+const struct http_route api_record_routes[] = {
+    {HTTP_POST, "/v1/interactions", "recorder", api_interactions_post},
+    {HTTP_POST, "/v1/identify", "recorder", api_identify},
+    {HTTP_POST, "/v1/track", "recorder", api_track},
+    {HTTP_POST, "/v1/batch", "recorder", api_batch},
+    {HTTP_GET, "/v1/contacts", "reader", api_contacts_list},
+    {HTTP_POST, "/v1/contacts", "recorder", api_contact_post},
+    {HTTP_GET, "/v1/contacts/{id}", "reader", api_contact_show},
+    {HTTP_PATCH, "/v1/contacts/{id}", "recorder", api_contact_patch},
+    {HTTP_DELETE, "/v1/contacts/{id}", "editor", api_contact_delete},
+    {HTTP_GET, "/v1/contacts/{id}/interactions", "reader", api_contact_interactions},
+    {HTTP_GET, "/v1/contacts/{id}/segments", "reader", api_contact_segments},
+    {HTTP_POST, "/v1/contacts/{id}/tags", "recorder", api_contact_tags_post},
+    {HTTP_DELETE, "/v1/contacts/{id}/tags", "recorder", api_contact_untag},
+    {HTTP_DELETE, "/v1/contacts/{id}/tags/{tag}", "recorder", api_contact_untag},
+    {HTTP_GET, "/v1/contacts/{id}/consents", "reader", api_contact_consents},
+    {HTTP_POST, "/v1/contacts/{id}/consents", "recorder", api_contact_consent_post},
+    {HTTP_GET, NULL, NULL, NULL},
+};
+
+/* --- the items of one request ------------------------------------------------------------------ */
+
+struct recording *recording_new(struct app *app, struct http_request *req)
+{
+    struct recording *r = mem_new(http_ctx(req), struct recording);
+
+    r->app = app;
+    r->req = req;
+    r->now_us = clock_now_us();
+    diag_init(&r->mistakes, r);
+    return r;
+}
+
+struct record_item *recording_add(struct recording *r)
+{
+    mem_grow(r, &r->items, &r->cap, r->n + 1);
+    r->items[r->n] = (struct record_item){0};
+    return &r->items[r->n++];
+}
+
+void recording_contact(struct recording *r, json_t *value, const struct catalogue *catalogue)
+{
+    struct record_item *item = recording_add(r);
+
+    record_contact_parse(r, value, "", catalogue, r->now_us, &item->contact, &r->mistakes);
+    item->source = "";
+    item->occurred_at_us = r->now_us;
+    if (r->contact_id != 0)
+        item->contact.id = r->contact_id;
+}
+
+/* refused() - answers what the recorder found: 404 where the path's contact is not there, else 422 with each of them. */
+static void refused(struct recording *r, const struct record_result *results, size_t n)
+{
+    struct diag d;
+
+    diag_init(&d, r);
+    for (size_t i = 0; i < n; i++) {
+        const char *pointer = results[i].pointer;
+
+        if (results[i].error == NULL)
+            continue;
+        if (r->contact_id != 0 && pointer != NULL && strstr(pointer, "id") != NULL) {
+            http_problem(r->req, 404, NULL, "there is no such contact");
+            return;
+        }
+        diag_field(&d, pointer != NULL ? pointer : "", "%s", results[i].error);
+    }
+    http_problem(r->req, 422, &d, "nothing was recorded");
+}
+
+static void on_recorded(void *arg, bool ok, const struct record_result *results, size_t n)
+{
+    struct recording *r = arg;
+    size_t errors = 0;
+
+    if (!ok) {
+        api_away(r->req);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        errors += results[i].error != NULL;
+    if (errors > 0 && !r->each)
+        refused(r, results, n);
+    else
+        r->answer(r, results);
+}
+
+static void on_org(void *arg, const struct org *org)
+{
+    struct recording *r = arg;
+
+    if (org == NULL) {
+        api_away(r->req);
+        return;
+    }
+    r->fill(r, &org->catalogue);
+    if (diag_any(&r->mistakes) && (!r->each || r->n == 0))
+        http_problem(r->req, 422, &r->mistakes, "nothing was recorded");
+    else if (r->n == 0)
+        r->answer(r, NULL);
+    else
+        record_items(r->app->record, api_org(r->req), r->items, r->n, !r->each, on_recorded, r);
+}
+
+void recording_start(struct recording *r)
+{
+    orgs_get(r->app->orgs, api_org(r->req), on_org, r);
+}
+
+/* --- the answer ----------------------------------------------------------------------------------- */
+
+void tally_init(struct tally *t, const void *ctx)
+{
+    *t = (struct tally){0};
+    buf_init(&t->items, ctx, ITEMS_MAX);
+    buf_init(&t->errors, ctx, ITEMS_MAX);
+}
+
+void tally_add(struct tally *t, const struct record_result *result, int line)
+{
+    if (result->error != NULL) {
+        tally_mistake(t, line, result->pointer, result->error);
+        return;
+    }
+    if (result->duplicate)
+        t->duplicates++;
+    else
+        t->recorded++;
+    buf_str(&t->items, t->items.len == 0 ? "{" : ",{");
+    if (line > 0)
+        buf_printf(&t->items, "\"line\":%d,", line);
+    buf_printf(&t->items, "\"id\":%lld,\"contact\":%lld%s}", (long long)result->interaction_id,
+               (long long)result->contact_id, result->duplicate ? ",\"duplicate\":true" : "");
+}
+
+void tally_mistake(struct tally *t, int line, const char *pointer, const char *detail)
+{
+    t->refused++;
+    buf_str(&t->errors, t->errors.len == 0 ? "{" : ",{");
+    if (line > 0)
+        buf_printf(&t->errors, "\"line\":%d,", line);
+    if (pointer != NULL) {
+        buf_str(&t->errors, "\"pointer\":");
+        buf_json(&t->errors, pointer, strlen(pointer));
+        buf_char(&t->errors, ',');
+    }
+    buf_str(&t->errors, "\"detail\":");
+    buf_json(&t->errors, detail, strlen(detail));
+    buf_char(&t->errors, '}');
+}
+
+void tally_answer(struct tally *t, struct http_request *req)
+{
+    struct buf b;
+
+    buf_init(&b, http_ctx(req), 2 * ITEMS_MAX + 1000);
+    buf_printf(&b, "{\"recorded\":%zu,\"duplicates\":%zu,\"items\":[", t->recorded, t->duplicates);
+    buf_add(&b, t->items.data, t->items.len);
+    buf_char(&b, ']');
+    if (t->refused > 0) {
+        buf_str(&b, ",\"errors\":[");
+        buf_add(&b, t->errors.data, t->errors.len);
+        buf_char(&b, ']');
+    }
+    buf_char(&b, '}');
+    http_answer_json(req, t->refused > 0 && t->recorded + t->duplicates == 0 ? 422 : 201, b.data,
+                     b.len);
+    buf_done(&b);
+}
+
+/* --- POST /v1/interactions -------------------------------------------------------------------------- */
+
+bool api_import(struct http_request *req, bool *ret_ok)
+{
+    const char *import = http_query(req, "import");
+    bool yes = import != NULL && strcmp(import, "true") == 0;
+
+    *ret_ok = false;
+    if (import != NULL && !yes && strcmp(import, "false") != 0)
+        http_problem(req, 400, NULL, "\"import\" is true or false.");
+    else if (yes && !http_caller_may(req, "editor"))
+        http_problem(req, 403, NULL, "Importing history needs the role \"editor\".");
+    else
+        *ret_ok = true;
+    return yes;
+}
+
+bool api_idempotency_key(struct http_request *req, const char **ret_key)
+{
+    const char *key = http_header(req, "Idempotency-Key");
+
+    *ret_key = NULL;
+    if (key == NULL)
+        return true;
+    if (key[0] == '\0' || strlen(key) > IDEMPOTENCY_MAX) {
+        http_problem(req, 400, NULL, "Idempotency-Key has 1 to %d characters.", IDEMPOTENCY_MAX);
+        return false;
+    }
+    for (const char *s = key; *s != '\0'; s++)
+        if (*s < 0x20 || *s > 0x7e) {
+            http_problem(req, 400, NULL, "Idempotency-Key is printable ASCII.");
+            return false;
+        }
+    *ret_key = mem_strdup(http_ctx(req), key);
+    return true;
+}
+
+void api_idempotent(const void *ctx, struct record_item *item, const char *key, size_t index)
+{
+    if (key != NULL && item->key == NULL && item->kind != NULL)
+        item->key = mem_printf(ctx, "idem:%s:%zu", key, index);
+}
+
+static void interactions_fill(struct recording *r, const struct catalogue *catalogue)
+{
+    json_t *body = http_json(r->req), *value;
+    bool many = json_is_array(body), ok;
+    bool quiet = api_import(r->req, &ok);
+    const char *key;
+    size_t n = many ? json_array_size(body) : 1;
+
+    api_idempotency_key(r->req, &key);
+    for (size_t i = 0; i < n; i++) {
+        struct record_item *item = recording_add(r);
+
+        value = many ? json_array_get(body, i) : body;
+        record_item_parse(r, value, many ? mem_printf(r, "/%zu", i) : "", catalogue, r->now_us,
+                          item, &r->mistakes);
+        item->quiet = quiet;
+        api_idempotent(r, item, key, i);
+    }
+}
+
+static void interactions_answer(struct recording *r, const struct record_result *results)
+{
+    struct tally t;
+
+    tally_init(&t, r);
+    for (size_t i = 0; i < r->n; i++)
+        tally_add(&t, &results[i], 0);
+    tally_answer(&t, r->req);
+}
+
+static bool is_ndjson(struct http_request *req)
+{
+    const char *type = http_header(req, "Content-Type");
+
+    return type != NULL && (strncasecmp(type, "application/x-ndjson", 20) == 0 ||
+                            strncasecmp(type, "application/ndjson", 18) == 0 ||
+                            strncasecmp(type, "application/jsonl", 17) == 0);
+}
+
+void api_interactions_post(void *arg, struct http_request *req)
+{
+    struct app *app = arg;
+    int64_t most = settings_int(app->settings, "limits.items");
+    struct recording *r;
+    const char *key;
+    json_t *body;
+    bool ok;
+
+    api_import(req, &ok);
+    if (!ok || !api_idempotency_key(req, &key))
+        return;
+    if (is_ndjson(req)) {
+        api_lines_post(app, req);
+        return;
+    }
+    body = http_json(req);
+    if (body == NULL)
+        return;
+    if (!json_is_array(body) && !json_is_object(body)) {
+        http_problem(req, 422, NULL, "an interaction or an array of them is expected");
+        return;
+    }
+    if (json_is_array(body) && (int64_t)json_array_size(body) > most) {
+        http_problem(req, 413, NULL, "an array holds at most %lld interactions; send NDJSON",
+                     (long long)most);
+        return;
+    }
+    r = recording_new(app, req);
+    r->fill = interactions_fill;
+    r->answer = interactions_answer;
+    recording_start(r);
+}

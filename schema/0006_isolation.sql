@@ -43,7 +43,8 @@ CREATE FUNCTION work_waiting(at timestamptz)
                EXISTS (SELECT FROM change c WHERE c.org_id = o.id) AS changes,
                EXISTS (SELECT FROM wake k WHERE k.org_id = o.id AND k.at <= work_waiting.at) AS wakes,
                EXISTS (SELECT FROM segment s WHERE s.org_id = o.id AND s.stale AND s.kind = 'dynamic')
-                   OR EXISTS (SELECT FROM rfm_model m WHERE m.org_id = o.id AND m.stale) AS stale,
+                   OR EXISTS (SELECT FROM rfm_model m WHERE m.org_id = o.id AND (m.stale OR m.scored_at IS NULL
+                          OR m.scored_at <= work_waiting.at - interval '1 day')) AS stale,
                EXISTS (SELECT FROM cue u WHERE u.org_id = o.id) AS cues,
                EXISTS (SELECT FROM journey_position p WHERE p.org_id = o.id AND p.state = 'waiting'
                           AND p.wake_at <= work_waiting.at) AS positions,

@@ -1,8 +1,10 @@
 /* evaluate.h - step 2: keeps segments and scores true.
  *
- * Consumes the change log and the contacts whose time has come (`wake`), in batches, one transaction each: scores, then the rules of all dynamic
- * segments in one statement, then the differences to `membership`. Entering and leaving become interactions. Interactions that are not
- * imported history become cues for step 3. Stale segments and models are evaluated in full, in blocks. Runs in the leader alone. */
+ * Consumes the change log and the contacts whose time has come (`wake`), in batches, one
+ * transaction each: scores, then the rules of all dynamic segments in one statement, then the
+ * differences to `membership`. Entering and leaving become interactions. Interactions that are not
+ * imported history become cues for step 3. Stale segments and models are evaluated in full, in
+ * blocks. Runs in the leader alone. */
 #ifndef LAZO_DAEMON_EVALUATE_EVALUATE_H
 #define LAZO_DAEMON_EVALUATE_EVALUATE_H
 
@@ -14,10 +16,12 @@
 
 struct evaluate;
 
-/* evaluate_new() - child of ctx. `evaluated(arg, org_id)` is called after each commit that left cues or changed membership. */
+/* evaluate_new() - child of ctx. `evaluated(arg, org_id)` is called after each commit that left
+ * cues or changed membership. */
 struct evaluate *evaluate_new(const void *ctx, struct ev_loop *, struct pgpool *, struct orgs *,
                               void (*evaluated)(void *arg, int64_t org_id), void *arg);
-/* evaluate_wake() - this organisation has changes, due contacts, or something stale. Cheap; may be called often. */
+/* evaluate_wake() - this organisation has changes, due contacts, or something stale. Cheap; may be
+ * called often. */
 void evaluate_wake(struct evaluate *, int64_t org_id);
 void evaluate_metrics(const struct evaluate *, struct buf *);
 

@@ -70,7 +70,7 @@ const char *amount_format(int64_t minor, int digits, char out[AMOUNT_TEXT])
     if (digits == 0)
         snprintf(out, AMOUNT_TEXT, "%s%" PRIu64, minor < 0 ? "-" : "", absolute);
     else
-        snprintf(out, AMOUNT_TEXT, "%s%" PRIu64 ".%0*" PRIu64, minor < 0 ? "-" : "", absolute / unit, digits,
-                 absolute % unit);
+        snprintf(out, AMOUNT_TEXT, "%s%" PRIu64 ".%0*" PRIu64, minor < 0 ? "-" : "",
+                 absolute / unit, digits, absolute % unit);
     return out;
 }

@@ -1,4 +1,5 @@
-/* org.c - see org.h. One statement reads an organisation as JSON; its strings are borrowed from that JSON. */
+/* org.c - see org.h. One statement reads an organisation as JSON; its strings are borrowed from
+ * that JSON. */
 #include "daemon/org/org.h"
 
 #include "common/clock.h"
@@ -32,6 +33,7 @@ struct org_entry {
 struct orgs {
     struct pgpool *pool;
     struct org_entry *entries;
+    uint64_t generation;
 };
 
 static int org_json_destroy(json_t **json)
@@ -185,6 +187,7 @@ static void org_entry_on_read(void *arg, const struct pgres *res)
         if (json == NULL)
             bug("the organisation's JSON is none");
         e->org = org_from_json(e, e->org_id, json);
+        e->org->generation = ++e->orgs->generation;
         e->read_at_us = clock_monotonic_us();
     }
     if (e->again && e->org != NULL) {

@@ -1,7 +1,8 @@
 /* org.h - what lazod keeps in memory of an organisation: its catalogue of names and its settings.
  *
- * Loaded on first use, kept until orgs_forget() (after a change of a definition) or, for writes of strangers, for ten seconds.
- * A struct org is replaced, never changed, and is borrowed only for the length of the callback: who needs it later asks again. */
+ * Loaded on first use, kept until orgs_forget() (after a change of a definition) or, for writes of
+ * strangers, for ten seconds. A struct org is replaced, never changed, and is borrowed only for the
+ * length of the callback: who needs it later asks again. */
 #ifndef LAZO_DAEMON_ORG_ORG_H
 #define LAZO_DAEMON_ORG_ORG_H
 
@@ -12,6 +13,7 @@
 #include <stdint.h>
 
 struct org {
+    uint64_t generation; /* another one each time it is read */
     struct catalogue catalogue;
     const char *slug, *name;
     const char *mail_from, *mail_from_name, *mail_reply_to; /* reply_to may be NULL */
@@ -21,10 +23,11 @@ struct org {
 struct orgs;
 
 struct orgs *orgs_new(const void *ctx, struct pgpool *);
-/* orgs_get() - calls back with the organisation, from the loop or at once where it is in memory; NULL where it does not exist or the database is away.
- * Borrowed until the callback returns. */
+/* orgs_get() - calls back with the organisation, from the loop or at once where it is in memory;
+ * NULL where it does not exist or the database is away. Borrowed until the callback returns. */
 typedef void org_fn(void *arg, const struct org *);
 void orgs_get(struct orgs *, int64_t org_id, org_fn *, void *arg);
-/* orgs_forget() - the next orgs_get() reads it anew: to be called after each change of a kind, field, topic, segment or model. */
+/* orgs_forget() - the next orgs_get() reads it anew: to be called after each change of a kind,
+ * field, topic, segment or model. */
 void orgs_forget(struct orgs *, int64_t org_id);
 #endif

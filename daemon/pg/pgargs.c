@@ -12,14 +12,21 @@
 void pgargs_init(struct pgargs *a, const void *ctx)
 {
     a->ctx = ctx;
+    a->values = NULL;
+    a->cap = 0;
     a->n = 0;
 }
 
 static void pgargs_add(struct pgargs *a, const char *value)
 {
-    if (a->n == PGARGS_MAX)
-        bug("a statement has more than %d parameters", PGARGS_MAX);
+    mem_grow(a->ctx, &a->values, &a->cap, (size_t)a->n + 1);
     a->values[a->n++] = value;
+}
+
+void pgargs_params(struct pgargs *a, const char *const *params, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        pgargs_add(a, params[i]);
 }
 
 void pgargs_text(struct pgargs *a, const char *s)

@@ -10,12 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PGARGS_MAX 64
-
 struct pgargs {
     const void *ctx;
-    const char *values[PGARGS_MAX]; /* NULL: SQL's null */
+    const char **values; /* NULL items: SQL's null */
     int n;
+    size_t cap;
 };
 
 /* pgargs_init() - no parameters; copies become children of `ctx`, which must live until the query
@@ -28,6 +27,9 @@ void pgargs_int(struct pgargs *, int64_t);
 void pgargs_bool(struct pgargs *, bool);
 void pgargs_instant(struct pgargs *, int64_t at_us); /* timestamptz */
 void pgargs_bytea(struct pgargs *, const void *bytes, size_t n);
+
+/* pgargs_params() - the parameters that a compiled rule brings; borrowed. */
+void pgargs_params(struct pgargs *, const char *const *params, size_t n);
 
 /* An array parameter: begin, add items, give it to pgargs_array(). NULL items are SQL's null. */
 struct pgarray {

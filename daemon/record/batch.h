@@ -13,6 +13,7 @@ struct record_request {
     const struct record_item *items;
     size_t n;
     bool all_or_nothing;
+    bool quiet; /* imported history; a batch is all of one sort */
     record_fn *fn;
     void *arg;
     int tries; /* how often a race made it start anew */
@@ -46,6 +47,7 @@ struct batch_names {
 struct batch {
     struct record *record;
     int64_t org_id, now_us;
+    bool quiet;
     struct record_request *requests; /* in order; their items are borrowed */
     size_t n;                        /* items of all of them */
     const struct record_item **items;

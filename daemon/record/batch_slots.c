@@ -205,6 +205,7 @@ bool batch_create_args(struct batch *b, struct pgargs *args)
     pgargs_array(args, &emails);
     pgargs_array(args, &externals);
     pgargs_instant(args, b->now_us);
+    pgargs_bool(args, b->quiet);
     return n > 0;
 }
 

@@ -38,6 +38,7 @@ static void write_attach(struct batch *b)
     pgargs_array(&args, &values);
     pgargs_array(&args, &ids);
     pgargs_instant(&args, b->now_us);
+    pgargs_bool(&args, b->quiet);
     pgtx_query(b->tx, Q_RECORD_ATTACH, &args, NULL, NULL);
 }
 
@@ -121,6 +122,7 @@ static void write_fields(struct batch *b)
     pgargs_array(&args, &ids);
     pgargs_array(&args, &docs);
     pgargs_instant(&args, b->now_us);
+    pgargs_bool(&args, b->quiet);
     pgtx_query(b->tx, Q_RECORD_FIELDS, &args, NULL, NULL);
 }
 
@@ -147,6 +149,7 @@ static void write_attrs(struct batch *b)
     pgargs_int(&args, b->org_id);
     pgargs_array(&args, &ids);
     pgargs_array(&args, &docs);
+    pgargs_bool(&args, b->quiet);
     pgtx_query(b->tx, Q_RECORD_ATTRS, &args, NULL, NULL);
 }
 
@@ -185,6 +188,7 @@ static void write_lists(struct batch *b, json_t *(*list_of)(const struct record_
     pgargs_array(&args, &ids);
     pgargs_array(&args, &values);
     pgargs_instant(&args, b->now_us);
+    pgargs_bool(&args, b->quiet);
     pgtx_query(b->tx, query, &args, NULL, NULL);
 }
 

@@ -278,7 +278,8 @@ static struct record_request *lane_take(struct record_lane *lane, size_t *ret_it
     if (lane->n_alone > 0)
         lane->n_alone--;
     else
-        while (request->next != NULL && n + request->next->n <= BATCH_ITEMS_MAX) {
+        while (request->next != NULL && request->next->quiet == first->quiet &&
+               n + request->next->n <= BATCH_ITEMS_MAX) {
             request = request->next;
             n += request->n;
         }
@@ -299,6 +300,7 @@ static struct batch *batch_new(struct record_lane *lane)
     b->org_id = lane->org_id;
     b->now_us = clock_now_us();
     b->requests = lane_take(lane, &b->n);
+    b->quiet = b->requests->quiet;
     b->items = mem_array(b, const struct record_item *, b->n);
     b->owners = mem_array(b, struct record_request *, b->n);
     b->results = mem_array(b, struct record_result, b->n);
@@ -365,6 +367,7 @@ void record_items(struct record *r, int64_t org_id, const struct record_item *it
     request->items = items;
     request->n = n;
     request->all_or_nothing = all_or_nothing;
+    request->quiet = n > 0 && items[0].quiet;
     request->fn = fn;
     request->arg = arg;
     *lane->last = request;

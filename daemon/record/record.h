@@ -42,7 +42,7 @@ struct record_item {
     const char *source; /* never NULL */
     const char *key;    /* or NULL */
     const char *data;   /* JSON object as text, or NULL */
-    bool quiet;         /* imported history: starts nothing */
+    bool quiet; /* imported history: starts nothing; the same for all items of one record_items() */
     int64_t campaign_id;
 };
 

@@ -25,7 +25,8 @@ ON CONFLICT (contact_id) DO UPDATE SET at = CASE WHEN $4::boolean THEN least(w.a
 
 -- name: membership_write
 -- $2 the contacts, $3 the segments that were evaluated for them, $4/$5 the pairs (contact, segment) that hold, $6 now, $7 whether entering and leaving are
--- recorded (not so for a new rule's first members).
+-- recorded (not so for a new rule's first members, nor while its first evaluation goes on), $8 whether rules refer to segments, so that who moved must be
+-- looked at again, $9 the contacts of which only imported history is new: what they enter starts nothing.
 WITH holds AS (
     SELECT contact_id, segment_id FROM unnest($4::bigint[], $5::int[]) AS u(contact_id, segment_id)
 ), gone AS (
@@ -46,14 +47,15 @@ WITH holds AS (
     INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)
     SELECT $1::bigint, v.contact_id, k.id, $6::timestamptz, $6::timestamptz, 'lazo', jsonb_build_object('segment', s.name)
       FROM moved v JOIN segment s ON s.id = v.segment_id JOIN kind k ON k.name = v.kind
-     WHERE $7::boolean
+     WHERE $7::boolean AND NOT s.stale
     RETURNING contact_id, kind_id, id
 ), logged AS (
-    INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id)
-    SELECT $1::bigint, contact_id, 'interaction', kind_id, id FROM recorded
+    INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, quiet)
+    SELECT $1::bigint, r.contact_id, 'interaction', r.kind_id, r.id, r.contact_id = ANY ($9::bigint[]) FROM recorded r
     UNION ALL
-    SELECT DISTINCT $1::bigint, v.contact_id, 'segment', NULL::int, NULL::bigint FROM moved v
-     WHERE NOT $7::boolean AND $8::boolean
+    SELECT DISTINCT $1::bigint, v.contact_id, 'segment', NULL::int, NULL::bigint, true
+      FROM moved v JOIN segment s ON s.id = v.segment_id
+     WHERE $8::boolean AND (s.stale OR NOT $7::boolean)
 )
 SELECT count(*) FILTER (WHERE kind = 'segment_entered') AS entered, count(*) FILTER (WHERE kind = 'segment_left') AS "left" FROM moved;
 

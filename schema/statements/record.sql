@@ -1,5 +1,6 @@
 -- Step 1, the recorder: one batch of items is one transaction. Every write leaves its change row in the same statement.
--- Arrays of one statement are parallel; texts compared with keys are normalised already.
+-- Arrays of one statement are parallel; texts compared with keys are normalised already. The last parameter of what touches contacts says whether the batch is
+-- imported history (quiet).
 
 -- name: record_find
 -- What is known of the batch's keys, identities and ids. `ord` is the place in the array asked with, from 0.
@@ -38,7 +39,7 @@ WITH slot AS (
      WHERE (SELECT count(*) FROM claimed c WHERE c.contact_id = s.id) = num_nonnulls(s.email, s.external_id)
     RETURNING id
 ), logged AS (
-    INSERT INTO change (org_id, contact_id, sort) SELECT $1::bigint, id, 'field' FROM made
+    INSERT INTO change (org_id, contact_id, sort, quiet) SELECT $1::bigint, id, 'field', $5::boolean FROM made
 )
 SELECT s.ord, m.id AS contact_id FROM slot s JOIN made m ON m.id = s.id;
 
@@ -60,7 +61,7 @@ WITH claimed AS (
      WHERE c.id = n.contact_id
     RETURNING c.id
 ), logged AS (
-    INSERT INTO change (org_id, contact_id, sort) SELECT $1::bigint, id, 'field' FROM filled
+    INSERT INTO change (org_id, contact_id, sort, quiet) SELECT $1::bigint, id, 'field', $6::boolean FROM filled
 )
 SELECT count(*) AS attached FROM claimed;
 
@@ -106,7 +107,7 @@ WITH said AS (
             OR (s.doc ? 'stage' AND s.stage IS DISTINCT FROM c.stage))
     RETURNING c.id
 )
-INSERT INTO change (org_id, contact_id, sort) SELECT $1::bigint, id, 'field' FROM written;
+INSERT INTO change (org_id, contact_id, sort, quiet) SELECT $1::bigint, id, 'field', $5::boolean FROM written;
 
 -- name: record_attrs
 -- Custom fields, an object a contact; JSON null empties one.
@@ -135,8 +136,8 @@ WITH said AS (
            (excluded.value_text, excluded.value_number, excluded.value_date, excluded.value_boolean)
     RETURNING a.contact_id
 )
-INSERT INTO change (org_id, contact_id, sort)
-SELECT DISTINCT $1::bigint, w.contact_id, 'field'
+INSERT INTO change (org_id, contact_id, sort, quiet)
+SELECT DISTINCT $1::bigint, w.contact_id, 'field', $4::boolean
   FROM (SELECT contact_id FROM emptied UNION ALL SELECT contact_id FROM written) w;
 
 -- name: record_tags
@@ -146,7 +147,7 @@ WITH written AS (
       FROM unnest($2::bigint[], $3::text[]) AS u(contact_id, tag) ORDER BY u.contact_id, u.tag
     ON CONFLICT DO NOTHING RETURNING contact_id
 )
-INSERT INTO change (org_id, contact_id, sort) SELECT DISTINCT $1::bigint, contact_id, 'tag' FROM written;
+INSERT INTO change (org_id, contact_id, sort, quiet) SELECT DISTINCT $1::bigint, contact_id, 'tag', $5::boolean FROM written;
 
 -- name: record_groups
 WITH written AS (
@@ -155,7 +156,7 @@ WITH written AS (
       FROM unnest($2::bigint[], $3::text[]) AS u(contact_id, name) ORDER BY u.contact_id, u.name
     ON CONFLICT DO NOTHING RETURNING contact_id
 )
-INSERT INTO change (org_id, contact_id, sort) SELECT DISTINCT $1::bigint, contact_id, 'group' FROM written;
+INSERT INTO change (org_id, contact_id, sort, quiet) SELECT DISTINCT $1::bigint, contact_id, 'group', $5::boolean FROM written;
 
 -- name: record_consents
 -- An entry that says what already holds (same topic, same action) is not written again.
@@ -173,7 +174,7 @@ WITH said AS (
                           AND b.subscribed = (s.doc->>'action' = 'grant'))
     RETURNING contact_id
 )
-INSERT INTO change (org_id, contact_id, sort) SELECT DISTINCT $1::bigint, contact_id, 'consent' FROM written;
+INSERT INTO change (org_id, contact_id, sort, quiet) SELECT DISTINCT $1::bigint, contact_id, 'consent', $5::boolean FROM written;
 
 -- name: record_kinds
 -- Kinds that nobody used before.

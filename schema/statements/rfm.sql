@@ -3,7 +3,7 @@
 -- count and amount and passed by recency.
 
 -- name: rfm_models
-SELECT id, stale OR scored_at IS NULL OR scored_at <= $1::timestamptz - interval '1 day' AS stale,
+SELECT id, stale OR scored_at IS NULL AS quiet, stale OR scored_at IS NULL OR scored_at <= $1::timestamptz - interval '1 day' AS stale,
        ARRAY (SELECT k.id FROM kind k WHERE k.name = ANY (m.kinds)) AS kind_ids
   FROM rfm_model m ORDER BY id;
 
@@ -11,7 +11,8 @@ SELECT id, stale OR scored_at IS NULL OR scored_at <= $1::timestamptz - interval
 UPDATE rfm_model SET stale = true WHERE id = ANY ($1::int[]) AND NOT stale;
 
 -- name: rfm_score_all
--- Breaks and scores of all contacts of one model. $1 organisation, $2 model, $3 now.
+-- Breaks and scores of all contacts of one model. $1 organisation, $2 model, $3 now, $4 minor units in one of the currency, $5 whether who changes class by this
+-- starts nothing (a new or edited model, imported history).
 WITH model AS (
     SELECT m.*, o.time_zone, o.currency, ($3::timestamptz AT TIME ZONE o.time_zone)::date AS today,
            CASE WHEN m.look_back IS NULL THEN '-infinity'::timestamptz
@@ -64,8 +65,8 @@ WITH model AS (
     DELETE FROM rfm_score s WHERE s.model_id = $2::int AND NOT EXISTS (SELECT FROM scored c WHERE c.contact_id = s.contact_id)
     RETURNING s.contact_id
 ), logged AS (
-    INSERT INTO change (org_id, contact_id, sort)
-    SELECT $1::bigint, w.contact_id, 'score' FROM (SELECT contact_id FROM written UNION ALL SELECT contact_id FROM gone) w
+    INSERT INTO change (org_id, contact_id, sort, quiet)
+    SELECT $1::bigint, w.contact_id, 'score', $5::boolean FROM (SELECT contact_id FROM written UNION ALL SELECT contact_id FROM gone) w
 ), woken AS (
     INSERT INTO wake AS w (org_id, contact_id, at)
     SELECT $1::bigint, contact_id, changes_at FROM scored WHERE changes_at IS NOT NULL ORDER BY contact_id

@@ -1,0 +1,571 @@
+/* evaluate.c - see evaluate.h. One lane per organisation; one pass, a transaction, at a time in
+ * each:
+ *
+ *     idle ──wake──► changes (log and due contacts) ──► … until there are no more
+ *                        │
+ *                        ├──► model, one after the other, where models are stale
+ *                        └──► pages, where segments are stale: the new rule's first members
+ *
+ * The queue is emptied first, so that what is computed in full is computed once. A pass that fails
+ * is made again after a pause: its change rows are still there. */
+#include "daemon/evaluate/evaluate.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "daemon/evaluate/pass.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define CHANGES_MAX 1000
+#define WAKES_MAX   1000
+#define RETRY_S     1.0
+
+struct evaluate_lane {
+    struct evaluate *evaluate;
+    struct evaluate_lane *next;
+    int64_t org_id;
+    bool busy, wanted;
+    ev_timer retry;
+    uint64_t generation; /* of the organisation that `rules` were compiled for */
+    struct ruleset *rules;
+    struct ruleset *stale_rules; /* of the stale segments, while pages go on */
+    int64_t *stale, *stale_at_us;
+    size_t n_stale;
+    int64_t page_after;
+    bool paging;
+};
+
+struct evaluate {
+    struct ev_loop *loop;
+    struct pgpool *pool;
+    struct orgs *orgs;
+    struct evaluate_lane *lanes;
+    void (*evaluated)(void *arg, int64_t org_id);
+    void *arg;
+    uint64_t passes, contacts, moves, failures;
+};
+
+static void lane_run(struct evaluate_lane *lane);
+
+/* --- rules ------------------------------------------------------------------------------------ */
+
+static struct ruleset *compile(struct evaluate_lane *lane, const struct org *org,
+                               const int64_t *only, size_t n)
+{
+    struct diag d;
+    struct ruleset *rules;
+    void *scratch = talloc_new(NULL);
+
+    diag_init(&d, scratch);
+    rules = ruleset_compile(lane, &org->catalogue, only, n, &d);
+    for (size_t i = 0; i < d.n; i++)
+        log_warning("evaluate", "a rule cannot be evaluated", "org=%" PRId64 " segment=%s why=%s",
+                    lane->org_id, log_value(d.items[i].pointer), log_value(d.items[i].message));
+    talloc_free(scratch);
+    return rules;
+}
+
+static void lane_compile(struct evaluate_lane *lane, const struct org *org)
+{
+    if (lane->rules != NULL && lane->generation == org->generation)
+        return;
+    talloc_free(lane->rules);
+    lane->rules = compile(lane, org, NULL, 0);
+    lane->generation = org->generation;
+}
+
+/* --- the end of a pass ---------------------------------------------------------------------------
+ */
+
+static void lane_retry_cb(EV_P_ ev_timer *w, int revents)
+{
+    struct evaluate_lane *lane = w->data;
+
+    (void)loop;
+    (void)revents;
+    lane_run(lane);
+}
+
+static void pass_ended(void *arg, bool committed, const struct pgres *error)
+{
+    struct pass *p = arg;
+    struct evaluate_lane *lane = p->lane;
+    struct evaluate *e = p->evaluate;
+
+    lane->busy = false;
+    if (!committed) {
+        e->failures++;
+        if (error != NULL && !pgres_lost(error))
+            log_error("evaluate", "pass failed", "org=%" PRId64 " why=%s", p->org_id,
+                      log_value(pgres_message(error)));
+        lane->paging = false;
+        lane->n_stale = 0;
+        lane->wanted = true;
+        ev_timer_set(&lane->retry, RETRY_S, 0.);
+        ev_timer_start(e->loop, &lane->retry);
+        talloc_free(p);
+        return;
+    }
+    e->passes++;
+    e->contacts += p->n_contacts;
+    e->moves += (uint64_t)p->moved;
+    lane->wanted = lane->wanted || p->more || p->moved > 0;
+    if (p->sort == PASS_page) {
+        lane->paging = p->more;
+        if (p->n_contacts > 0)
+            lane->page_after = p->contacts[p->n_contacts - 1].id;
+    }
+    if (p->n_facts > 0 || p->moved > 0)
+        e->evaluated(e->arg, p->org_id);
+    talloc_free(p);
+    if (lane->wanted || lane->paging || lane->n_stale > 0)
+        lane_run(lane);
+}
+
+static struct pass *pass_new(struct evaluate_lane *lane, enum pass_sort sort, const struct org *org)
+{
+    struct pass *p = mem_new(lane->evaluate, struct pass);
+
+    p->evaluate = lane->evaluate;
+    p->lane = lane;
+    p->sort = sort;
+    p->org_id = lane->org_id;
+    p->now_us = clock_now_us();
+    p->currency_digits = org->catalogue.currency_digits;
+    p->rules = lane->rules;
+    p->refers = lane->rules->refers;
+    return p;
+}
+
+/* --- a page of a full evaluation
+ * -------------------------------------------------------------------- */
+
+static void page_begun(void *arg, struct pgtx *tx)
+{
+    struct pass *p = arg;
+
+    p->tx = tx;
+    pass_evaluate(p);
+}
+
+static void page_start(struct evaluate_lane *lane, const struct org *org)
+{
+    struct pass *p = pass_new(lane, PASS_page, org);
+
+    p->rules = lane->stale_rules;
+    p->after_contact = lane->page_after;
+    pgtx_begin(lane->evaluate->pool, lane->org_id, page_begun, pass_ended, p);
+}
+
+static void segments_on_fresh(void *arg, const struct pgres *res)
+{
+    struct evaluate_lane *lane = arg;
+
+    lane->busy = false;
+    if (!pgres_ok(res))
+        log_warning("evaluate", "segments stay stale", "org=%" PRId64, lane->org_id);
+    lane->evaluate->evaluated(lane->evaluate->arg, lane->org_id);
+    lane_run(lane);
+}
+
+/* All blocks were evaluated. */
+static void segments_done(struct evaluate_lane *lane)
+{
+    MEM_SCOPED void *scratch = talloc_new(NULL);
+    struct pgarray ids, instants;
+    struct pgargs args;
+
+    pgarray_init(&ids, scratch);
+    pgarray_init(&instants, scratch);
+    for (size_t i = 0; i < lane->n_stale; i++) {
+        pgarray_int(&ids, lane->stale[i]);
+        pgarray_instant(&instants, lane->stale_at_us[i]);
+    }
+    lane->n_stale = 0;
+    pgargs_init(&args, scratch);
+    pgargs_array(&args, &ids);
+    pgargs_array(&args, &instants);
+    pgpool_query(lane->evaluate->pool, lane->org_id, Q_SEGMENT_FRESH, &args, segments_on_fresh,
+                 lane);
+}
+
+static void page_on_org(void *arg, const struct org *org)
+{
+    struct evaluate_lane *lane = arg;
+
+    if (org == NULL) {
+        lane->busy = false;
+        lane->n_stale = 0;
+        return;
+    }
+    lane_compile(lane, org);
+    talloc_free(lane->stale_rules);
+    lane->stale_rules = compile(lane, org, lane->stale, lane->n_stale);
+    lane->page_after = 0;
+    lane->paging = true;
+    page_start(lane, org);
+}
+
+static void segments_on_stale(void *arg, const struct pgres *res)
+{
+    struct evaluate_lane *lane = arg;
+    int n = pgres_rows(res);
+
+    if (n == 0) {
+        lane->busy = false;
+        if (lane->wanted)
+            lane_run(lane);
+        return;
+    }
+    talloc_free(lane->stale);
+    talloc_free(lane->stale_at_us);
+    lane->stale = mem_array(lane, int64_t, n);
+    lane->stale_at_us = mem_array(lane, int64_t, n);
+    lane->n_stale = (size_t)n;
+    for (int i = 0; i < n; i++) {
+        lane->stale[i] = pgres_int(res, i, "id");
+        lane->stale_at_us[i] = pgres_instant(res, i, "updated_at");
+    }
+    /* Their rules may be newer than what is in memory. */
+    orgs_forget(lane->evaluate->orgs, lane->org_id);
+    orgs_get(lane->evaluate->orgs, lane->org_id, page_on_org, lane);
+}
+
+/* --- a model
+ * -------------------------------------------------------------------------------------------- */
+
+static void model_on_scored(void *arg, const struct pgres *res)
+{
+    struct pass *p = arg;
+
+    if (!pgres_ok(res))
+        return;
+    log_info("rfm", "model scored", "org=%" PRId64 " model=%" PRId64 " contacts=%" PRId64,
+             p->org_id, p->model_id, pgres_int(res, 0, "scored"));
+    pgtx_commit(p->tx);
+}
+
+static void model_begun(void *arg, struct pgtx *tx)
+{
+    struct pass *p = arg;
+    struct pgargs args;
+    int64_t unit = 1;
+
+    for (int i = 0; i < p->currency_digits; i++)
+        unit *= 10;
+    p->tx = tx;
+    /* Scores changed: their contacts are in the change log. */
+    p->more = true;
+    pgargs_init(&args, p);
+    pgargs_int(&args, p->org_id);
+    pgargs_int(&args, p->model_id);
+    pgargs_instant(&args, p->now_us);
+    pgargs_int(&args, unit);
+    pgargs_bool(&args, p->quiet_model);
+    pgtx_query(tx, Q_RFM_SCORE_ALL, &args, model_on_scored, p);
+}
+
+struct model_start {
+    struct evaluate_lane *lane;
+    int64_t model_id;
+    bool quiet;
+};
+
+static void model_on_org(void *arg, const struct org *org)
+{
+    struct model_start *start = arg;
+    struct evaluate_lane *lane = start->lane;
+    struct pass *p;
+
+    if (org == NULL) {
+        lane->busy = false;
+    } else {
+        lane_compile(lane, org);
+        p = pass_new(lane, PASS_model, org);
+        p->model_id = start->model_id;
+        p->quiet_model = start->quiet;
+        pgtx_begin(lane->evaluate->pool, lane->org_id, model_begun, pass_ended, p);
+    }
+    talloc_free(start);
+}
+
+static void models_on_list(void *arg, const struct pgres *res)
+{
+    struct evaluate_lane *lane = arg;
+    struct evaluate *e = lane->evaluate;
+
+    for (int i = 0; i < pgres_rows(res); i++) {
+        if (pgres_bool(res, i, "stale")) {
+            struct model_start *start = mem_new(lane, struct model_start);
+
+            start->lane = lane;
+            start->model_id = pgres_int(res, i, "id");
+            start->quiet = pgres_bool(res, i, "quiet");
+            orgs_get(e->orgs, lane->org_id, model_on_org, start);
+            return;
+        }
+    }
+    pgpool_query(e->pool, lane->org_id, Q_SEGMENTS_STALE, NULL, segments_on_stale, lane);
+}
+
+/* The queue is empty: what is stale comes next. */
+static void lane_stale(struct evaluate_lane *lane)
+{
+    MEM_SCOPED void *scratch = talloc_new(NULL);
+    struct pgargs args;
+
+    lane->busy = true;
+    pgargs_init(&args, scratch);
+    pgargs_instant(&args, clock_now_us());
+    pgpool_query(lane->evaluate->pool, lane->org_id, Q_RFM_MODELS, &args, models_on_list, lane);
+}
+
+/* --- the change log
+ * --------------------------------------------------------------------------------------- */
+
+static void changes_ended(void *arg, bool committed, const struct pgres *error)
+{
+    struct pass *p = arg;
+    struct evaluate_lane *lane = p->lane;
+    bool empty = committed && !p->more && p->moved == 0;
+
+    pass_ended(p, committed, error);
+    if (empty && !lane->busy)
+        lane_stale(lane);
+}
+
+static void changes_on_scored(void *arg, const struct pgres *res)
+{
+    struct pass *p = arg;
+
+    if (!pgres_ok(res))
+        return;
+    pass_sort_contacts(p);
+    for (int row = 0; row < pgres_rows(res); row++) {
+        struct pass_contact *contact = pass_find(p, pgres_int(res, row, "contact_id"));
+
+        if (contact != NULL && !pgres_null(res, row, "changes_at"))
+            contact->changes_at_us = pgres_instant(res, row, "changes_at");
+    }
+    pass_evaluate(p);
+}
+
+static void changes_on_stale_models(void *arg, const struct pgres *res)
+{
+    struct pass *p = arg;
+    struct pgarray stale;
+    struct pgargs args;
+
+    if (!pgres_ok(res) || p->n_quiet_kinds == 0)
+        return;
+    pgarray_init(&stale, p);
+    for (int row = 0; row < pgres_rows(res); row++) {
+        size_t n;
+        int64_t *kinds = pgres_ints(res, row, "kind_ids", p, &n);
+        bool hit = false;
+
+        for (size_t i = 0; i < n; i++)
+            for (size_t k = 0; k < p->n_quiet_kinds; k++)
+                hit = hit || kinds[i] == p->quiet_kinds[k];
+        if (hit)
+            pgarray_int(&stale, pgres_int(res, row, "id"));
+    }
+    if (stale.n == 0)
+        return;
+    pgargs_init(&args, p);
+    pgargs_array(&args, &stale);
+    pgtx_query(p->tx, Q_RFM_MARK_STALE, &args, NULL, NULL);
+}
+
+static void changes_score(struct pass *p)
+{
+    struct pgarray ids;
+    struct pgargs args;
+
+    if (p->n_contacts == 0) {
+        pgtx_commit(p->tx);
+        return;
+    }
+    if (p->n_quiet_kinds > 0) {
+        pgargs_init(&args, p);
+        pgargs_instant(&args, p->now_us);
+        pgtx_query(p->tx, Q_RFM_MODELS, &args, changes_on_stale_models, p);
+    }
+    pass_sort_contacts(p);
+    pgarray_init(&ids, p);
+    for (size_t i = 0; i < p->n_contacts; i++)
+        pgarray_int(&ids, p->contacts[i].id);
+    pgargs_init(&args, p);
+    pgargs_int(&args, p->org_id);
+    pgargs_array(&args, &ids);
+    pgargs_instant(&args, p->now_us);
+    pgtx_query(p->tx, Q_RFM_SCORE_SOME, &args, changes_on_scored, p);
+}
+
+static void changes_on_wakes(void *arg, const struct pgres *res)
+{
+    struct pass *p = arg;
+
+    if (!pgres_ok(res))
+        return;
+    for (int row = 0; row < pgres_rows(res); row++)
+        pass_add_contact(p, pgres_int(res, row, "contact_id"), true);
+    p->more = p->more || pgres_rows(res) == WAKES_MAX;
+    changes_score(p);
+}
+
+static void pass_take_change(struct pass *p, const struct pgres *res, int row)
+{
+    int64_t contact_id = pgres_int(res, row, "contact_id"),
+            kind_id = pgres_int(res, row, "kind_id");
+    bool quiet = pgres_bool(res, row, "quiet");
+
+    pass_add_contact(p, contact_id, !quiet);
+    if (kind_id != 0 && quiet &&
+        (p->n_quiet_kinds == 0 || p->quiet_kinds[p->n_quiet_kinds - 1] != kind_id)) {
+        mem_grow(p, &p->quiet_kinds, &p->cap_quiet_kinds, p->n_quiet_kinds + 1);
+        p->quiet_kinds[p->n_quiet_kinds++] = kind_id;
+    }
+    if (quiet || pgres_null(res, row, "interaction_id"))
+        return;
+    mem_grow(p, &p->facts, &p->cap_facts, p->n_facts + 1);
+    p->facts[p->n_facts++] =
+        (struct pass_fact){.contact_id = contact_id,
+                           .interaction_id = pgres_int(res, row, "interaction_id"),
+                           .kind_id = kind_id};
+}
+
+static void changes_on_taken(void *arg, const struct pgres *res)
+{
+    struct pass *p = arg;
+
+    if (!pgres_ok(res))
+        return;
+    for (int row = 0; row < pgres_rows(res); row++)
+        pass_take_change(p, res, row);
+    p->more = pgres_rows(res) == CHANGES_MAX;
+}
+
+static void changes_begun(void *arg, struct pgtx *tx)
+{
+    struct pass *p = arg;
+    struct pgargs args;
+
+    p->tx = tx;
+    pgargs_init(&args, p);
+    pgargs_int(&args, p->org_id);
+    pgargs_int(&args, CHANGES_MAX);
+    pgtx_query(tx, Q_CHANGE_TAKE, &args, changes_on_taken, p);
+    pgargs_init(&args, p);
+    pgargs_int(&args, p->org_id);
+    pgargs_instant(&args, p->now_us);
+    pgargs_int(&args, WAKES_MAX);
+    pgtx_query(tx, Q_WAKE_TAKE, &args, changes_on_wakes, p);
+}
+
+static void changes_on_org(void *arg, const struct org *org)
+{
+    struct evaluate_lane *lane = arg;
+
+    if (org == NULL) {
+        lane->busy = false;
+        return;
+    }
+    lane_compile(lane, org);
+    pgtx_begin(lane->evaluate->pool, lane->org_id, changes_begun, changes_ended,
+               pass_new(lane, PASS_changes, org));
+}
+
+/* --- lanes
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static void page_next_on_org(void *arg, const struct org *org)
+{
+    struct evaluate_lane *lane = arg;
+
+    if (org == NULL)
+        lane->busy = false;
+    else
+        page_start(lane, org);
+}
+
+/* The next pass: changes before the next block, so that they never wait for a full evaluation. */
+static void lane_run(struct evaluate_lane *lane)
+{
+    struct evaluate *e = lane->evaluate;
+
+    if (lane->busy || ev_is_active(&lane->retry))
+        return;
+    lane->busy = true;
+    if (lane->wanted) {
+        lane->wanted = false;
+        orgs_get(e->orgs, lane->org_id, changes_on_org, lane);
+    } else if (lane->paging) {
+        orgs_get(e->orgs, lane->org_id, page_next_on_org, lane);
+    } else if (lane->n_stale > 0) {
+        segments_done(lane);
+    } else {
+        lane->busy = false;
+    }
+}
+
+static struct evaluate_lane *evaluate_lane(struct evaluate *e, int64_t org_id)
+{
+    struct evaluate_lane *lane;
+
+    for (lane = e->lanes; lane != NULL; lane = lane->next)
+        if (lane->org_id == org_id)
+            return lane;
+    lane = mem_new(e, struct evaluate_lane);
+    lane->evaluate = e;
+    lane->org_id = org_id;
+    ev_init(&lane->retry, lane_retry_cb);
+    lane->retry.data = lane;
+    lane->next = e->lanes;
+    e->lanes = lane;
+    return lane;
+}
+
+void evaluate_wake(struct evaluate *e, int64_t org_id)
+{
+    struct evaluate_lane *lane = evaluate_lane(e, org_id);
+
+    lane->wanted = true;
+    lane_run(lane);
+}
+
+static int evaluate_destroy(struct evaluate *e)
+{
+    for (struct evaluate_lane *lane = e->lanes; lane != NULL; lane = lane->next)
+        ev_timer_stop(e->loop, &lane->retry);
+    return 0;
+}
+
+struct evaluate *evaluate_new(const void *ctx, struct ev_loop *loop, struct pgpool *pool,
+                              struct orgs *orgs, void (*evaluated)(void *arg, int64_t org_id),
+                              void *arg)
+{
+    struct evaluate *e = mem_new(ctx, struct evaluate);
+
+    e->loop = loop;
+    e->pool = pool;
+    e->orgs = orgs;
+    e->evaluated = evaluated;
+    e->arg = arg;
+    talloc_set_destructor(e, evaluate_destroy);
+    return e;
+}
+
+void evaluate_metrics(const struct evaluate *e, struct buf *out)
+{
+    buf_printf(
+        out,
+        "# TYPE lazo_evaluate_passes_total counter\nlazo_evaluate_passes_total %" PRIu64 "\n"
+        "# TYPE lazo_evaluate_contacts_total counter\nlazo_evaluate_contacts_total %" PRIu64 "\n"
+        "# TYPE lazo_evaluate_moves_total counter\nlazo_evaluate_moves_total %" PRIu64 "\n"
+        "# TYPE lazo_evaluate_failures_total counter\nlazo_evaluate_failures_total %" PRIu64 "\n",
+        e->passes, e->contacts, e->moves, e->failures);
+}

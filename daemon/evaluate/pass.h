@@ -47,6 +47,7 @@ struct pass {
     size_t parts_left;
     bool more;             /* there was as much as a pass takes: another one follows */
     int64_t model_id;      /* PASS_model */
+    bool quiet_model;      /* who changes class by it starts nothing */
     int64_t after_contact; /* PASS_page: where the block begins */
     int64_t *segments;     /* PASS_page: stale ones, with when they were changed */
     int64_t *updated_at_us;

@@ -6,7 +6,7 @@
 
 function quoted(line)
 {
-    gsub(/\\/, "\\\\", line)
+    gsub(/\\/, "\\\\\\\\", line)
     gsub(/"/, "\\\"", line)
     return "\"" line "\\n\""
 }

@@ -4,7 +4,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "daemon/http/api_define.h"
-#include "daemon/rules/conditions.h"
+#include "daemon/rules/parts.h"
 
 #include <string.h>
 
@@ -186,7 +186,7 @@ static void explain_on_result(void *arg, const struct pgres *res)
 static void take_conditions(struct trial *t, const struct rule *rule)
 {
     size_t n;
-    const struct rule *const *parts = rule_conditions(t, rule, &n);
+    const struct rule *const *parts = rule_parts(t, rule, &n);
 
     if (n > RULE_ROOTS_MAX - 1)
         n = RULE_ROOTS_MAX - 1;

@@ -32,52 +32,17 @@ void api_segment_delete(void *app, struct http_request *req)
 /* --- definition
  * ------------------------------------------------------------------------------------------- */
 
-/* The walk from a rule through the segments that it refers to. */
-struct walk {
-    const char *target;
-    const struct catalogue *catalogue;
-    bool *seen; /* by place in the catalogue's segments */
-};
-
-/* leads_to() - whether the rule, or one that it refers to, speaks of the target. */
-static bool leads_to(struct walk *w, const struct rule *rule)
-{
-    size_t n;
-    const char *const *names = rule_segments(rule, &n);
-    const struct catalogue *c = w->catalogue;
-    struct diag ignored;
-    struct rule *next;
-
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(names[i], w->target) == 0)
-            return true;
-        for (size_t k = 0; k < c->n_segments; k++) {
-            if (w->seen[k] || c->segments[k].rule == NULL ||
-                strcmp(c->segments[k].name, names[i]) != 0)
-                continue;
-            w->seen[k] = true;
-            diag_init(&ignored, w->seen);
-            next = api_rule_read(w->seen, c->segments[k].rule, NULL, c, &ignored, NULL);
-            if (next != NULL && leads_to(w, next))
-                return true;
-        }
-    }
-    return false;
-}
-
 /* check() - the rule against the catalogue, and that it does not come back to itself. */
 static bool check(struct definition *def, const struct catalogue *catalogue)
 {
-    struct walk walk = {.target = def->name, .catalogue = catalogue};
     struct diag mistakes;
     struct rule *rule;
 
     diag_init(&mistakes, def);
-    walk.seen = mem_array(def, bool, catalogue->n_segments);
     rule = api_rule_read(def, def->rule, "/rule", catalogue, &mistakes, NULL);
-    if (rule != NULL && leads_to(&walk, rule))
-        diag_field(&mistakes, "/rule",
-                   "through the segments that it refers to, the rule comes back to itself");
+    if (rule != NULL && rule_cycle(def->name, rule, catalogue, &mistakes))
+        for (size_t i = 0; i < mistakes.n; i++)
+            mistakes.items[i].pointer = "/rule";
     if (diag_any(&mistakes)) {
         http_problem(def->req, 422, &mistakes, "the rule is wrong");
         return false;

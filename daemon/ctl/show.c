@@ -1,0 +1,289 @@
+/* show.c - what lazoctl shows of an instance and the little it steers: status, clock, segments,
+ * rfm, campaign, contact, doubt. With --json each prints what the API answered. */
+#include "common/mem.h"
+#include "common/text.h"
+#include "daemon/ctl/client.h"
+#include "daemon/ctl/ctl.h"
+#include "daemon/ctl/options.h"
+#include "daemon/ctl/table.h"
+
+#include <string.h>
+
+#define CLASSES_MAX 10
+
+/* Takes --json out of the words and finds the instance. */
+static struct client *show_open(const void *ctx, int *argc, char **argv, bool *ret_json,
+                                bool *ret_usage)
+{
+    const struct option_spec specs[] = {{.name = "json", .flag = ret_json}, {0}};
+
+    *ret_json = false;
+    *ret_usage = !options_parse(argc, argv, specs);
+    return *ret_usage ? NULL : client_open(ctx, NULL);
+}
+
+/* One object of the API, shown. */
+static int show_one(struct client *c, const char *what, const char *path, bool json)
+{
+    MEM_SCOPED void *ctx = talloc_new(NULL);
+    const struct answer *a = client_get(ctx, c, what, path);
+
+    if (a == NULL)
+        return CTL_FAILED;
+    if (json)
+        table_json(a->body);
+    else
+        table_object(a->body);
+    return CTL_DONE;
+}
+
+/* One call that changes something; what came back, shown. */
+static int show_done(struct client *c, const char *what, const char *path, json_t *body, bool json)
+{
+    MEM_SCOPED void *ctx = talloc_new(NULL);
+    const struct answer *a = client_call(ctx, c, "POST", path, body);
+
+    if (a == NULL)
+        return CTL_FAILED;
+    if (!answer_ok(a)) {
+        answer_problem(a, stderr, what);
+        return CTL_FAILED;
+    }
+    if (json)
+        table_json(a->body);
+    else if (a->body != NULL)
+        table_object(a->body);
+    return CTL_DONE;
+}
+
+static int show_list(struct client *c, const char *what, const char *path, bool json,
+                     const char *const *headings, const char *const *keys)
+{
+    json_t *items = client_list(c, what, path);
+
+    if (items == NULL)
+        return CTL_FAILED;
+    if (json)
+        table_json(items);
+    else
+        table_items(items, headings, keys);
+    json_decref(items);
+    return CTL_DONE;
+}
+
+int ctl_status(int argc, char **argv)
+{
+    MEM_SCOPED void *ctx = talloc_new(NULL);
+    bool json, usage;
+    struct client *c = show_open(ctx, &argc, argv, &json, &usage);
+
+    if (usage || argc != 1)
+        return ctl_usage("status");
+    return c == NULL ? CTL_FAILED : show_one(c, "status", "/v1/status", json);
+}
+
+int ctl_clock(int argc, char **argv)
+{
+    MEM_SCOPED void *ctx = talloc_new(NULL);
+    bool json, usage;
+    struct client *c = show_open(ctx, &argc, argv, &json, &usage);
+    json_t *body;
+    int status;
+
+    if (usage || (argc != 1 && (argc != 3 || strcmp(argv[1], "advance") != 0)))
+        return ctl_usage("clock");
+    if (c == NULL)
+        return CTL_FAILED;
+    if (argc == 1)
+        return show_one(c, "clock", "/v1/clock", json);
+    body = mem_must(json_pack("{s:s}", "advance", argv[2]));
+    status = show_done(c, "clock advance", "/v1/clock", body, json);
+    json_decref(body);
+    return status;
+}
+
+int ctl_segments(int argc, char **argv)
+{
+    static const char *const headings[] = {"SEGMENT", ">COUNT", "KIND", "TITLE", NULL};
+    static const char *const keys[] = {"name", "count", "kind", "title"};
+    MEM_SCOPED void *ctx = talloc_new(NULL);
+    bool json, usage;
+    struct client *c = show_open(ctx, &argc, argv, &json, &usage);
+
+    if (usage || argc != 1)
+        return ctl_usage("segments");
+    return c == NULL ? CTL_FAILED
+                     : show_list(c, "segments", "/v1/segments?limit=1000", json, headings, keys);
+}
+
+/* --- rfm
+ * ---------------------------------------------------------------------------------------------- */
+
+static json_int_t cell_count(const json_t *grid, size_t r, size_t f)
+{
+    const json_t *cell;
+    size_t i;
+
+    json_array_foreach(grid, i, cell)
+    {
+        if (json_integer_value(json_object_get(cell, "r")) == (json_int_t)r &&
+            json_integer_value(json_object_get(cell, "f")) == (json_int_t)f)
+            return json_integer_value(json_object_get(cell, "contacts"));
+    }
+    return 0;
+}
+
+/* Recency downwards from the most recent, frequency to the right, contacts in the cells. */
+static void grid_print(const void *ctx, const json_t *grid, size_t classes)
+{
+    const char *headings[CLASSES_MAX + 2] = {"RECENCY"};
+    struct table *t;
+
+    for (size_t f = 1; f <= classes; f++)
+        headings[f] = mem_printf(ctx, ">F%zu", f);
+    headings[classes + 1] = NULL;
+    t = table_new(ctx, headings);
+    for (size_t r = classes; r >= 1; r--) {
+        const char *cells[CLASSES_MAX + 1] = {mem_printf(ctx, "R%zu", r)};
+
+        for (size_t f = 1; f <= classes; f++)
+            cells[f] = mem_printf(ctx, "%" JSON_INTEGER_FORMAT, cell_count(grid, r, f));
+        table_row(t, cells);
+    }
+    table_print(t);
+}
+
+int ctl_scores(int argc, char **argv)
+{
+    static const char *const headings[] = {"LABEL", ">CONTACTS", NULL};
+    static const char *const keys[] = {"label", "contacts"};
+    MEM_SCOPED void *ctx = talloc_new(NULL);
+    bool json, usage;
+    struct client *c = show_open(ctx, &argc, argv, &json, &usage);
+    const struct answer *a;
+    json_int_t classes;
+
+    if (usage || argc != 2)
+        return ctl_usage("rfm");
+    a = c == NULL ? NULL
+                  : client_get(ctx, c, "rfm", client_path(ctx, "/v1/rfm/%s/summary", argv[1]));
+    if (a == NULL)
+        return CTL_FAILED;
+    classes = json_integer_value(json_object_get(a->body, "classes"));
+    if (json) {
+        table_json(a->body);
+        return CTL_DONE;
+    }
+    if (classes >= 1 && classes <= CLASSES_MAX)
+        grid_print(ctx, json_object_get(a->body, "grid"), (size_t)classes);
+    putchar('\n');
+    table_items(json_object_get(a->body, "labels"), headings, keys);
+    return CTL_DONE;
+}
+
+/* --- campaign, contact, doubt
+ * ----------------------------------------------------------------------------- */
+
+int ctl_campaign(int argc, char **argv)
+{
+    static const char *const acts[] = {"start", "pause", "resume", "cancel"};
+    MEM_SCOPED void *ctx = talloc_new(NULL);
+    bool json, usage;
+    struct client *c = show_open(ctx, &argc, argv, &json, &usage);
+
+    if (usage || argc != 3)
+        return ctl_usage("campaign");
+    if (strcmp(argv[1], "show") == 0)
+        return c == NULL
+                   ? CTL_FAILED
+                   : show_one(c, "campaign", client_path(ctx, "/v1/campaigns/%s", argv[2]), json);
+    for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+        if (strcmp(argv[1], acts[i]) == 0)
+            return c == NULL ? CTL_FAILED
+                             : show_done(c, "campaign",
+                                         client_path(ctx, "/v1/campaigns/%s/%s", argv[2], acts[i]),
+                                         NULL, json);
+    }
+    return ctl_usage("campaign");
+}
+
+/* The id of the contact that `who` names; NULL, said on stderr, where there is none. */
+static const char *contact_find(const void *ctx, struct client *c, const char *who)
+{
+    const struct answer *a;
+    const json_t *id;
+    int64_t number;
+
+    if (text_int(who, &number))
+        return who;
+    a = client_get(ctx, c, "contact", client_path(ctx, "/v1/contacts?email=%s&limit=1", who));
+    id = a == NULL ? NULL
+                   : json_object_get(json_array_get(json_object_get(a->body, "items"), 0), "id");
+    if (a != NULL && id == NULL)
+        fprintf(stderr, "contact: nobody has the address %s\n", who);
+    return id == NULL ? NULL : table_value(ctx, id);
+}
+
+/* All that is known of a contact, as one document. */
+static json_t *contact_read(const void *ctx, struct client *c, const char *id)
+{
+    static const char *const parts[] = {"segments", "tags", "interactions"};
+    const struct answer *a = client_get(ctx, c, "contact", client_path(ctx, "/v1/contacts/%s", id));
+    json_t *all = a == NULL ? NULL : json_incref(a->body);
+
+    for (size_t i = 0; all != NULL && i < sizeof(parts) / sizeof(parts[0]); i++) {
+        const char *path =
+            mem_printf(ctx, "%s/%s?limit=20", client_path(ctx, "/v1/contacts/%s", id), parts[i]);
+
+        a = client_get(ctx, c, parts[i], path);
+        if (a != NULL)
+            json_object_set(all, parts[i], json_object_get(a->body, "items"));
+    }
+    return all;
+}
+
+int ctl_contact(int argc, char **argv)
+{
+    static const char *const fact_headings[] = {"OCCURRED", "KIND", ">AMOUNT", "SOURCE", NULL};
+    static const char *const fact_keys[] = {"occurred_at", "kind", "amount", "source"};
+    MEM_SCOPED void *ctx = talloc_new(NULL);
+    bool json, usage;
+    struct client *c = show_open(ctx, &argc, argv, &json, &usage);
+    const char *id;
+    json_t *all;
+
+    if (usage || argc != 3 || strcmp(argv[1], "show") != 0)
+        return ctl_usage("contact");
+    id = c == NULL ? NULL : contact_find(ctx, c, argv[2]);
+    all = id == NULL ? NULL : contact_read(ctx, c, id);
+    if (all == NULL)
+        return CTL_FAILED;
+    if (json) {
+        table_json(all);
+    } else {
+        table_object(all);
+        putchar('\n');
+        table_items(json_object_get(all, "interactions"), fact_headings, fact_keys);
+    }
+    json_decref(all);
+    return CTL_DONE;
+}
+
+int ctl_doubt(int argc, char **argv)
+{
+    static const char *const headings[] = {">DELIVERY", ">CONTACT", "SORT", "CAMPAIGN",
+                                           "WHEN",      "STATUS",   NULL};
+    static const char *const keys[] = {"id", "contact", "sort", "campaign", "done_at", "status"};
+    MEM_SCOPED void *ctx = talloc_new(NULL);
+    bool json, usage;
+    struct client *c = show_open(ctx, &argc, argv, &json, &usage);
+
+    if (usage || (argc != 1 && (argc != 3 || strcmp(argv[1], "resend") != 0)))
+        return ctl_usage("doubt");
+    if (c == NULL)
+        return CTL_FAILED;
+    if (argc == 3)
+        return show_done(c, "doubt resend", client_path(ctx, "/v1/deliveries/%s/resend", argv[2]),
+                         NULL, json);
+    return show_list(c, "doubt", "/v1/deliveries?state=uncertain&limit=1000", json, headings, keys);
+}

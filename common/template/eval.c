@@ -10,8 +10,11 @@
  * data, which a partial shown by `render` sees too. */
 static struct value variable(struct render *r, struct name name)
 {
+    size_t passed = 0;
     for (const struct scope *s = r->scope; s != NULL; s = s->up) {
         for (const struct binding *b = s->first; b != NULL; b = b->next) {
+            if (++passed % 16 == 0 && !render_step(r, 1))
+                return value_nil();
             if (name_same(b->name, name))
                 return b->value;
         }
@@ -32,6 +35,8 @@ static struct value eval_path(struct render *r, const struct expr *e)
     struct value v = variable(r, name);
     for (size_t i = 1; i < e->n; i++) {
         step = &e->steps[i];
+        if (v.kind == VALUE_TEXT && !render_step(r, v.text.n / 64))
+            return value_nil();
         if (step->index != NULL)
             v = value_index(&r->arena, v, eval(r, step->index));
         else
@@ -135,8 +140,16 @@ struct value eval_chain(struct render *r, const struct chain *chain)
 /* --- conditions ---------------------------------------------------------------------------------
  */
 
-static bool text_contains(struct name hay, struct name needle)
+bool eval_equal(struct render *r, struct value a, struct value b)
 {
+    if (a.kind == VALUE_TEXT && b.kind == VALUE_TEXT && a.text.n == b.text.n)
+        render_step(r, a.text.n / 256);
+    return value_equal(a, b);
+}
+
+static bool text_contains(struct render *r, struct name hay, struct name needle)
+{
+    render_step(r, hay.n / 64);
     return needle.n == 0 || memmem(hay.s, hay.n, needle.s, needle.n) != NULL;
 }
 
@@ -146,7 +159,7 @@ static bool contains(struct render *r, struct value a, struct value b)
     if (b.kind == VALUE_NIL)
         return false;
     if (a.kind == VALUE_TEXT)
-        return text_contains(text_of(r, a), text_of(r, b));
+        return text_contains(r, text_of(r, a), text_of(r, b));
     if (a.kind == VALUE_RANGE)
         return b.kind == VALUE_NUMBER && decimal_whole(b.number, &i) && i >= a.range.first &&
                i <= a.range.last;
@@ -199,9 +212,9 @@ static bool compare(struct render *r, const struct test *t)
         return false;
     switch (t->comparison) {
     case CMP_EQ:
-        return value_equal(a, b);
+        return eval_equal(r, a, b);
     case CMP_NE:
-        return !value_equal(a, b);
+        return !eval_equal(r, a, b);
     case CMP_CONTAINS:
         return contains(r, a, b);
     case CMP_LT:

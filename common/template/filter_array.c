@@ -272,7 +272,7 @@ struct value filter_uniq(struct render *r, struct value in, const struct args *a
 {
     struct value_list all = items_of(r, in);
     struct items kept = {0}, keys = {0};
-    for (size_t i = 0; i < all.n && render_step(r, 1 + keys.list.n / 16); i++) {
+    for (size_t i = 0; i < all.n && render_step(r, 1 + keys.list.n / 4); i++) {
         struct value key = keyed(r, all.items[i], args);
         size_t k = 0;
         while (k < keys.list.n && !value_equal(keys.list.items[k], key))
@@ -309,11 +309,11 @@ struct order {
 };
 
 /* compare_natural() - ASCII letters alone are alike in both cases, as in Liquid. */
-static int compare_natural(struct render *r, struct value a, struct value b)
+static int compare_natural(struct value a, struct value b)
 {
-    struct name x = text_of(r, a), y = text_of(r, b);
-    int order = strncasecmp(x.s, y.s, x.n < y.n ? x.n : y.n);
-    return order != 0 ? order : (x.n > y.n) - (x.n < y.n);
+    size_t n = a.text.n < b.text.n ? a.text.n : b.text.n;
+    int order = strncasecmp(a.text.s, b.text.s, n);
+    return order != 0 ? order : (a.text.n > b.text.n) - (a.text.n < b.text.n);
 }
 
 /* after() - whether `a` belongs behind `b`. Nil is the last. */
@@ -325,7 +325,7 @@ static bool after(const struct order *o, struct value a, struct value b)
     if (a.kind == VALUE_NIL || b.kind == VALUE_NIL)
         return a.kind == VALUE_NIL && b.kind != VALUE_NIL;
     if (o->natural)
-        return compare_natural(o->r, a, b) > 0;
+        return compare_natural(a, b) > 0;
     if (!value_compare(a, b, &order))
         render_fail(o->r, "%s cannot be sorted with %s", value_kind_name(a), value_kind_name(b));
     return order > 0;
@@ -351,8 +351,14 @@ static struct value sorted(struct render *r, struct value in, const struct args 
     struct order order = {r, natural};
     struct sorted *items = arena_alloc(&r->arena, all.n * sizeof *items);
     struct sorted *room = arena_alloc(&r->arena, all.n * sizeof *room);
-    for (size_t i = 0; i < all.n; i++)
-        items[i] = (struct sorted){keyed(r, all.items[i], args), all.items[i]};
+    for (size_t i = 0; i < all.n; i++) {
+        struct value key = keyed(r, all.items[i], args);
+        if (natural && key.kind != VALUE_NIL) {
+            struct name t = text_of(r, key);
+            key = value_text(t.s, t.n);
+        }
+        items[i] = (struct sorted){key, all.items[i]};
+    }
     if (!r->failed)
         merge_sort(&order, items, room, all.n);
     struct items result = {0};

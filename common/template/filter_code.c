@@ -77,7 +77,7 @@ struct value filter_strip_html(struct render *r, struct value in, const struct a
     struct buf text;
     (void)args;
     text_begin(r, &text);
-    for (const char *s = t.s; s < end;) {
+    for (const char *s = t.s; s < end && !r->failed;) {
         const char *after =
             *s == '<' && render_step(r, 1 + (size_t)(end - s) / 64) ? element_end(s, end) : NULL;
         if (after == NULL && *s == '<') {

@@ -16,13 +16,13 @@ static const char *plain_number(struct render *r, struct value v)
 {
     struct decimal d;
     struct name t = text_of(r, v);
-    if ((v.kind != VALUE_NUMBER && v.kind != VALUE_TEXT) || !decimal_parse(t.s, t.n, &d)) {
-        render_fail(r, "a number expected, not %s%s%.*s%s", value_kind_name(v),
-                    v.kind == VALUE_TEXT ? " (“" : "", v.kind == VALUE_TEXT ? (int)t.n : 0, t.s,
-                    v.kind == VALUE_TEXT ? "”)" : "");
-        return NULL;
-    }
-    return arena_copy(&r->arena, t.s, t.n);
+    if ((v.kind == VALUE_NUMBER || v.kind == VALUE_TEXT) && decimal_parse(t.s, t.n, &d))
+        return arena_copy(&r->arena, t.s, t.n);
+    if (v.kind == VALUE_TEXT && t.n <= 40)
+        render_fail(r, "a number expected, not a text (“%.*s”)", (int)t.n, t.s);
+    else
+        render_fail(r, "a number expected, not %s", value_kind_name(v));
+    return NULL;
 }
 
 static bool nothing(struct value v)

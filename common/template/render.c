@@ -76,7 +76,10 @@ bool render_deeper(struct render *r)
 void scope_set(struct render *r, struct scope *scope, struct name name, struct value v)
 {
     struct binding **slot = &scope->first;
-    for (; *slot != NULL; slot = &(*slot)->next) {
+    size_t passed = 0;
+    for (; *slot != NULL; slot = &(*slot)->next, passed++) {
+        if (passed % 16 == 15)
+            render_step(r, 1);
         if (name_same((*slot)->name, name)) {
             (*slot)->value = v;
             return;
@@ -89,7 +92,10 @@ void scope_set(struct render *r, struct scope *scope, struct name name, struct v
 
 struct mark *mark_get(struct render *r, struct mark **list, struct name name)
 {
-    for (; *list != NULL; list = &(*list)->next) {
+    size_t passed = 0;
+    for (; *list != NULL; list = &(*list)->next, passed++) {
+        if (passed % 16 == 15)
+            render_step(r, 1);
         if (name_same((*list)->name, name))
             return *list;
     }
@@ -176,7 +182,7 @@ static void render_case(struct render *r, const struct node *n)
         if (b->values.n == 0 && !matched)
             render_nodes(r, b->body);
         for (size_t i = 0; i < b->values.n && !r->failed; i++) {
-            if (value_equal(subject, eval(r, b->values.items[i]))) {
+            if (eval_equal(r, subject, eval(r, b->values.items[i]))) {
                 matched = true;
                 render_nodes(r, b->body);
             }

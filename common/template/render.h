@@ -73,6 +73,7 @@ struct value eval(struct render *, const struct expr *);
 struct value eval_wanted(struct render *, const struct expr *);
 struct value eval_chain(struct render *, const struct chain *);
 bool eval_test(struct render *, const struct test *);
+bool eval_equal(struct render *, struct value, struct value);
 /* eval_whole() - a whole number; false (and failed) where it is none. */
 bool eval_whole(struct render *, struct value, int64_t *ret_i);
 

@@ -137,6 +137,8 @@ void render_tablerow(struct render *r, const struct node *n)
 /* --- partials -----------------------------------------------------------------------------------
  */
 
+#define PARTIAL_NAME_MAX 200
+
 /* The parts of the state that a partial has for itself. */
 struct frame {
     const struct template *t;
@@ -178,6 +180,10 @@ static const struct template *find_partial(struct render *r, const struct node *
     r->at = n->partial->file->at;
     if (file.kind != VALUE_TEXT) {
         render_fail(r, "the name of a partial is a text, not %s", value_kind_name(file));
+        return NULL;
+    }
+    if (file.text.n > PARTIAL_NAME_MAX) {
+        render_fail(r, "the name of a partial has at most %d bytes", PARTIAL_NAME_MAX);
         return NULL;
     }
     if (r->isolated && !n->partial->isolated) {

@@ -16,7 +16,7 @@
 
 void *arena_alloc(struct arena *a, size_t n)
 {
-    n = (n + 15) & ~(size_t)15;
+    n = n == 0 ? 16 : (n + 15) & ~(size_t)15;
     a->used += n;
     if (a->used > a->max)
         a->full = true;

@@ -58,7 +58,7 @@ const struct filter *filter_lookup(struct name name)
     return NULL;
 }
 
-void parser_unknown(struct parser *p, size_t at, const char *what, struct name name,
+void parser_no_such(struct parser *p, size_t at, const char *what, struct name name,
                     const char *(*nth)(size_t))
 {
     const char *known[128], *near;
@@ -280,7 +280,7 @@ static struct node *parse_tag(struct parser *p, bool *ret_word)
     if (name.n == 0)
         parser_fail(p, p->piece.name, "the name of a tag expected");
     else
-        parser_unknown(p, p->piece.name, "tag", name, template_tag_name);
+        parser_no_such(p, p->piece.name, "tag", name, template_tag_name);
     return NULL;
 }
 

@@ -240,7 +240,7 @@ static void parse_call(struct parser *p, struct chain *chain)
     struct name name = slice(p, p->token);
     struct call call = {.filter = filter_lookup(name), .at = p->token.at};
     if (call.filter == NULL) {
-        parser_unknown(p, call.at, "filter", name, template_filter_name);
+        parser_no_such(p, call.at, "filter", name, template_filter_name);
         return;
     }
     parser_advance(p);

@@ -35,9 +35,9 @@ struct parser {
 
 void parser_fail(struct parser *, size_t at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* parser_unknown() - an error: there is no such `what`; names the nearest of those that `nth`
+/* parser_no_such() - an error: there is no such `what`; names the nearest of those that `nth`
  * counts up. */
-void parser_unknown(struct parser *, size_t at, const char *what, struct name,
+void parser_no_such(struct parser *, size_t at, const char *what, struct name,
                     const char *(*nth)(size_t));
 /* parser_open() - begins with the tokens of [from, to). */
 void parser_open(struct parser *, size_t from, size_t to);

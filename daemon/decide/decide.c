@@ -145,6 +145,16 @@ static void turn_end(struct decide_org *o, bool ok)
     line_move(d);
 }
 
+/* The batches of a turn in their order. */
+static void (*const stages[])(const void *ctx, const struct batch_env *, batch_fn *, void *arg) = {
+    anniversary_batch,
+    cue_batch,
+    advance_batch,
+    campaign_batch,
+};
+#define STAGE_CALENDAR 0
+#define STAGES         (sizeof(stages) / sizeof(stages[0]))
+
 static void turn_on_batch(void *arg, const struct batch_end *end)
 {
     struct decide_org *o = arg;
@@ -157,6 +167,7 @@ static void turn_on_batch(void *arg, const struct batch_end *end)
     if (end->jobs)
         d->ops.jobs_made(d->arg);
     if (!end->ok) {
+        o->calendar = o->calendar || o->stage == STAGE_CALENDAR;
         turn_end(o, false);
         return;
     }
@@ -167,16 +178,6 @@ static void turn_on_batch(void *arg, const struct batch_end *end)
     o->stage++;
     turn_stage(o);
 }
-
-/* The batches of a turn in their order. */
-static void (*const stages[])(const void *ctx, const struct batch_env *, batch_fn *, void *arg) = {
-    anniversary_batch,
-    cue_batch,
-    advance_batch,
-    campaign_batch,
-};
-#define STAGE_CALENDAR 0
-#define STAGES         (sizeof(stages) / sizeof(stages[0]))
 
 static void turn_stage(struct decide_org *o)
 {

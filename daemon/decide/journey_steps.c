@@ -20,8 +20,9 @@
 #define UNTIL_LOOKS       48
 #define UNTIL_LOOK_MIN_US (60 * CLOCK_SECOND_US)
 
-/* The new step's index; the array may have moved. */
-static size_t step_new(struct journey_parser *p, enum journey_step_kind kind, const char *at)
+/* The new step; the array may have moved, and moves with the next one. */
+static struct journey_step *step_new(struct journey_parser *p, enum journey_step_kind kind,
+                                     const char *at)
 {
     struct journey_def *def = p->def;
 
@@ -31,7 +32,7 @@ static size_t step_new(struct journey_parser *p, enum journey_step_kind kind, co
     }
     mem_grow(def, &def->steps, &p->cap, def->n_steps + 1);
     def->steps[def->n_steps] = (struct journey_step){.kind = kind, .pointer = mem_strdup(def, at)};
-    return def->n_steps++;
+    return &def->steps[def->n_steps++];
 }
 
 static const char *const engine_kinds[] = {"email_sent",    "email_opened",     "email_clicked",
@@ -63,37 +64,35 @@ static void parse_send(struct journey_parser *p, const char *at, json_t *step)
 {
     char *pointer = parser_pointer(p, at, "send");
     json_t *topic = json_object_get(step, "topic");
-    size_t i = step_new(p, JOURNEY_STEP_send, pointer);
+    struct journey_step *new = step_new(p, JOURNEY_STEP_send, pointer);
 
-    p->def->steps[i].name =
-        parser_slug(p, pointer, json_object_get(step, "send"), "the name of a template");
+    new->name = parser_slug(p, pointer, json_object_get(step, "send"), "the name of a template");
     if (topic != NULL)
-        p->def->steps[i].topic_id = topic_id(p, parser_pointer(p, at, "topic"), topic);
+        new->topic_id = topic_id(p, parser_pointer(p, at, "topic"), topic);
 }
 
 static void parse_webhook(struct journey_parser *p, const char *at, json_t *step)
 {
     char *pointer = parser_pointer(p, at, "webhook");
-    size_t i = step_new(p, JOURNEY_STEP_webhook, pointer);
+    struct journey_step *new = step_new(p, JOURNEY_STEP_webhook, pointer);
 
-    p->def->steps[i].name =
-        parser_slug(p, pointer, json_object_get(step, "webhook"), "the name of a webhook");
+    new->name = parser_slug(p, pointer, json_object_get(step, "webhook"), "the name of a webhook");
 }
 
 static void parse_tag(struct journey_parser *p, const char *at, json_t *step)
 {
     char *pointer = parser_pointer(p, at, "tag");
-    size_t i = step_new(p, JOURNEY_STEP_tag, pointer);
+    struct journey_step *new = step_new(p, JOURNEY_STEP_tag, pointer);
 
-    p->def->steps[i].name = parser_text(p, pointer, json_object_get(step, "tag"), 100, "a tag");
+    new->name = parser_text(p, pointer, json_object_get(step, "tag"), 100, "a tag");
 }
 
 static void parse_untag(struct journey_parser *p, const char *at, json_t *step)
 {
     char *pointer = parser_pointer(p, at, "untag");
-    size_t i = step_new(p, JOURNEY_STEP_untag, pointer);
+    struct journey_step *new = step_new(p, JOURNEY_STEP_untag, pointer);
 
-    p->def->steps[i].name = parser_text(p, pointer, json_object_get(step, "untag"), 100, "a tag");
+    new->name = parser_text(p, pointer, json_object_get(step, "untag"), 100, "a tag");
 }
 
 /* A segment whose members are kept by hand. */
@@ -101,7 +100,7 @@ static void parse_membership(struct journey_parser *p, const char *at, json_t *s
                              enum journey_step_kind kind, const char *key)
 {
     char *pointer = parser_pointer(p, at, key);
-    size_t i = step_new(p, kind, pointer);
+    struct journey_step *new = step_new(p, kind, pointer);
     const struct catalogue_segment *segment = NULL;
     const char *name =
         parser_text(p, pointer, json_object_get(step, key), 100, "the name of a segment");
@@ -113,8 +112,8 @@ static void parse_membership(struct journey_parser *p, const char *at, json_t *s
     if (segment->rule != NULL)
         diag_field(p->d, pointer,
                    "the segment \"%s\" follows its rule; only a fixed one can be changed", name);
-    p->def->steps[i].name = name;
-    p->def->steps[i].segment_id = segment->id;
+    new->name = name;
+    new->segment_id = segment->id;
 }
 
 static void parse_add(struct journey_parser *p, const char *at, json_t *step)
@@ -141,7 +140,7 @@ static void parse_record(struct journey_parser *p, const char *at, json_t *step)
 {
     const char *const keys[] = {"kind", "data"};
     char *pointer = parser_pointer(p, at, "record");
-    struct journey_step *new = &p->def->steps[step_new(p, JOURNEY_STEP_record, pointer)];
+    struct journey_step *new = step_new(p, JOURNEY_STEP_record, pointer);
     json_t *value = json_object_get(step, "record"), *data = json_object_get(value, "data"),
            *member;
     const char *key;
@@ -181,7 +180,7 @@ static const struct {
 
 static void set_column(struct journey_parser *p, const char *at, size_t column, json_t *value)
 {
-    struct journey_step *step = &p->def->steps[step_new(p, JOURNEY_STEP_set, at)];
+    struct journey_step *step = step_new(p, JOURNEY_STEP_set, at);
 
     step->name = columns[column].name;
     if (json_is_null(value))
@@ -227,7 +226,7 @@ static const char *attr_value(struct journey_parser *p, const char *at,
 static void set_attr(struct journey_parser *p, const char *at, const char *key, json_t *value)
 {
     const struct catalogue_field *field = parser_field(p, at, key);
-    struct journey_step *step = &p->def->steps[step_new(p, JOURNEY_STEP_set, at)];
+    struct journey_step *step = step_new(p, JOURNEY_STEP_set, at);
 
     if (field == NULL)
         return;
@@ -271,7 +270,7 @@ static void parse_wait(struct journey_parser *p, const char *at, json_t *step)
     int64_t us = 0;
 
     if (parser_duration(p, pointer, json_object_get(step, "wait"), &us))
-        p->def->steps[step_new(p, JOURNEY_STEP_wait, pointer)].wait_us = us;
+        step_new(p, JOURNEY_STEP_wait, pointer)->wait_us = us;
 }
 
 static void parse_at(struct journey_parser *p, const char *at, json_t *step)
@@ -280,7 +279,7 @@ static void parse_at(struct journey_parser *p, const char *at, json_t *step)
     int minute = 0;
 
     if (parser_minute(p, pointer, json_object_get(step, "at"), &minute))
-        p->def->steps[step_new(p, JOURNEY_STEP_at, pointer)].minute = minute;
+        step_new(p, JOURNEY_STEP_at, pointer)->minute = minute;
 }
 
 static void parse_until(struct journey_parser *p, const char *at, json_t *step)
@@ -295,10 +294,10 @@ static void parse_until(struct journey_parser *p, const char *at, json_t *step)
     look = left / UNTIL_LOOKS > UNTIL_LOOK_MIN_US ? left / UNTIL_LOOKS : UNTIL_LOOK_MIN_US;
     while (left > 0) {
         int64_t us = left < look ? left : look;
-        size_t i = step_new(p, JOURNEY_STEP_until, pointer);
+        struct journey_step *new = step_new(p, JOURNEY_STEP_until, pointer);
 
-        p->def->steps[i].rule = rule;
-        p->def->steps[step_new(p, JOURNEY_STEP_wait, pointer)].wait_us = us;
+        new->rule = rule;
+        step_new(p, JOURNEY_STEP_wait, pointer)->wait_us = us;
         left -= us;
     }
     for (size_t i = first; i < p->def->n_steps; i++)
@@ -312,10 +311,11 @@ static void parse_if(struct journey_parser *p, const char *at, json_t *step)
 {
     char *pointer = parser_pointer(p, at, "if");
     json_t *then_steps = json_object_get(step, "then"), *else_steps = json_object_get(step, "else");
-    size_t branch = step_new(p, JOURNEY_STEP_branch, pointer), jump = 0;
+    size_t branch, jump;
     struct rule *rule = parser_rule(p, pointer, json_object_get(step, "if"), false);
 
-    p->def->steps[branch].rule = rule;
+    step_new(p, JOURNEY_STEP_branch, pointer)->rule = rule;
+    branch = p->def->n_steps - 1;
     if (p->depth == IF_DEPTH) {
         diag_field(p->d, pointer, "more than %d \"if\" within each other", IF_DEPTH);
         return;
@@ -326,7 +326,8 @@ static void parse_if(struct journey_parser *p, const char *at, json_t *step)
     if (then_steps != NULL)
         journey_steps_parse(p, parser_pointer(p, at, "then"), then_steps);
     if (else_steps != NULL) {
-        jump = step_new(p, JOURNEY_STEP_jump, pointer);
+        step_new(p, JOURNEY_STEP_jump, pointer);
+        jump = p->def->n_steps - 1;
         p->def->steps[branch].to = p->def->n_steps;
         journey_steps_parse(p, parser_pointer(p, at, "else"), else_steps);
         p->def->steps[jump].to = p->def->n_steps;
@@ -413,23 +414,16 @@ static void parse_step(struct journey_parser *p, const char *at, json_t *step)
     }
     json_object_foreach(step, key, value)
     {
-        const struct syntax *s = syntax_of(key);
-
-        if (s != NULL) {
-            syntax = s;
-            kinds++;
-        }
+        if (syntax_of(key) == NULL)
+            continue;
+        if (syntax != NULL)
+            diag_field(p->d, at, "a step does one thing, not \"%s\" and \"%s\"", syntax->key, key);
+        syntax = syntax_of(key);
+        kinds++;
     }
-    json_object_foreach(step, key, value)
-    {
-        if (syntax == NULL || !syntax_has(syntax, key)) {
-            if (kinds > 1 && syntax_of(key) != NULL)
-                diag_field(p->d, parser_pointer(p, at, key),
-                           "a step does one thing: \"%s\" is a step of its own", key);
-            else
-                refuse_key(p, at, key);
-        }
-    }
+    json_object_foreach(step, key, value) if (syntax_of(key) == NULL &&
+                                              (syntax == NULL || !syntax_has(syntax, key)))
+        refuse_key(p, at, key);
     if (syntax != NULL && kinds == 1)
         syntax->parse(p, at, step);
 }

@@ -1,0 +1,144 @@
+"""Compiled rules against the naive oracle, on random rules over random histories with the clock moving.
+
+LAZO_SEED repeats a run, LAZO_ROUNDS makes it longer."""
+import datetime as dt
+import os
+import random
+
+import oracle
+import pytest
+import worlds
+
+SEED = int(os.environ.get("LAZO_SEED") or random.SystemRandom().randrange(10**9))
+ROUNDS = int(os.environ.get("LAZO_ROUNDS") or 4)
+RULES = 30
+
+
+@pytest.fixture(scope="module")
+def writer(cluster):
+    connection = cluster.connect("postgres")
+    connection.autocommit = True
+    yield connection.cursor()
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def app(cluster):
+    connection = cluster.connect("lazo_app")
+    connection.autocommit = True
+    cursor = connection.cursor()
+    # A session's own zone must not matter.
+    cursor.execute("SET search_path = lazo; SET plan_cache_mode = force_generic_plan; SET timezone = 'America/St_Johns'")
+    yield cursor
+    connection.close()
+
+
+def run(app, answer, *fixed):
+    assert "sql" in answer, answer
+    args = [*fixed, *answer["params"]]
+    app.execute("PREPARE r AS " + answer["sql"].replace("%", "%%") if not args else "PREPARE r AS " + answer["sql"])
+    try:
+        app.execute("EXECUTE r" + ("(" + ", ".join(["%s"] * len(args)) + ")" if args else ""), args)
+        return app.fetchall()
+    finally:
+        app.execute("DEALLOCATE r")
+
+
+def array(ids):
+    return "{" + ",".join(map(str, ids)) + "}"
+
+
+def world_of(seed, writer, app, n_contacts):
+    rnd = random.Random(seed)
+    world = worlds.World(rnd, n_contacts)
+    world.store(writer)
+    app.execute("SET lazo.org = %s", (str(world.org),))
+    return world
+
+
+def compiled(compiler, world, mode, rules, **more):
+    return compiler.ask(mode=mode, rules=rules, catalogue=world.catalogue, **more)
+
+
+def expected(world, c, now, rules):
+    return [n for n, rule in enumerate(rules, 1) if oracle.holds(world, c, now, rule)]
+
+
+def differing(world, c, now, rules, got):
+    n = next(iter(set(got) ^ set(expected(world, c, now, rules))))
+    return "seed %d, zone %s, leap %s, now %s, contact %s: the SQL says %s of: %s\n%r" % (
+        SEED, world.tz, world.leap, now, c, n in got, oracle.text(rules[n - 1]), rules[n - 1])
+
+
+@pytest.mark.parametrize("round", range(ROUNDS))
+def test_agrees_with_the_oracle(compiler, writer, app, round):
+    print("LAZO_SEED=%d" % SEED)
+    world = world_of(SEED + round, writer, app, 40)
+    rules = [world.rule() for _ in range(RULES)]
+    texts = [oracle.text(r) for r in rules]
+    some, page = compiled(compiler, world, "some", texts), compiled(compiler, world, "page", texts)
+    assert "sql" in some, some
+    assert compiled(compiler, world, "some", some["texts"])["sql"] == some["sql"]  # the canonical text means the same
+    ids = array(c["id"] for c in world.contacts)
+    for _ in range(3):
+        now = world.now
+        rows = {row[0]: row for row in run(app, some, ids, now)}
+        for c in world.contacts:
+            _, holds, changes_at = rows[c["id"]]
+            assert sorted(holds) == expected(world, c, now, rules), differing(world, c, now, rules, holds)
+            assert changes_at is None or changes_at > now
+        paged = run(app, page, world.contacts[4]["id"], now, 10)
+        assert paged == [rows[c["id"]] for c in world.contacts[5:15]]
+        for n, rule in world.rnd.sample(list(enumerate(rules, 1)), 6):
+            found = [row[0] for row in run(app, compiled(compiler, world, "search", [texts[n - 1]]), 0, now, 1000)]
+            assert found == [c["id"] for c in world.contacts if n in rows[c["id"]][1]], texts[n - 1]
+        world.now = world.near(now)
+
+
+def instants(rnd, now, end):
+    """Instants from now to just before `end`: random ones, near ones, whole hours and the very last."""
+    span = (end - now).total_seconds()
+    for _ in range(12):
+        yield now + dt.timedelta(seconds=rnd.random() * span)
+        yield now + dt.timedelta(seconds=rnd.random() ** 6 * span)
+        hour = now.replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=rnd.randint(1, max(1, int(span // 3600))))
+        yield hour
+        yield hour.replace(hour=rnd.randint(0, 23))
+    yield end - dt.timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize("round", range(ROUNDS))
+def test_is_never_late(compiler, writer, app, round):
+    """Until changes_at the answer stays; followed from change to change, nothing is missed."""
+    print("LAZO_SEED=%d" % SEED)
+    world = world_of(SEED + 1000 + round, writer, app, 12)
+    for _ in range(RULES):
+        rule = world.rnd.choice([world.aggregate_rule, world.instant_rule, world.date_rule, world.yearly_rule, world.number_rule, lambda: world.rule(1)])()
+        answer = compiled(compiler, world, "some", [oracle.text(rule)])
+        now = world.now
+        for _ in range(4):
+            rows = run(app, answer, array(c["id"] for c in world.contacts), now)
+            soonest = None
+            for (contact, holds, changes_at), c in zip(sorted(rows), world.contacts):
+                end = changes_at or now + dt.timedelta(days=1000)
+                assert end > now
+                for t in instants(world.rnd, now, end):
+                    if now <= t < end:
+                        assert oracle.holds(world, c, t, rule) == bool(holds), "seed %d, zone %s, now %s, changes_at %s but another answer at %s: %s\n%s" % (
+                            SEED, world.tz, now, changes_at, t, oracle.text(rule), c)
+                if changes_at and (soonest is None or world.rnd.random() < 0.3):
+                    soonest = changes_at
+            if soonest is None:
+                break
+            now = soonest
+
+
+@pytest.mark.parametrize("round", range(ROUNDS))
+def test_where_over_interactions(compiler, writer, app, round):
+    print("LAZO_SEED=%d" % SEED)
+    world = world_of(SEED + 2000 + round, writer, app, 20)
+    pairs = [(c["id"], i) for c in world.contacts for i in c["interactions"]]
+    for _ in range(RULES):
+        rule = world.where(2)
+        rows = run(app, compiled(compiler, world, "where", [oracle.text(rule)]), array(p[0] for p in pairs), array(p[1]["id"] for p in pairs), world.now)
+        assert sorted(rows) == sorted((c, i["id"]) for c, i in pairs if oracle.where_holds(world, i, rule)), oracle.text(rule)

@@ -1,6 +1,8 @@
-/* api_record.c - what happened, over HTTP: POST /v1/interactions as an object or an array; the table of routes. See api_record.h.
+/* api_record.c - what happened, over HTTP: POST /v1/interactions as an object or an array; the
+ * table of routes. See api_record.h.
  *
- * Lines (NDJSON) are in api_record_lines.c, the Segment calls in api_record_segment.c, contacts in api_record_contacts.c. */
+ * Lines (NDJSON) are in api_record_lines.c, the Segment calls in api_record_segment.c, contacts in
+ * api_record_contacts.c. */
 #include "daemon/http/api_record.h"
 
 #include "common/clock.h"
@@ -33,12 +35,20 @@ const struct http_route api_record_routes[] = {
     {HTTP_GET, NULL, NULL, NULL},
 };
 
-/* --- the items of one request ------------------------------------------------------------------ */
+/* --- the items of one request ------------------------------------------------------------------
+ */
+
+static int recording_destroy(struct recording *r)
+{
+    json_decref(r->made);
+    return 0;
+}
 
 struct recording *recording_new(struct app *app, struct http_request *req)
 {
     struct recording *r = mem_new(http_ctx(req), struct recording);
 
+    talloc_set_destructor(r, recording_destroy);
     r->app = app;
     r->req = req;
     r->now_us = clock_now_us();
@@ -64,7 +74,8 @@ void recording_contact(struct recording *r, json_t *value, const struct catalogu
         item->contact.id = r->contact_id;
 }
 
-/* refused() - answers what the recorder found: 404 where the path's contact is not there, else 422 with each of them. */
+/* refused() - answers what the recorder found: 404 where the path's contact is not there, else 422
+ * with each of them. */
 static void refused(struct recording *r, const struct record_result *results, size_t n)
 {
     struct diag d;
@@ -123,7 +134,8 @@ void recording_start(struct recording *r)
     orgs_get(r->app->orgs, api_org(r->req), on_org, r);
 }
 
-/* --- the answer ----------------------------------------------------------------------------------- */
+/* --- the answer
+ * ----------------------------------------------------------------------------------- */
 
 void tally_init(struct tally *t, const void *ctx)
 {
@@ -151,7 +163,7 @@ void tally_add(struct tally *t, const struct record_result *result, int line)
 
 void tally_mistake(struct tally *t, int line, const char *pointer, const char *detail)
 {
-    t->refused++;
+    t->mistakes++;
     buf_str(&t->errors, t->errors.len == 0 ? "{" : ",{");
     if (line > 0)
         buf_printf(&t->errors, "\"line\":%d,", line);
@@ -173,18 +185,19 @@ void tally_answer(struct tally *t, struct http_request *req)
     buf_printf(&b, "{\"recorded\":%zu,\"duplicates\":%zu,\"items\":[", t->recorded, t->duplicates);
     buf_add(&b, t->items.data, t->items.len);
     buf_char(&b, ']');
-    if (t->refused > 0) {
+    if (t->mistakes > 0) {
         buf_str(&b, ",\"errors\":[");
         buf_add(&b, t->errors.data, t->errors.len);
         buf_char(&b, ']');
     }
     buf_char(&b, '}');
-    http_answer_json(req, t->refused > 0 && t->recorded + t->duplicates == 0 ? 422 : 201, b.data,
+    http_answer_json(req, t->mistakes > 0 && t->recorded + t->duplicates == 0 ? 422 : 201, b.data,
                      b.len);
     buf_done(&b);
 }
 
-/* --- POST /v1/interactions -------------------------------------------------------------------------- */
+/* --- POST /v1/interactions
+ * -------------------------------------------------------------------------- */
 
 bool api_import(struct http_request *req, bool *ret_ok)
 {

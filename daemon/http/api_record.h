@@ -1,8 +1,9 @@
-/* api_record.h - the handlers of contacts and interactions, for the table of routes in api_record.c; and what they share: the items of one request on their way to
- * the recorder.
+/* api_record.h - the handlers of contacts and interactions, for the table of routes in
+ * api_record.c; and what they share: the items of one request on their way to the recorder.
  *
- * A recording waits for the organisation's catalogue, lets `fill` turn the request into items, gives them to the recorder and lets
- * `answer` speak when they are on disk. Mistakes that `fill` finds refuse the whole request, unless `each` says that items stand alone. */
+ * A recording waits for the organisation's catalogue, lets `fill` turn the request into items,
+ * gives them to the recorder and lets `answer` speak when they are on disk. Mistakes that `fill`
+ * finds refuse the whole request, unless `each` says that items stand alone. */
 #ifndef LAZO_DAEMON_HTTP_API_RECORD_H
 #define LAZO_DAEMON_HTTP_API_RECORD_H
 
@@ -19,32 +20,38 @@ struct recording {
     void (*fill)(struct recording *, const struct catalogue *);
     void (*answer)(struct recording *, const struct record_result *);
     int64_t contact_id; /* of the path; 0: none */
+    json_t *made;       /* what items were parsed from and is not the body; owned, or NULL */
     size_t ignored;     /* parts of the request that are no facts for us */
 };
 
-/* recording_start() - owned by the request. */
+/* recording_new() - owned by the request. recording_start() - sends it on its way; it answers by
+ * itself. */
 struct recording *recording_new(struct app *, struct http_request *);
 void recording_start(struct recording *);
 /* recording_add() - room for one more item, zeroed. */
 struct record_item *recording_add(struct recording *);
-/* recording_contact() - one item that is a contact alone, read from `value`; its id is the path's where that has one. */
+/* recording_contact() - one item that is a contact alone, read from `value`; its id is the path's
+ * where that has one. */
 void recording_contact(struct recording *, json_t *value, const struct catalogue *);
 
 /* What POST /v1/interactions answers: {"recorded", "duplicates", "items", "errors"?}. */
 struct tally {
-    size_t recorded, duplicates, refused;
+    size_t recorded, duplicates, mistakes;
     struct buf items, errors;
 };
 void tally_init(struct tally *, const void *ctx);
 /* tally_add() - one result; `line` (0: none) goes along. */
 void tally_add(struct tally *, const struct record_result *, int line);
 void tally_mistake(struct tally *, int line, const char *pointer, const char *detail);
-/* tally_answer() - 201 where something was recorded or was there already, 422 where all was refused. */
+/* tally_answer() - 201 where something was recorded or was there already, 422 where all was
+ * refused. */
 void tally_answer(struct tally *, struct http_request *);
 
-/* api_import() - whether the query says import=true. False in *ret_ok, and answered, where the value is neither true nor false or the role does not suffice. */
+/* api_import() - whether the query says import=true. False in *ret_ok, and answered, where the
+ * value is neither true nor false or the role does not suffice. */
 bool api_import(struct http_request *, bool *ret_ok);
-/* api_idempotency_key() - checks the header Idempotency-Key; *ret_key is NULL where there is none. False where it was answered. */
+/* api_idempotency_key() - checks the header Idempotency-Key; *ret_key is NULL where there is none.
+ * False where it was answered. */
 bool api_idempotency_key(struct http_request *, const char **ret_key);
 /* api_idempotent() - an item without a key of its own gets the request's with its place in it. */
 void api_idempotent(const void *ctx, struct record_item *, const char *key, size_t index);
@@ -52,8 +59,10 @@ void api_idempotent(const void *ctx, struct record_item *, const char *key, size
 http_handler api_interactions_post, api_identify, api_track, api_batch;
 /* api_lines_post() - api_interactions_post for application/x-ndjson. */
 void api_lines_post(struct app *, struct http_request *);
-http_handler api_contacts_list, api_contact_post, api_contact_show, api_contact_patch, api_contact_delete;
-http_handler api_contact_interactions, api_contact_segments, api_contact_tags_post, api_contact_untag;
+http_handler api_contacts_list, api_contact_post, api_contact_show, api_contact_patch,
+    api_contact_delete;
+http_handler api_contact_interactions, api_contact_segments, api_contact_tags_post,
+    api_contact_untag;
 http_handler api_contact_consents, api_contact_consent_post;
 
 #endif

@@ -1,8 +1,9 @@
 /* api_record_lines.c - POST /v1/interactions as NDJSON: each line stands alone.
  *
- * The body is recorded in slices of limits.items lines, one after the other, so that neither memory nor the loop is taken by a large one. What is
- * wrong is reported by line; the rest is recorded. Where the database goes away in the middle, the answer is 503: what was recorded stays, and
- * keys make the repetition harmless. */
+ * The body is recorded in slices of limits.items lines, one after the other, so that neither memory
+ * nor the loop is taken by a large one. What is wrong is reported by line; the rest is recorded.
+ * Where the database goes away in the middle, the answer is 503: what was recorded stays, and keys
+ * make the repetition harmless. */
 #include "common/clock.h"
 #include "common/mem.h"
 #include "daemon/http/api_record.h"
@@ -25,14 +26,10 @@ struct lines {
 
 static void read_slice(struct lines *);
 
-/* Where a line cannot be parsed, each mistake in it is told; `d` is emptied. */
 static void report(struct lines *l, const struct diag *d)
 {
-    for (size_t i = 0; i < d->n; i++) {
+    for (size_t i = 0; i < d->n; i++)
         tally_mistake(&l->tally, l->line, d->items[i].pointer, d->items[i].message);
-        if (i > 0)
-            l->tally.refused--;
-    }
 }
 
 static int json_release(json_t **holder)
@@ -54,8 +51,8 @@ static void read_line(struct lines *l, const char *s, size_t n, const struct cat
     else
         *holder = http_json_parse(s, n, &d);
     talloc_set_destructor(holder, json_release);
-    if (*holder == NULL || !record_item_parse(l->slice, *holder, "", catalogue, clock_now_us(),
-                                              item, &d)) {
+    if (*holder == NULL ||
+        !record_item_parse(l->slice, *holder, "", catalogue, clock_now_us(), item, &d)) {
         report(l, &d);
         return;
     }
@@ -80,6 +77,28 @@ static void on_recorded(void *arg, bool ok, const struct record_result *results,
     read_slice(l);
 }
 
+/* take_slice() - parses the next `most` lines. */
+static void take_slice(struct lines *l, size_t most, const struct catalogue *catalogue)
+{
+    talloc_free(l->slice);
+    l->slice = mem_must(talloc_new(l));
+    l->items = mem_array(l->slice, struct record_item, most);
+    l->numbers = mem_array(l->slice, int, most);
+    l->n = 0;
+    for (size_t taken = 0; taken < most && l->next < l->end; taken++) {
+        const char *eol = memchr(l->next, '\n', (size_t)(l->end - l->next));
+        const char *stop = eol != NULL ? eol : l->end;
+        size_t n = (size_t)(stop - l->next);
+
+        l->line++;
+        if (n > 0 && l->next[n - 1] == '\r')
+            n--;
+        if (n > 0)
+            read_line(l, l->next, n, catalogue);
+        l->next = eol != NULL ? eol + 1 : l->end;
+    }
+}
+
 static void on_org(void *arg, const struct org *org)
 {
     struct lines *l = arg;
@@ -89,27 +108,13 @@ static void on_org(void *arg, const struct org *org)
         api_away(l->req);
         return;
     }
-    talloc_free(l->slice);
-    l->slice = mem_must(talloc_new(l));
-    l->items = mem_array(l->slice, struct record_item, most);
-    l->numbers = mem_array(l->slice, int, most);
-    l->n = 0;
-    for (size_t read = 0; read < most && l->next < l->end; read++) {
-        const char *eol = memchr(l->next, '\n', (size_t)(l->end - l->next));
-        const char *stop = eol != NULL ? eol : l->end;
-        size_t n = (size_t)(stop - l->next);
-
-        l->line++;
-        if (n > 0 && l->next[n - 1] == '\r')
-            n--;
-        if (n > 0)
-            read_line(l, l->next, n, &org->catalogue);
-        l->next = stop + 1;
-    }
+    do
+        take_slice(l, most, &org->catalogue);
+    while (l->n == 0 && l->next < l->end);
     if (l->n > 0)
         record_items(l->app->record, api_org(l->req), l->items, l->n, false, on_recorded, l);
     else
-        read_slice(l);
+        tally_answer(&l->tally, l->req);
 }
 
 /* read_slice() - the next lines, or the answer. */

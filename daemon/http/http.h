@@ -61,6 +61,8 @@ void http_authorised(struct http_request *, const struct http_caller *);
 /* The talloc context of the request: freed after it is answered and the client is done. */
 const void *http_ctx(const struct http_request *);
 const struct http_caller *http_caller(const struct http_request *);
+/* http_caller_may() - whether the caller has this role or a higher one. */
+bool http_caller_may(const struct http_request *, const char *role);
 enum http_method http_method(const struct http_request *);
 const char *http_path(const struct http_request *);
 const char *http_param(const struct http_request *, const char *name);  /* {name} of the path, decoded; NUL and control characters were refused. NULL where the route has no such name */

@@ -66,7 +66,7 @@ void *http_arrived(void *arg, const char *target, struct MHD_Connection *mhd)
 struct head {
     struct http_request *request;
     const char *why; /* NULL: nothing is wrong */
-    const char *authorization, *forwarded_for;
+    const char *authorization, *forwarded_for, *encoding;
     bool has_length, has_body, chunked;
     unsigned hosts;
     uint64_t length;
@@ -121,6 +121,8 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
         head->hosts++;
     else if (strcasecmp(name, "Authorization") == 0 && head->authorization == NULL)
         head->authorization = value;
+    else if (strcasecmp(name, "Content-Encoding") == 0)
+        head->encoding = value;
     else if (strcasecmp(name, "X-Forwarded-For") == 0)
         head->forwarded_for = value;
     return head->why == NULL ? MHD_YES : MHD_NO;
@@ -208,16 +210,21 @@ static int role_rank(const char *role)
     return -1;
 }
 
+bool http_caller_may(const struct http_request *r, const char *role)
+{
+    return role_rank(r->caller.role) >= role_rank(role);
+}
+
 void http_authorised(struct http_request *r, const struct http_caller *caller)
 {
     if (r->stage != HTTP_STAGE_authorising || r->response != NULL)
         bug("authorised twice");
-    if (role_rank(caller->role) < role_rank(r->route->role)) {
+    r->caller = *caller;
+    if (!http_caller_may(r, r->route->role)) {
         http_problem(r, 403, NULL, "This needs the role \"%s\"; the token has \"%s\".",
                      r->route->role, caller->role);
         return;
     }
-    r->caller = *caller;
     r->owed = false;
     http_resume(r);
     http_settle(r);
@@ -295,7 +302,9 @@ static void arrived(struct http_request *r, const char *method, const char *vers
     if (r->route->role == NULL && max > PUBLIC_BODY_MAX)
         max = PUBLIC_BODY_MAX;
     r->body_max = max;
-    if (head.length > max)
+    if (head.encoding != NULL && strcasecmp(head.encoding, "identity") != 0)
+        http_problem(r, 415, NULL, "Bodies are taken without Content-Encoding.");
+    else if (head.length > max)
         http_problem(r, 413, NULL, "The body is larger than %zu bytes.", max);
     else if (r->route->role != NULL)
         authorise(r, head.authorization);

@@ -1,0 +1,471 @@
+/* api_record_contacts.c - contacts over HTTP: found, shown, written, forgotten. See api_record.h.
+ *
+ * PATCH writes in two steps: first who the contact is (its e-mail and external id, which may be
+ * somebody else's), then the rest by the recorder. Where the database goes away between them the
+ * answer is 503, and the same PATCH again ends it. */
+#include "common/address.h"
+#include "common/clock.h"
+#include "common/mem.h"
+#include "daemon/http/api_define.h"
+#include "daemon/http/api_record.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUERY_MAX 200
+
+/* --- search
+ * --------------------------------------------------------------------------------------- */
+
+struct search {
+    struct app *app;
+    struct http_request *req;
+    const char *rule;
+    int64_t after;
+    int limit;
+};
+
+static void search_on_page(void *arg, const struct pgres *res)
+{
+    struct search *s = arg;
+
+    if (!api_failed(s->req, res))
+        api_answer_list(s->req, res, s->limit);
+}
+
+static void search_on_ids(void *arg, const struct pgres *res)
+{
+    struct search *s = arg;
+    struct pgargs args;
+    struct pgarray ids;
+
+    if (api_failed(s->req, res))
+        return;
+    pgargs_init(&args, s);
+    pgarray_init(&ids, s);
+    for (int i = 0; i < pgres_rows(res); i++)
+        pgarray_int(&ids, pgres_int(res, i, "contact_id"));
+    pgargs_array(&args, &ids);
+    pgpool_query(s->app->pool, api_org(s->req), Q_API_CONTACTS_OF, &args, search_on_page, s);
+}
+
+static void search_on_org(void *arg, const struct org *org)
+{
+    struct search *s = arg;
+    struct rule_sql *sql;
+    struct pgargs args;
+    struct rule *rule;
+    struct diag d;
+
+    if (org == NULL) {
+        api_away(s->req);
+        return;
+    }
+    diag_init(&d, s);
+    rule = api_rule_read(s, s->rule, NULL, &org->catalogue, &d, NULL);
+    if (rule == NULL) {
+        http_problem(s->req, 422, &d, "the rule has mistakes");
+        return;
+    }
+    sql = rule_compile_search(s, rule, &org->catalogue);
+    pgargs_init(&args, s);
+    pgargs_int(&args, s->after);
+    pgargs_instant(&args, clock_now_us());
+    pgargs_int(&args, s->limit + 1);
+    for (size_t i = 0; i < sql->n_params; i++)
+        pgargs_text(&args, sql->params[i]);
+    pgpool_query_sql(s->app->pool, api_org(s->req), sql->text, &args, search_on_ids, s);
+}
+
+static void search_words(struct search *s, const char *words)
+{
+    struct pgargs args;
+    const char *why;
+
+    pgargs_init(&args, s);
+    pgargs_text(&args, words);
+    pgargs_text(&args, strchr(words, '@') != NULL ? address_normalise(s, words, &why) : NULL);
+    pgargs_int(&args, s->after);
+    pgargs_int(&args, s->limit + 1);
+    api_list(s->app, s->req, Q_API_CONTACTS_FIND, &args, s->limit, NULL);
+}
+
+void api_contacts_list(void *arg, struct http_request *req)
+{
+    struct search *s = mem_new(http_ctx(req), struct search);
+    const char *words = http_query(req, "q");
+    struct pgargs args;
+
+    s->app = arg;
+    s->req = req;
+    s->rule = http_query(req, "rule");
+    if (!http_limit(req, &s->limit) || !api_after(req, &s->after))
+        return;
+    if (s->rule != NULL && words != NULL) {
+        http_problem(req, 400, NULL, "either \"rule\" or \"q\" is taken, not both");
+    } else if (s->rule != NULL) {
+        orgs_get(s->app->orgs, api_org(req), search_on_org, s);
+    } else if (words != NULL && strlen(words) > QUERY_MAX) {
+        http_problem(req, 400, NULL, "\"q\" has at most %d bytes", QUERY_MAX);
+    } else if (words != NULL) {
+        search_words(s, words);
+    } else {
+        pgargs_init(&args, s);
+        pgargs_int(&args, s->after);
+        pgargs_int(&args, s->limit + 1);
+        api_list(s->app, req, Q_API_CONTACTS_LIST, &args, s->limit, NULL);
+    }
+}
+
+/* --- one contact
+ * -------------------------------------------------------------------------------------- */
+
+/* contact_args() - parameters that begin with the contact's id. False where the path has none; that
+ * was answered. */
+static bool contact_args(struct http_request *req, struct pgargs *args)
+{
+    int64_t id;
+
+    if (!api_id(req, "id", &id))
+        return false;
+    pgargs_init(args, http_ctx(req));
+    pgargs_int(args, id);
+    return true;
+}
+
+void api_contact_show(void *arg, struct http_request *req)
+{
+    struct pgargs args;
+
+    if (contact_args(req, &args))
+        api_show(arg, req, Q_API_CONTACT_SHOW, &args, "contact");
+}
+
+struct shown {
+    struct http_request *req;
+    int status;
+};
+
+static void shown_on_result(void *arg, const struct pgres *res)
+{
+    struct shown *s = arg;
+
+    if (api_failed(s->req, res))
+        return;
+    if (pgres_rows(res) == 0)
+        http_problem(s->req, 404, NULL, "there is no such contact");
+    else
+        api_answer_body(s->req, s->status, res);
+}
+
+/* answer_contact() - the contact as it is now, which was just written. */
+static void answer_contact(struct recording *r, int64_t id, int status)
+{
+    struct shown *s = mem_new(http_ctx(r->req), struct shown);
+    struct pgargs args;
+
+    s->req = r->req;
+    s->status = status;
+    pgargs_init(&args, s);
+    pgargs_int(&args, id);
+    pgpool_query(r->app->pool, api_org(r->req), Q_API_CONTACT_SHOW, &args, shown_on_result, s);
+}
+
+static void contact_answer(struct recording *r, const struct record_result *results)
+{
+    answer_contact(r, results[0].contact_id, results[0].created && r->contact_id == 0 ? 201 : 200);
+}
+
+static void contact_fill(struct recording *r, const struct catalogue *catalogue)
+{
+    recording_contact(r, http_json(r->req), catalogue);
+}
+
+void api_contact_post(void *arg, struct http_request *req)
+{
+    struct recording *r;
+
+    if (http_json(req) == NULL)
+        return;
+    r = recording_new(arg, req);
+    r->fill = contact_fill;
+    r->answer = contact_answer;
+    recording_start(r);
+}
+
+/* --- PATCH
+ * ------------------------------------------------------------------------------------------- */
+
+static void patch_on_identified(void *arg, const struct pgres *res)
+{
+    struct recording *r = arg;
+    struct record_contact *contact = &r->items[0].contact;
+
+    if (api_failed(r->req, res))
+        return;
+    if (pgres_rows(res) == 0) {
+        http_problem(r->req, 404, NULL, "there is no such contact");
+        return;
+    }
+    if (pgres_int(res, 0, "status") != 200) {
+        http_problem(r->req, 409, NULL, "%s", pgres_text(res, 0, "body"));
+        return;
+    }
+    app_recorded(r->app, api_org(r->req));
+    contact->email = contact->external_id = NULL;
+    recording_start(r);
+}
+
+/* said() - whether the field stands in the body, be it as null. */
+static bool said(struct recording *r, const char *field)
+{
+    return json_object_get(http_json(r->req), field) != NULL;
+}
+
+static void patch_on_org(void *arg, const struct org *org)
+{
+    struct recording *r = arg;
+    struct record_contact *contact;
+    struct pgargs args;
+
+    if (org == NULL) {
+        api_away(r->req);
+        return;
+    }
+    recording_contact(r, http_json(r->req), &org->catalogue);
+    contact = &r->items[0].contact;
+    if (said(r, "id"))
+        diag_field(&r->mistakes, "/id", "the id of a contact does not change");
+    if (diag_any(&r->mistakes)) {
+        http_problem(r->req, 422, &r->mistakes, "nothing was changed");
+        return;
+    }
+    pgargs_init(&args, r);
+    pgargs_int(&args, r->contact_id);
+    pgargs_bool(&args, said(r, "email"));
+    pgargs_text(&args, contact->email);
+    pgargs_bool(&args, said(r, "external_id"));
+    pgargs_text(&args, contact->external_id);
+    pgargs_instant(&args, r->now_us);
+    pgpool_query(r->app->pool, api_org(r->req), Q_API_CONTACT_IDENTIFY, &args, patch_on_identified,
+                 r);
+}
+
+/* The item was made before the identities were written. */
+static void patch_fill(struct recording *r, const struct catalogue *catalogue)
+{
+    (void)r;
+    (void)catalogue;
+}
+
+void api_contact_patch(void *arg, struct http_request *req)
+{
+    struct recording *r;
+    int64_t id;
+
+    if (!api_id(req, "id", &id) || http_json(req) == NULL)
+        return;
+    r = recording_new(arg, req);
+    r->contact_id = id;
+    r->fill = patch_fill;
+    r->answer = contact_answer;
+    orgs_get(r->app->orgs, api_org(req), patch_on_org, r);
+}
+
+void api_contact_delete(void *arg, struct http_request *req)
+{
+    struct pgargs args;
+
+    if (contact_args(req, &args))
+        api_change(arg, req, Q_API_CONTACT_DELETE, &args, "contact");
+}
+
+/* --- what hangs on a contact
+ * ----------------------------------------------------------------------------- */
+
+struct timeline {
+    struct app *app;
+    struct http_request *req;
+    struct pgargs args;
+    int limit;
+};
+
+/* read_cursor() - "INSTANT.ID", microseconds of the last one shown. */
+static bool read_cursor(const char *s, int64_t *ret_at_us, int64_t *ret_id)
+{
+    char *end;
+
+    errno = 0;
+    *ret_at_us = strtoll(s, &end, 10);
+    if (end == s || *end != '.' || errno != 0)
+        return false;
+    s = end + 1;
+    *ret_id = strtoll(s, &end, 10);
+    return end != s && *end == '\0' && errno == 0;
+}
+
+static void timeline_on_org(void *arg, const struct org *org)
+{
+    struct timeline *t = arg;
+
+    if (org == NULL) {
+        api_away(t->req);
+        return;
+    }
+    pgargs_int(&t->args, org->catalogue.currency_digits);
+    api_list(t->app, t->req, Q_API_CONTACT_INTERACTIONS, &t->args, t->limit, "contact");
+}
+
+static struct timeline *timeline_new(struct app *app, struct http_request *req)
+{
+    struct timeline *t = mem_new(http_ctx(req), struct timeline);
+
+    t->app = app;
+    t->req = req;
+    return contact_args(req, &t->args) && http_limit(req, &t->limit) ? t : NULL;
+}
+
+void api_contact_interactions(void *arg, struct http_request *req)
+{
+    struct timeline *t = timeline_new(arg, req);
+    const char *after = http_query(req, "after");
+    int64_t at_us, id;
+
+    if (t == NULL)
+        return;
+    pgargs_text(&t->args, http_query(req, "kind"));
+    if (after == NULL) {
+        pgargs_text(&t->args, NULL);
+        pgargs_text(&t->args, NULL);
+    } else if (read_cursor(after, &at_us, &id)) {
+        pgargs_instant(&t->args, at_us);
+        pgargs_int(&t->args, id);
+    } else {
+        http_problem(req, 400, NULL, "\"after\" is no cursor of this list");
+        return;
+    }
+    pgargs_int(&t->args, t->limit + 1);
+    orgs_get(t->app->orgs, api_org(req), timeline_on_org, t);
+}
+
+void api_contact_segments(void *arg, struct http_request *req)
+{
+    struct timeline *t = timeline_new(arg, req);
+
+    if (t == NULL)
+        return;
+    pgargs_text(&t->args, http_query(req, "after"));
+    pgargs_int(&t->args, t->limit + 1);
+    api_list(t->app, req, Q_API_CONTACT_SEGMENTS, &t->args, t->limit, "contact");
+}
+
+void api_contact_consents(void *arg, struct http_request *req)
+{
+    struct timeline *t = timeline_new(arg, req);
+    int64_t after;
+
+    if (t == NULL || !api_after(req, &after))
+        return;
+    pgargs_int(&t->args, after);
+    pgargs_int(&t->args, t->limit + 1);
+    api_list(t->app, req, Q_API_CONTACT_CONSENTS, &t->args, t->limit, "contact");
+}
+
+/* fill_with() - the contact of the path with one field of it, whose reference is taken. */
+static void fill_with(struct recording *r, const struct catalogue *catalogue, const char *field,
+                      json_t *value_take)
+{
+    json_t *contact = mem_must(json_object());
+
+    json_object_set_new(contact, field, value_take);
+    r->made = contact;
+    recording_contact(r, contact, catalogue);
+}
+
+static void tags_fill(struct recording *r, const struct catalogue *catalogue)
+{
+    json_t *body = http_json(r->req), *tag = json_object_get(body, "tag");
+    json_t *tags = json_object_get(body, "tags");
+
+    if (tag == NULL && tags == NULL)
+        diag_field(&r->mistakes, "", "\"tags\": [...] or \"tag\" is expected");
+    else
+        fill_with(r, catalogue, "tags", tag != NULL ? json_pack("[O]", tag) : json_incref(tags));
+}
+
+static void consent_fill(struct recording *r, const struct catalogue *catalogue)
+{
+    json_t *body = http_json(r->req), *many = json_object_get(body, "consents");
+
+    fill_with(r, catalogue, "consents",
+              many != NULL ? json_incref(many) : json_pack("[o]", json_copy(body)));
+}
+
+static void start_on_contact(struct app *app, struct http_request *req,
+                             void (*fill)(struct recording *, const struct catalogue *))
+{
+    struct recording *r;
+    int64_t id;
+
+    if (!api_id(req, "id", &id) || http_json(req) == NULL)
+        return;
+    if (!json_is_object(http_json(req))) {
+        http_problem(req, 422, NULL, "an object is expected");
+        return;
+    }
+    r = recording_new(app, req);
+    r->contact_id = id;
+    r->fill = fill;
+    r->answer = contact_answer;
+    recording_start(r);
+}
+
+void api_contact_tags_post(void *arg, struct http_request *req)
+{
+    start_on_contact(arg, req, tags_fill);
+}
+
+void api_contact_consent_post(void *arg, struct http_request *req)
+{
+    start_on_contact(arg, req, consent_fill);
+}
+
+struct untagged {
+    struct app *app;
+    struct http_request *req;
+};
+
+static void untag_on_result(void *arg, const struct pgres *res)
+{
+    struct untagged *u = arg;
+
+    if (api_failed(u->req, res))
+        return;
+    if (pgres_rows(res) == 0) {
+        http_problem(u->req, 404, NULL, "the contact does not have this tag");
+        return;
+    }
+    app_recorded(u->app, api_org(u->req));
+    http_answer_empty(u->req, 204);
+}
+
+void api_contact_untag(void *arg, struct http_request *req)
+{
+    struct untagged *u = mem_new(http_ctx(req), struct untagged);
+    const char *tag = http_param(req, "tag");
+    struct pgargs args;
+
+    u->app = arg;
+    u->req = req;
+    if (tag == NULL)
+        tag = http_query(req, "tag");
+    if (tag == NULL) {
+        http_problem(req, 400, NULL, "which \"tag\"?");
+        return;
+    }
+    if (!contact_args(req, &args))
+        return;
+    pgargs_text(&args, tag);
+    pgpool_query(u->app->pool, api_org(req), Q_API_CONTACT_UNTAG, &args, untag_on_result, u);
+}

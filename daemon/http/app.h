@@ -24,6 +24,7 @@ struct app {
     struct decide *decide;
     struct dispatch *dispatch;
     struct http *http;
+    struct tokens *tokens; /* of api_auth.c, made at first use; NULL at start */
     bool simulated; /* the clock may be moved */
     int64_t clock_offset_us;
 };

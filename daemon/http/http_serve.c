@@ -157,6 +157,7 @@ static const char *peer_address(struct http_request *r, const char *forwarded_fo
 
     if (getnameinfo(peer, n, host, sizeof host, NULL, 0, NI_NUMERICHOST) != 0)
         return "";
+    host[strcspn(host, "%")] = '\0';
     if (forwarded_for != NULL && (strcmp(host, "127.0.0.1") == 0 || strcmp(host, "::1") == 0)) {
         const char *comma = strrchr(forwarded_for, ',');
         const char *last = comma != NULL ? comma + 1 : forwarded_for;

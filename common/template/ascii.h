@@ -3,6 +3,7 @@
 #define LAZO_COMMON_TEMPLATE_ASCII_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* ascii_space() - blank, tab, newline, vertical tab, form feed or carriage return. */
 static inline bool ascii_space(char c)
@@ -18,6 +19,18 @@ static inline bool ascii_digit(char c)
 static inline bool ascii_letter(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* ascii_compare() - the first `n` bytes, where capitals count like small letters: <0, 0, >0. */
+static inline int ascii_compare(const char *a, const char *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        unsigned char x = (unsigned char)(ascii_letter(a[i]) ? a[i] | 0x20 : a[i]);
+        unsigned char y = (unsigned char)(ascii_letter(b[i]) ? b[i] | 0x20 : b[i]);
+        if (x != y)
+            return x < y ? -1 : 1;
+    }
+    return 0;
 }
 
 #endif

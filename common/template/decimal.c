@@ -118,6 +118,20 @@ bool decimal_parse(const char *s, size_t n, struct decimal *ret_d)
     return true;
 }
 
+/* with_point() - what printf made of a double, whose fraction the locale may mark by anything, with
+ * a point. */
+static void with_point(char *s)
+{
+    char *to = s;
+    for (; *s != '\0'; s++) {
+        if (ascii_digit(*s) || *s == '-' || *s == '+' || *s == 'e')
+            *to++ = *s;
+        else if (ascii_digit(s[1]))
+            *to++ = '.';
+    }
+    *to = '\0';
+}
+
 bool decimal_double(double x, struct decimal *ret_d)
 {
     char s[40];
@@ -126,6 +140,7 @@ bool decimal_double(double x, struct decimal *ret_d)
         if (strtod(s, NULL) == x)
             break;
     }
+    with_point(s);
     if (!isfinite(x) || !decimal_parse(s, strlen(s), ret_d))
         return false;
     ret_d->real = true;

@@ -4,10 +4,10 @@
 #include "common/template/filters.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "common/buf.h"
 #include "common/mem.h"
+#include "common/template/ascii.h"
 
 struct items {
     struct value_list list;
@@ -312,7 +312,7 @@ struct order {
 static int compare_natural(struct value a, struct value b)
 {
     size_t n = a.text.n < b.text.n ? a.text.n : b.text.n;
-    int order = strncasecmp(a.text.s, b.text.s, n);
+    int order = ascii_compare(a.text.s, b.text.s, n);
     return order != 0 ? order : (a.text.n > b.text.n) - (a.text.n < b.text.n);
 }
 

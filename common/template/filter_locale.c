@@ -3,10 +3,10 @@
 #include "common/template/filters.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "common/buf.h"
 #include "common/mem.h"
+#include "common/template/ascii.h"
 #include "common/template/locale.h"
 #include "common/template/moment.h"
 
@@ -81,8 +81,8 @@ static bool moment_of(struct render *r, struct value v, struct moment *ret_m)
     struct decimal d;
     int64_t s;
     struct name t = text_of(r, v);
-    if (v.kind == VALUE_TEXT && ((t.n == 3 && strncasecmp(t.s, "now", 3) == 0) ||
-                                 (t.n == 5 && strncasecmp(t.s, "today", 5) == 0)))
+    if (v.kind == VALUE_TEXT && ((t.n == 3 && ascii_compare(t.s, "now", 3) == 0) ||
+                                 (t.n == 5 && ascii_compare(t.s, "today", 5) == 0)))
         return moment_at(r->env->now_us, r->env->time_zone, ret_m);
     if ((v.kind == VALUE_NUMBER || v.kind == VALUE_TEXT) && decimal_parse(t.s, t.n, &d)) {
         bool fits = decimal_whole(decimal_floor(d), &s) && s >= SECONDS_MIN && s <= SECONDS_MAX;

@@ -2,7 +2,6 @@
 #include "common/template/moment.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "common/template/ascii.h"
 #include "common/template/locale.h"
@@ -145,7 +144,7 @@ static bool read_numeric(struct reading *r)
 
 static bool begins(const char *word, size_t n, const char *name)
 {
-    return n >= 3 && n <= strlen(name) && strncasecmp(word, name, n) == 0;
+    return n >= 3 && n <= strlen(name) && ascii_compare(word, name, n) == 0;
 }
 
 static bool read_word(struct reading *r)
@@ -171,15 +170,15 @@ static bool read_word(struct reading *r)
             return true;
     }
     if ((n == 1 && (*word | 0x20) == 'z') ||
-        (n == 3 && (strncasecmp(word, "utc", 3) == 0 || strncasecmp(word, "gmt", 3) == 0))) {
+        (n == 3 && (ascii_compare(word, "utc", 3) == 0 || ascii_compare(word, "gmt", 3) == 0))) {
         r->has_zone = true;
         return true;
     }
-    r->pm = r->pm || (n == 2 && strncasecmp(word, "pm", 2) == 0);
-    r->am = r->am || (n == 2 && strncasecmp(word, "am", 2) == 0);
-    return n == 2 && (strncasecmp(word, "pm", 2) == 0 || strncasecmp(word, "am", 2) == 0 ||
-                      strncasecmp(word, "st", 2) == 0 || strncasecmp(word, "nd", 2) == 0 ||
-                      strncasecmp(word, "rd", 2) == 0 || strncasecmp(word, "th", 2) == 0);
+    r->pm = r->pm || (n == 2 && ascii_compare(word, "pm", 2) == 0);
+    r->am = r->am || (n == 2 && ascii_compare(word, "am", 2) == 0);
+    return n == 2 && (ascii_compare(word, "pm", 2) == 0 || ascii_compare(word, "am", 2) == 0 ||
+                      ascii_compare(word, "st", 2) == 0 || ascii_compare(word, "nd", 2) == 0 ||
+                      ascii_compare(word, "rd", 2) == 0 || ascii_compare(word, "th", 2) == 0);
 }
 
 static bool read_all(struct reading *r)

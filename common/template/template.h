@@ -72,8 +72,8 @@ struct template_missing {
 void template_missing_init(struct template_missing *, const void *ctx);
 
 /* template_render() - appends the result to `out` and returns true; or returns false with the
- * reason and its place in `d`, and what `out` then holds is of no use. `ret_missing` may be NULL;
- * else it must be initialised and is filled even where the rendering fails. */
+ * reason and its place in `d`, and leaves `out` as it was. `ret_missing` may be NULL; else it must
+ * be initialised and is filled even where the rendering fails. */
 bool template_render(const struct template *, const struct template_env *, struct buf *out,
                      struct template_missing *ret_missing, struct diag *d);
 

@@ -105,7 +105,7 @@ struct value value_json(struct arena *a, json_t *json)
     if (decimal_double(json_real_value(json), &d))
         return value_number(d);
     char s[40];
-    int n = snprintf(s, sizeof s, "%.17g", json_real_value(json));
+    int n = snprintf(s, sizeof s, "%.0e", json_real_value(json)); /* no fraction: no locale */
     return value_text(arena_copy(a, s, (size_t)n), (size_t)n);
 }
 

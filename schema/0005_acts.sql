@@ -132,6 +132,8 @@ CREATE TABLE job (
     data jsonb NOT NULL DEFAULT '{}',
     attempt int NOT NULL DEFAULT 0,
     first_at timestamptz NOT NULL,
+    template_version_id bigint,          -- chosen at the first lease, kept over retries; so is the address
+    address text,
     lease bigint,                        -- what a result must name
     worker text,
     leased_until timestamptz,
@@ -139,6 +141,7 @@ CREATE TABLE job (
 ) WITH (fillfactor = 70);
 CREATE INDEX job_next ON job (sort, class, run_at, id);
 CREATE INDEX job_leased ON job (worker) WHERE lease IS NOT NULL;
+CREATE UNIQUE INDEX job_lease_key ON job (lease) WHERE lease IS NOT NULL;
 CREATE INDEX job_campaign ON job (campaign_id) WHERE campaign_id IS NOT NULL;
 ALTER TABLE job SET (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
 CREATE SEQUENCE job_lease;

@@ -66,6 +66,10 @@ CREATE FUNCTION leases_held(of_worker text) RETURNS TABLE (org_id bigint)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = lazo AS
 $$ SELECT DISTINCT j.org_id FROM job j WHERE j.worker = of_worker AND j.lease IS NOT NULL $$;
 
+CREATE FUNCTION lease_owners(leases bigint[]) RETURNS TABLE (org_id bigint, lease bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = lazo AS
+$$ SELECT j.org_id, j.lease FROM job j WHERE j.lease = ANY (leases) ORDER BY 1 $$;
+
 CREATE FUNCTION leases_run_out(real_now timestamptz) RETURNS TABLE (org_id bigint)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = lazo AS
 $$ SELECT DISTINCT j.org_id FROM job j WHERE j.lease IS NOT NULL AND j.leased_until <= real_now $$;
@@ -83,7 +87,7 @@ DO $$
 DECLARE f regprocedure;
 BEGIN
     FOREACH f IN ARRAY ARRAY['token_find(bytea)', 'organisation_list()', 'work_waiting(timestamptz)',
-                             'jobs_waiting(timestamptz)', 'leases_held(text)', 'leases_run_out(timestamptz)']::regprocedure[] LOOP
+                             'jobs_waiting(timestamptz)', 'leases_held(text)', 'lease_owners(bigint[])', 'leases_run_out(timestamptz)']::regprocedure[] LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO lazo_directory', f);
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO lazo_app', f);

@@ -179,10 +179,15 @@ void tally_mistake(struct tally *t, int line, const char *pointer, const char *d
 
 void tally_answer(struct tally *t, struct http_request *req)
 {
+    bool refused = t->mistakes > 0 && t->recorded + t->duplicates == 0;
     struct buf b;
 
     buf_init(&b, http_ctx(req), 2 * ITEMS_MAX + 1000);
-    buf_printf(&b, "{\"recorded\":%zu,\"duplicates\":%zu,\"items\":[", t->recorded, t->duplicates);
+    buf_char(&b, '{');
+    if (refused)
+        buf_str(&b, "\"type\":\"about:blank\",\"title\":\"Unprocessable Content\","
+                    "\"status\":422,\"detail\":\"nothing was recorded\",");
+    buf_printf(&b, "\"recorded\":%zu,\"duplicates\":%zu,\"items\":[", t->recorded, t->duplicates);
     buf_add(&b, t->items.data, t->items.len);
     buf_char(&b, ']');
     if (t->mistakes > 0) {
@@ -191,8 +196,8 @@ void tally_answer(struct tally *t, struct http_request *req)
         buf_char(&b, ']');
     }
     buf_char(&b, '}');
-    http_answer_json(req, t->mistakes > 0 && t->recorded + t->duplicates == 0 ? 422 : 201, b.data,
-                     b.len);
+    http_answer_text(req, refused ? 422 : 201,
+                     refused ? "application/problem+json" : "application/json", b.data, b.len);
     buf_done(&b);
 }
 

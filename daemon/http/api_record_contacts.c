@@ -394,12 +394,18 @@ static void tags_fill(struct recording *r, const struct catalogue *catalogue)
         fill_with(r, catalogue, "tags", tag != NULL ? json_pack("[O]", tag) : json_incref(tags));
 }
 
+/* One entry of the ledger as the body. */
 static void consent_fill(struct recording *r, const struct catalogue *catalogue)
 {
-    json_t *body = http_json(r->req), *many = json_object_get(body, "consents");
+    static const char place[] = "/consents/0";
+    json_t *entry = mem_must(json_copy(http_json(r->req)));
 
-    fill_with(r, catalogue, "consents",
-              many != NULL ? json_incref(many) : json_pack("[o]", json_copy(body)));
+    if (json_object_get(entry, "method") == NULL)
+        json_object_set_new(entry, "method", json_string("api"));
+    fill_with(r, catalogue, "consents", json_pack("[o]", entry));
+    for (size_t i = 0; i < r->mistakes.n; i++)
+        if (strncmp(r->mistakes.items[i].pointer, place, sizeof place - 1) == 0)
+            r->mistakes.items[i].pointer += sizeof place - 1;
 }
 
 static void start_on_contact(struct app *app, struct http_request *req,

@@ -142,3 +142,43 @@ def test_where_over_interactions(compiler, writer, app, round):
         rule = world.where(2)
         rows = run(app, compiled(compiler, world, "where", [oracle.text(rule)]), array(p[0] for p in pairs), array(p[1]["id"] for p in pairs), world.now)
         assert sorted(rows) == sorted((c, i["id"]) for c, i in pairs if oracle.where_holds(world, i, rule)), oracle.text(rule)
+
+
+EDGES = [  # zone, when the one donation was, the rule, from when to look
+    ("Europe/Madrid", "2026-02-28T10:00:00+00:00", ("in last", 1, "month"), "2026-03-20T00:00:00+00:00"),
+    ("Europe/Madrid", "2026-01-31T10:00:00+00:00", ("in last", 1, "month"), "2026-02-20T00:00:00+00:00"),
+    ("Europe/Madrid", "2024-02-29T23:30:00+00:00", ("before ago", 1, "year"), "2025-02-20T00:00:00+00:00"),
+    ("Europe/Madrid", "2025-10-26T00:30:00+00:00", ("in last", 1, "month"), "2025-11-20T00:00:00+00:00"),
+    ("Europe/Madrid", "2025-09-26T00:30:00+00:00", ("in last", 1, "month"), "2025-10-20T00:00:00+00:00"),
+    ("Europe/Madrid", "2025-03-30T01:20:00+00:00", ("after ago", 12, "month"), "2026-03-20T00:00:00+00:00"),
+    ("America/Havana", "2018-11-04T04:30:00+00:00", ("in last", 1, "month"), "2018-11-28T00:00:00+00:00"),
+    ("America/Sao_Paulo", "2018-01-18T02:30:00+00:00", ("in last", 1, "month"), "2018-02-12T00:00:00+00:00"),
+    ("Pacific/Apia", "2011-11-30T11:00:00+00:00", ("in last", 1, "month"), "2011-12-25T00:00:00+00:00"),
+    ("America/Havana", "2018-11-04T04:30:00+00:00", ("today",), "2018-11-03T00:00:00+00:00"),
+    ("America/Sao_Paulo", "2018-02-18T02:30:00+00:00", ("yesterday",), "2018-02-17T00:00:00+00:00"),
+    ("Pacific/Apia", "2011-12-29T11:00:00+00:00", ("previous", "week"), "2011-12-27T00:00:00+00:00"),
+]
+
+
+@pytest.mark.parametrize("tz, at, window, start", EDGES)
+def test_where_the_calendar_jumps(compiler, writer, app, tz, at, window, start):
+    """Looked at again at each changes_at and at no other time, the answer is right in every quarter of an hour of three weeks."""
+    world = world_of(1, writer, app, 1)
+    c = world.contacts[0]
+    at, t = (dt.datetime.fromisoformat(x) for x in (at, start))
+    c["interactions"] = [dict(id=1, kind="donation", at=at, amount=1, currency=None, source="", campaign_id=None, data=None)]
+    world.tz, c["time_zone"] = tz, None
+    world.store(writer)
+    app.execute("SET lazo.org = %s", (str(world.org),))
+    rule = ("any", "donation", None, window)
+    answer = compiled(compiler, world, "some", [oracle.text(rule)])
+    end, looks, changes_at = t + dt.timedelta(days=21), 0, t
+    while t < end:
+        while changes_at and changes_at <= t:
+            looks += 1
+            _, holds, following = run(app, answer, array([c["id"]]), changes_at)[0]
+            assert following is None or following > changes_at
+            changes_at = following
+        assert bool(holds) == oracle.holds(world, c, t, rule), "at %s, next look %s" % (t, changes_at)
+        t += dt.timedelta(minutes=15)
+    assert looks < 40

@@ -2,6 +2,7 @@
  * what became of each job, and sending once more what failed or is in doubt. */
 #include "common/address.h"
 #include "common/mem.h"
+#include "common/text.h"
 #include "daemon/http/api_act.h"
 #include "daemon/http/api_enqueue.h"
 
@@ -148,11 +149,15 @@ void api_deliveries_list(void *app, struct http_request *req)
     const char *state = http_query(req, "state"), *sort = http_query(req, "sort");
     const char *contact = http_query(req, "contact");
     struct pgargs args;
-    int64_t before;
+    int64_t before, id;
     int limit;
 
     if (!http_limit(req, &limit) || !api_after(req, &before))
         return;
+    if (contact != NULL && !text_int(contact, &id)) {
+        http_problem(req, 400, NULL, "\"contact\" must be an id");
+        return;
+    }
     if (state != NULL && !is_state(state)) {
         http_problem(req, 400, NULL,
                      "\"state\" must be sent, failed, uncertain, suppressed, "

@@ -32,8 +32,9 @@ void api_list_by_name(struct app *, struct http_request *, enum query);
 /* api_show_named(), api_delete_named() - a statement whose only parameter is {name} of the path. */
 void api_show_named(struct app *, struct http_request *, enum query, const char *what);
 void api_delete_named(struct app *, struct http_request *, enum query, const char *what);
-/* api_delete_unused() - the same for what rules may speak of ("segment", "topic", "field"): 409
- * with who uses it where some segment's rule would not hold together without it. */
+/* api_delete_unused() - the same for what definitions may name ("segment", "topic", "field",
+ * "model", "template", "webhook"): 409 with who uses it where a segment, journey, webhook or
+ * campaign would not hold together without it. */
 void api_delete_unused(struct app *, struct http_request *, enum query, const char *what);
 
 #endif

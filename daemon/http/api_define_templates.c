@@ -24,7 +24,7 @@ void api_template_show(void *app, struct http_request *req)
 
 void api_template_delete(void *app, struct http_request *req)
 {
-    api_delete_named(app, req, Q_API_TEMPLATE_DELETE, "template");
+    api_delete_unused(app, req, Q_API_TEMPLATE_DELETE, "template");
 }
 
 /* --- definition

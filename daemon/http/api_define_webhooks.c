@@ -34,7 +34,7 @@ void api_webhook_show(void *app, struct http_request *req)
 
 void api_webhook_delete(void *app, struct http_request *req)
 {
-    api_delete_named(app, req, Q_API_WEBHOOK_DELETE, "webhook");
+    api_delete_unused(app, req, Q_API_WEBHOOK_DELETE, "webhook");
 }
 
 /* --- definition
@@ -199,6 +199,10 @@ static void test_on_webhook(void *arg, const struct pgres *res)
         return;
     if (pgres_rows(res) == 0) {
         api_not_found(t->app, t->req, "webhook");
+        return;
+    }
+    if (!pgres_bool(res, 0, "enabled")) {
+        http_problem(t->req, 409, NULL, "the webhook is disabled");
         return;
     }
     randombytes_buf(random, sizeof(random));

@@ -149,8 +149,9 @@ SELECT json_build_object('name', model.name, 'scored_at', model.scored_at, 'stal
 -- name: api_rfm_breaks
 -- $1 model, $2 digits of the currency's minor unit
 SELECT json_build_object('name', name, 'scoring', scoring, 'scored_at', scored_at, 'recency', recency_breaks, 'frequency', frequency_breaks,
-           'monetary', (SELECT json_agg((b::numeric / power(10::numeric, $2::int))::text ORDER BY n)
-                          FROM unnest(monetary_breaks) WITH ORDINALITY AS u (b, n)))::text AS body
+           'monetary', (SELECT json_agg(round(x, greatest($2::int, scale(x)))::text ORDER BY n)
+                          FROM (SELECT trim_scale(b::numeric / power(10::numeric, $2::int)) AS x, n
+                                  FROM unnest(monetary_breaks) WITH ORDINALITY AS u (b, n)) breaks))::text AS body
   FROM rfm_model WHERE name = $1::text
 
 -- name: api_template_list
@@ -312,3 +313,11 @@ SELECT v.language, v.subject, v.html, v.text, coalesce(c.time_zone, o.time_zone)
         ORDER BY v.language = w.language DESC, split_part(v.language, '-', 1) = split_part(w.language, '-', 1) DESC,
                  v.language = o.language DESC, v.id LIMIT 1) v ON true
  WHERE t.name = $1::text
+
+-- name: api_users
+-- All definitions that may name others: rules as text, journeys as JSON.
+SELECT 'segment' AS sort, name, rule AS text FROM segment WHERE rule IS NOT NULL
+UNION ALL SELECT 'webhook', name, rule FROM webhook WHERE rule IS NOT NULL
+UNION ALL SELECT 'campaign', name, rule FROM campaign WHERE rule IS NOT NULL AND state NOT IN ('finished', 'cancelled')
+UNION ALL SELECT 'journey', name, definition::text FROM journey
+ ORDER BY 1, 2

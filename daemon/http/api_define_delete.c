@@ -1,0 +1,157 @@
+/* api_define_delete.c - deleting what other definitions may name. Each rule and journey is tried
+ * with the catalogue as it is and as it would be: who holds together with the one and not with the
+ * other uses what would go. */
+#include "common/mem.h"
+#include "daemon/decide/journey.h"
+#include "daemon/http/api_define.h"
+
+#include <string.h>
+
+struct user {
+    const char *sort; /* "segment", "webhook", "campaign", "journey" */
+    const char *name, *text;
+};
+
+struct deletion {
+    struct app *app;
+    struct http_request *req;
+    enum query q;
+    const char *what, *name;
+    struct user *users;
+    size_t n;
+};
+
+/* drop() - removes the item of that name; items begin with their name (struct catalogue_name,
+ * _field, _segment). */
+static void drop(void *items, size_t size, size_t *n, const char *name)
+{
+    char *item = items;
+
+    for (size_t i = 0; i < *n; i++, item += size) {
+        if (strcmp(*(const char **)(void *)item, name) == 0) {
+            memmove(item, item + size, (*n - i - 1) * size);
+            (*n)--;
+            return;
+        }
+    }
+}
+
+_Static_assert(offsetof(struct catalogue_name, name) == 0 &&
+                   offsetof(struct catalogue_field, name) == 0 &&
+                   offsetof(struct catalogue_segment, name) == 0,
+               "drop() finds the name at the start of an item");
+
+#define WITHOUT(ctx, items, n, name)                                                               \
+    do {                                                                                           \
+        if (*(n) > 0) {                                                                            \
+            *(items) = mem_must(talloc_memdup((ctx), *(items), sizeof(**(items)) * *(n)));         \
+            drop(*(items), sizeof(**(items)), (n), (name));                                        \
+        }                                                                                          \
+    } while (0)
+
+/* without() - the catalogue as it would be; what changes is copied, children of ctx. Templates and
+ * webhooks are not in it. */
+static struct catalogue without(const void *ctx, const struct catalogue *c, const char *what,
+                                const char *name)
+{
+    struct catalogue rest = *c;
+
+    if (strcmp(what, "topic") == 0)
+        WITHOUT(ctx, &rest.topics, &rest.n_topics, name);
+    else if (strcmp(what, "model") == 0)
+        WITHOUT(ctx, &rest.models, &rest.n_models, name);
+    else if (strcmp(what, "field") == 0)
+        WITHOUT(ctx, &rest.fields, &rest.n_fields, name);
+    else if (strcmp(what, "segment") == 0)
+        WITHOUT(ctx, &rest.segments, &rest.n_segments, name);
+    return rest;
+}
+
+static bool names(const void *ctx, const struct journey_def *def, enum journey_step_kind kind,
+                  const char *name)
+{
+    size_t n;
+    struct journey_use *uses = journey_uses(ctx, def, kind, &n);
+
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(uses[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* holds() - whether a definition holds together with this catalogue, and names no template or
+ * webhook that goes. */
+static bool holds(const struct deletion *del, const struct user *user, const struct catalogue *c,
+                  bool gone)
+{
+    MEM_SCOPED void *ctx = talloc_new(del);
+    struct journey_def *def;
+    json_t *definition;
+    struct diag ignored;
+
+    diag_init(&ignored, ctx);
+    if (strcmp(user->sort, "journey") != 0)
+        return api_rule_read(ctx, user->text, NULL, c, &ignored, NULL) != NULL;
+    definition = json_loads(user->text, 0, NULL);
+    def = journey_parse(ctx, definition, c, &ignored);
+    json_decref(definition);
+    if (def == NULL)
+        return false;
+    if (gone && strcmp(del->what, "template") == 0)
+        return !names(ctx, def, JOURNEY_STEP_send, del->name);
+    if (gone && strcmp(del->what, "webhook") == 0)
+        return !names(ctx, def, JOURNEY_STEP_webhook, del->name);
+    return true;
+}
+
+static void delete_on_org(void *arg, const struct org *org)
+{
+    const struct deletion *del = arg;
+    struct catalogue rest;
+
+    if (org == NULL) {
+        api_away(del->req);
+        return;
+    }
+    rest = without(del, &org->catalogue, del->what, del->name);
+    for (size_t i = 0; i < del->n; i++) {
+        const struct user *user = &del->users[i];
+
+        /* Its own rule goes with it. */
+        if (strcmp(user->sort, del->what) == 0 && strcmp(user->name, del->name) == 0)
+            continue;
+        if (!holds(del, user, &rest, true) && holds(del, user, &org->catalogue, false)) {
+            http_problem(del->req, 409, NULL, "the %s \"%s\" uses this %s", user->sort, user->name,
+                         del->what);
+            return;
+        }
+    }
+    api_delete_named(del->app, del->req, del->q, del->what);
+}
+
+static void delete_on_users(void *arg, const struct pgres *res)
+{
+    struct deletion *del = arg;
+
+    if (api_failed(del->req, res))
+        return;
+    del->n = (size_t)pgres_rows(res);
+    del->users = mem_array(del, struct user, del->n);
+    for (int i = 0; i < pgres_rows(res); i++) {
+        del->users[i].sort = mem_strdup(del, pgres_text(res, i, "sort"));
+        del->users[i].name = mem_strdup(del, pgres_text(res, i, "name"));
+        del->users[i].text = mem_strdup(del, pgres_text(res, i, "text"));
+    }
+    orgs_get(del->app->orgs, api_org(del->req), delete_on_org, del);
+}
+
+void api_delete_unused(struct app *app, struct http_request *req, enum query q, const char *what)
+{
+    struct deletion *del = mem_new(http_ctx(req), struct deletion);
+    struct pgargs args;
+
+    *del = (struct deletion){
+        .app = app, .req = req, .q = q, .what = what, .name = http_param(req, "name")};
+    pgargs_init(&args, del);
+    pgpool_query(app->pool, api_org(req), Q_API_USERS, &args, delete_on_users, del);
+}

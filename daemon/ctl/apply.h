@@ -1,5 +1,4 @@
-/* apply.h - an organisation made to match a folder of definitions (INTERFACES.md, "Definitions as
- * text"). */
+/* apply.h - an organisation made to match a folder of definitions (definition.h). */
 #ifndef LAZO_DAEMON_CTL_APPLY_H
 #define LAZO_DAEMON_CTL_APPLY_H
 
@@ -8,10 +7,19 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* apply_folder() - reads everything under `dir`, then puts it to the instance in the order of its
- * dependencies; a line on `say` for each object that is new or changed, and the number of those
- * unchanged. With `dry_run` nothing is changed: says what would be. Mistakes are said on stderr as
- * FILE:LINE:COLUMN, where files are named as under `shown`; false where there was one. */
-bool apply_folder(struct client *, const char *dir, const char *shown, bool dry_run, FILE *say);
+struct apply_options {
+    const char *dir;
+    const char *shown;   /* how files under dir are named in messages */
+    const char *secrets; /* folder that takes the secret of each new webhook, as
+                            webhook-NAME.secret; NULL: secrets are said */
+    bool dry_run;        /* nothing is changed; says what would be */
+    FILE *say; /* a line for each object that is new or changed, and how many are not; NULL: nothing
+                  is said */
+};
+
+/* apply_folder() - reads everything, and where that is without mistakes puts it to the instance.
+ * What is refused is said on stderr as FILE:LINE:COLUMN; false where there was a mistake. What the
+ * folder does not name is left as it is. */
+bool apply_folder(struct client *, const struct apply_options *);
 
 #endif

@@ -42,6 +42,11 @@ struct client *client_new(const void *ctx, const char *url, const char *token)
     return c;
 }
 
+struct client *client_again(const void *ctx, const struct client *c)
+{
+    return client_new(ctx, c->url, c->token);
+}
+
 void client_quiet(struct client *c)
 {
     c->quiet = true;

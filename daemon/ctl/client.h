@@ -25,6 +25,8 @@ struct answer {
 struct client *client_open(const void *ctx, const char *home);
 /* client_new() - for a known instance; `token` may be NULL. */
 struct client *client_new(const void *ctx, const char *url, const char *token);
+/* client_again() - another connection to the same instance. */
+struct client *client_again(const void *ctx, const struct client *);
 /* client_path() - printf for paths: each %s is percent-encoded, so that names may hold anything.
  * Child of ctx. Knows %s alone. */
 char *client_path(const void *ctx, const char *format, ...);

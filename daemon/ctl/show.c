@@ -216,7 +216,7 @@ static const char *contact_find(const void *ctx, struct client *c, const char *w
 
     if (text_int(who, &number))
         return who;
-    a = client_get(ctx, c, "contact", client_path(ctx, "/v1/contacts?email=%s&limit=1", who));
+    a = client_get(ctx, c, "contact", client_path(ctx, "/v1/contacts?q=%s&limit=1", who));
     id = a == NULL ? NULL
                    : json_object_get(json_array_get(json_object_get(a->body, "items"), 0), "id");
     if (a != NULL && id == NULL)
@@ -227,7 +227,7 @@ static const char *contact_find(const void *ctx, struct client *c, const char *w
 /* All that is known of a contact, as one document. */
 static json_t *contact_read(const void *ctx, struct client *c, const char *id)
 {
-    static const char *const parts[] = {"segments", "tags", "interactions"};
+    static const char *const parts[] = {"segments", "interactions"};
     const struct answer *a = client_get(ctx, c, "contact", client_path(ctx, "/v1/contacts/%s", id));
     json_t *all = a == NULL ? NULL : json_incref(a->body);
 
@@ -273,7 +273,7 @@ int ctl_doubt(int argc, char **argv)
 {
     static const char *const headings[] = {">DELIVERY", ">CONTACT", "SORT", "CAMPAIGN",
                                            "WHEN",      "STATUS",   NULL};
-    static const char *const keys[] = {"id", "contact", "sort", "campaign", "done_at", "status"};
+    static const char *const keys[] = {"id", "contact", "sort", "template", "done_at", "status"};
     MEM_SCOPED void *ctx = talloc_new(NULL);
     bool json, usage;
     struct client *c = show_open(ctx, &argc, argv, &json, &usage);

@@ -231,13 +231,17 @@ static bool children_ready(struct up *up)
 static bool example_load(struct up *up)
 {
     MEM_SCOPED void *ctx = talloc_new(NULL);
+    const struct apply_options options = {
+        .dir = mem_printf(ctx, "/proc/self/fd/%d", up->example_fd),
+        .shown = up->example_shown,
+        .secrets = up->home->dir,
+    };
     struct client *c;
 
     if (!up->example)
         return true;
     c = client_open(ctx, up->home->dir);
-    return c != NULL && apply_folder(c, mem_printf(ctx, "/proc/self/fd/%d", up->example_fd),
-                                     up->example_shown, false, NULL);
+    return c != NULL && apply_folder(c, &options);
 }
 
 static void children_stop(struct up *up)

@@ -64,8 +64,7 @@ bool bus_type_parse(const char *s, size_t n, enum bus_type *ret_type)
     return false;
 }
 
-/* --- receiving
- * -------------------------------------------------------------------------------------------- */
+/* --- receiving --------------------------------------------------------------------------- */
 
 static bool waiting(const struct bus *b)
 {
@@ -158,8 +157,7 @@ static void on_idle(struct ev_loop *loop, ev_idle *w, int revents)
     (void)loop, (void)w, (void)revents;
 }
 
-/* --- a socket's life
- * ---------------------------------------------------------------------------------------- */
+/* --- a socket's life --------------------------------------------------------------------- */
 
 static bool option(void *socket, int name, int value)
 {
@@ -274,9 +272,7 @@ struct bus *bus_connect(const void *ctx, struct ev_loop *loop, const char *addre
     return bus_open(ctx, loop, address, false, fn, arg);
 }
 
-/* --- sending
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- sending ----------------------------------------------------------------------------- */
 
 static void text_free(void *data, void *hint)
 {

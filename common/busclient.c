@@ -77,8 +77,7 @@ struct busclient {
     ev_timer ping;
 };
 
-/* --- what is kept
- * -------------------------------------------------------------------------------------------- */
+/* --- what is kept ------------------------------------------------------------------------ */
 
 static bool held_has(const struct busclient *c, int64_t lease)
 {
@@ -148,9 +147,7 @@ static void unsend(struct busclient *c, int64_t before_us)
     }
 }
 
-/* --- sending
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- sending ----------------------------------------------------------------------------- */
 
 static json_t *message(const struct busclient *c)
 {
@@ -256,9 +253,7 @@ static void send_credit(struct busclient *c)
         c->credit = 0;
 }
 
-/* --- receiving
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- receiving --------------------------------------------------------------------------- */
 
 static void on_jobs(struct busclient *c, const json_t *body)
 {
@@ -296,9 +291,10 @@ static void on_acked_leases(struct busclient *c, const json_t *leases)
         c->ops->acked(c->arg, acked, n);
 }
 
+/* The owner hears of each id once, however often it was sent and acknowledged. */
 static void on_acked_ids(struct busclient *c, const json_t *ids)
 {
-    const json_t *id;
+    json_t *known = json_array(), *id;
     size_t i;
 
     json_array_foreach(ids, i, id)
@@ -308,11 +304,14 @@ static void on_acked_ids(struct busclient *c, const json_t *ids)
 
         if (text != NULL)
             HASH_FIND_STR(c->mails, text, m);
-        if (m != NULL)
-            mail_drop(c, m);
+        if (m == NULL)
+            continue;
+        mail_drop(c, m);
+        json_array_append(known, id);
     }
-    if (c->ops->acked_ids != NULL)
-        c->ops->acked_ids(c->arg, ids);
+    if (json_array_size(known) > 0 && c->ops->acked_ids != NULL)
+        c->ops->acked_ids(c->arg, known);
+    json_decref(known);
 }
 
 static void on_ack(struct busclient *c, const json_t *body)
@@ -369,8 +368,7 @@ static void on_message(void *arg, const void *peer, size_t peer_len, enum bus_ty
     }
 }
 
-/* --- a session's life
- * --------------------------------------------------------------------------------------------- */
+/* --- a session's life -------------------------------------------------------------------- */
 
 static void session_begin(struct busclient *c)
 {
@@ -470,9 +468,7 @@ struct busclient *busclient_new(const void *ctx, struct ev_loop *loop,
     return c;
 }
 
-/* --- public
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- public ------------------------------------------------------------------------------ */
 
 /* The loop may be asleep when a thread's result is handed over by a watcher of this very turn; it
  * is not: a watcher ran. */

@@ -67,8 +67,7 @@ struct reading {
     int line;
 };
 
-/* --- what a text means
- * --------------------------------------------------------------------------------- */
+/* --- what a text means ------------------------------------------------------------------- */
 
 static bool whole_number(const char *s, int64_t most, const char **ret_rest, int64_t *ret)
 {
@@ -155,8 +154,7 @@ static const char *value_parse(enum setting_type type, const char *s, int64_t *r
     bug("setting type %d", (int)type);
 }
 
-/* --- one value
- * ------------------------------------------------------------------------------------------ */
+/* --- one value --------------------------------------------------------------------------- */
 
 static void mistake(struct reading *r, const char *place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -271,8 +269,7 @@ static void setting_put(struct reading *r, const char *place, const char *sectio
     key_unknown(r, place, section, key);
 }
 
-/* --- the layers
- * ------------------------------------------------------------------------------------------ */
+/* --- the layers -------------------------------------------------------------------------- */
 
 static void layer_defaults(struct settings *s)
 {
@@ -417,9 +414,7 @@ static void layer_environment(struct settings *s, struct diag *d)
     }
 }
 
-/* --- public
- * -----------------------------------------------------------------------------------------------
- */
+/* --- public ------------------------------------------------------------------------------ */
 
 struct settings *settings_load(const void *ctx, const char *path, struct diag *d)
 {

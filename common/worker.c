@@ -27,9 +27,7 @@ struct running {
     ev_timer watchdog, draining;
 };
 
-/* --- start
- * -------------------------------------------------------------------------------------------------
- */
+/* --- start ------------------------------------------------------------------------------- */
 
 static void print_usage(FILE *out, const char *program)
 {
@@ -149,9 +147,7 @@ struct worker *worker_start(const void *ctx, const char *program, int argc, char
     return w;
 }
 
-/* --- run
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- run --------------------------------------------------------------------------------- */
 
 static void on_watchdog(struct ev_loop *loop, ev_timer *w, int revents)
 {

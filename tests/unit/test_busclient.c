@@ -42,8 +42,7 @@ struct scene {
     bool answer; /* the owner answers each job at once */
 };
 
-/* --- the server
- * -------------------------------------------------------------------------------------------- */
+/* --- the server -------------------------------------------------------------------------- */
 
 static void server_send(struct scene *s, enum bus_type type, json_t *body)
 {
@@ -125,8 +124,7 @@ static void server_job(struct scene *s, int64_t lease)
                           "items", "lease", (json_int_t)lease, "sort", "hook"));
 }
 
-/* --- the worker
- * --------------------------------------------------------------------------------------------- */
+/* --- the worker -------------------------------------------------------------------------- */
 
 static void worker_answers(struct scene *s, int64_t lease)
 {
@@ -164,9 +162,7 @@ static void on_acked_ids(void *arg, const json_t *ids)
 
 static const struct busclient_ops ops = {on_job, on_template, on_acked, on_acked_ids};
 
-/* --- the scene
- * -----------------------------------------------------------------------------------------------
- */
+/* --- the scene --------------------------------------------------------------------------- */
 
 static void on_patience(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -247,9 +243,7 @@ static bool all_acked(struct scene *s)
     return busclient_unacked(s->client) == 0;
 }
 
-/* --- scenarios
- * ------------------------------------------------------------------------------------------------
- */
+/* --- scenarios --------------------------------------------------------------------------- */
 
 static void test_job_result_ack(void **state)
 {

@@ -17,9 +17,7 @@ static int request_release(struct request *r)
     return 0;
 }
 
-/* --- the job
- * ------------------------------------------------------------------------------------------------
- */
+/* --- the job ----------------------------------------------------------------------------- */
 
 static bool scheme_is_http(CURLU *u)
 {
@@ -140,8 +138,7 @@ void request_headers(const void *ctx, const struct request *r, int64_t now_s,
     ret_lines[6] = mem_strdup(ctx, "Expect:");
 }
 
-/* --- the answer
- * ---------------------------------------------------------------------------------------------- */
+/* --- the answer -------------------------------------------------------------------------- */
 
 enum verdict request_verdict(int status)
 {

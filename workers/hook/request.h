@@ -37,7 +37,7 @@ struct request *request_new(const void *ctx, const json_t *job, const char **ret
  * which keeps curl from asking for leave first. */
 void request_headers(const void *ctx, const struct request *, int64_t now_s, char *ret_lines[REQUEST_HEADERS]);
 
-/* --- what an answer means ------------------------------------------------------------------------------- */
+/* --- what an answer means ---------------------------------------------------------------- */
 
 enum verdict {
     VERDICT_SENT,  /* 2xx */

@@ -48,8 +48,7 @@ struct delivery {
     char error[CURL_ERROR_SIZE];
 };
 
-/* --- the delivery's end
- * ------------------------------------------------------------------------------------- */
+/* --- the delivery's end ------------------------------------------------------------------ */
 
 static void attempt_clear(struct delivery *d)
 {
@@ -123,8 +122,7 @@ static void wait_or_finish(struct delivery *d, const char *text, int status, int
     ev_timer_start(s->loop, &d->timer);
 }
 
-/* --- what curl asks during an attempt
- * -------------------------------------------------------------------------- */
+/* --- what curl asks during an attempt ---------------------------------------------------- */
 
 /* The one place where it is known which address will be called: names, their spellings and what DNS
  * says the second time do not matter here. */
@@ -153,9 +151,7 @@ static size_t on_answer(char *bytes, size_t size, size_t n, void *arg)
     return d->answer_len > ANSWER_MAX ? 0 : len;
 }
 
-/* --- an attempt
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- an attempt -------------------------------------------------------------------------- */
 
 static void set_bounds(CURL *easy, const struct sender *s)
 {
@@ -246,9 +242,7 @@ static void on_done(void *arg, CURL *easy, CURLcode code)
         judge(d, (int)status, retry_after_s, text);
 }
 
-/* --- public
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- public ------------------------------------------------------------------------------ */
 
 /* Transfers leave the multi handle before it is freed. */
 static int sender_close(struct sender *s)

@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/zone.h"
 
 #include <math.h>
 #include <string.h>
@@ -190,6 +191,8 @@ static void set_column(struct journey_parser *p, const char *at, size_t column, 
         (step->value[0] < 'A' || step->value[0] > 'Z' || step->value[1] < 'A' ||
          step->value[1] > 'Z'))
         diag_field(p->d, at, "expected a country's two letters, such as \"ES\"");
+    if (step->value != NULL && strcmp(step->name, "time_zone") == 0 && !zone_known(step->value))
+        diag_field(p->d, at, "\"%s\" is no time zone such as \"Europe/Madrid\"", step->value);
 }
 
 /* The text form of a custom field's value; NULL and a mistake where it does not fit the field's
@@ -421,9 +424,11 @@ static void parse_step(struct journey_parser *p, const char *at, json_t *step)
         syntax = syntax_of(key);
         kinds++;
     }
-    json_object_foreach(step, key, value) if (syntax_of(key) == NULL &&
-                                              (syntax == NULL || !syntax_has(syntax, key)))
-        refuse_key(p, at, key);
+    json_object_foreach(step, key, value)
+    {
+        if (syntax_of(key) == NULL && (syntax == NULL || !syntax_has(syntax, key)))
+            refuse_key(p, at, key);
+    }
     if (syntax != NULL && kinds == 1)
         syntax->parse(p, at, step);
 }

@@ -45,7 +45,7 @@ sources = $(sort $(filter-out $(MAINS),$(shell find $(1) -name '*.c' 2>/dev/null
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 COMMON_O := $(call objects,$(call sources,common))
-DAEMON_O := $(call objects,$(call sources,daemon)) $(GEN)/statements.o $(GEN)/migrations.o
+DAEMON_O := $(call objects,$(call sources,daemon)) $(GEN)/statements.o $(GEN)/migrations.o $(GEN)/openapi.o
 MAILER_O := $(call objects,$(call sources,workers/mailer))
 HOOK_O := $(call objects,$(call sources,workers/hook))
 INBOX_O := $(call objects,$(call sources,workers/inbox))
@@ -111,6 +111,10 @@ $(GEN)/statements.c: $(STATEMENTS) schema/embed.awk
 $(GEN)/migrations.c: $(MIGRATIONS) schema/embed.awk
 	@mkdir -p $(GEN)
 	@awk -v what=migrations.c -f schema/embed.awk $(MIGRATIONS) >$@.new && mv $@.new $@
+
+$(GEN)/openapi.c: daemon/http/openapi.yaml schema/embed.awk
+	@mkdir -p $(GEN)
+	@awk -v what=text -v name=openapi_yaml -v header=daemon/http/openapi.h -f schema/embed.awk $< >$@.new && mv $@.new $@
 
 # --- tests --------------------------------------------------------------------------------------
 

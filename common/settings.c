@@ -435,6 +435,22 @@ struct settings *settings_load(const void *ctx, const char *path, struct diag *d
     return s;
 }
 
+bool settings_reload(struct settings *s, const char *path, struct diag *d)
+{
+    struct settings *fresh = settings_load(NULL, path, d);
+
+    if (fresh == NULL)
+        return false;
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        if (!table[i].reloadable)
+            continue;
+        s->values[i].number = fresh->values[i].number;
+        s->values[i].text = talloc_steal(s, fresh->values[i].text);
+    }
+    talloc_free(fresh);
+    return true;
+}
+
 static size_t find(const char *name)
 {
     for (size_t i = 0; i < TABLE_COUNT; i++) {

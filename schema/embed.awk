@@ -3,6 +3,7 @@
 #   -v what=statement_names.h   an enum of the named statements ("-- name: NAME" begins one)
 #   -v what=statements.c   their table
 #   -v what=migrations.c   whole files, by their base names
+#   -v what=text           one whole file, as the string -v name=, declared in -v header=
 
 function quoted(line)
 {
@@ -26,6 +27,9 @@ BEGIN {
     } else if (what == "statements.c") {
         print "#include \"daemon/pg/statements.h\""
         print "const struct statement statements[] = {"
+    } else if (what == "text") {
+        print "#include \"" header "\""
+        print "const char " name "[] ="
     } else {
         print "#include \"daemon/pg/migrations.h\""
         print "const struct migration_file migration_files[] = {"
@@ -40,12 +44,12 @@ what == "migrations.c" && FNR == 1 {
     open = 1
 }
 
-what != "migrations.c" && FNR == 1 {
+what ~ /^statement/ && FNR == 1 {
     close_item()
     named = 0
 }
 
-what != "migrations.c" && /^-- name: / {
+what ~ /^statement/ && /^-- name: / {
     close_item()
     named = 1
     if ($3 in seen) {
@@ -65,7 +69,7 @@ what != "migrations.c" && /^-- name: / {
 }
 
 what == "statements.c" && named && !/^--/ { print "     " quoted($0) }
-what == "migrations.c" { print "     " quoted($0) }
+what == "migrations.c" || what == "text" { print "     " quoted($0) }
 
 END {
     close_item()
@@ -73,6 +77,8 @@ END {
         print "    Q_COUNT\n};\n#endif"
     else if (what == "statements.c")
         print "};"
+    else if (what == "text")
+        print ";"
     else
         print "    {0, 0}};"
 }

@@ -236,6 +236,11 @@ void orgs_get(struct orgs *orgs, int64_t org_id, org_fn *fn, void *arg)
         org_entry_read(e);
 }
 
+void orgs_get_now(struct orgs *orgs, int64_t org_id, org_fn *fn, void *arg)
+{
+    fn(arg, orgs_entry(orgs, org_id)->org);
+}
+
 void orgs_forget(struct orgs *orgs, int64_t org_id)
 {
     struct org_entry *e = orgs_entry(orgs, org_id);

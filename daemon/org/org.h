@@ -27,6 +27,9 @@ struct orgs *orgs_new(const void *ctx, struct pgpool *);
  * NULL where it does not exist or the database is away. Borrowed until the callback returns. */
 typedef void org_fn(void *arg, const struct org *);
 void orgs_get(struct orgs *, int64_t org_id, org_fn *, void *arg);
+/* orgs_get_now() - calls back at once with what is in memory, however old; NULL where nothing is.
+ */
+void orgs_get_now(struct orgs *, int64_t org_id, org_fn *, void *arg);
 /* orgs_forget() - the next orgs_get() reads it anew: to be called after each change of a kind,
  * field, topic, segment or model. */
 void orgs_forget(struct orgs *, int64_t org_id);

@@ -24,3 +24,9 @@ SELECT json_build_object(
 INSERT INTO kind (org_id, name)
 SELECT $1::bigint, n FROM unnest($2::text[]) AS n ORDER BY n
 ON CONFLICT (org_id, name) DO NOTHING;
+
+-- name: lead_try
+SELECT pg_try_advisory_lock(7239410815) AS got;
+
+-- name: clock_read
+SELECT simulated, offset_us FROM clock;

@@ -30,7 +30,9 @@
  *            "code": "5.1.1" (enhanced status or HTTP status) or "", "hard": true where the address does not exist, "gone": true on HTTP 410}
  *
  * The inbox sends, in its own session (sort "inbox", no credit):
- *     mail_in {session, items: [{"id": text, "class": as lazo-inbox --classify, "recipient", "status", "reason", "message_id"}]}  -> ack {session, ids}
+ *     mail_in {session, items: [{"id": text, "class": as lazo-inbox --classify, "recipient", "status", "reason", "message_id",
+ *             "token"}]}  -> ack {session, ids}
+ *   "message_id" is of the message of ours that it speaks of; "token" what stood behind the "+" of the address it came to. Both may be "".
  */
 #ifndef LAZO_COMMON_BUS_H
 #define LAZO_COMMON_BUS_H

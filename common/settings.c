@@ -344,8 +344,7 @@ static void layer_file(struct settings *s, const char *path, struct diag *d)
     /* Debian's inih takes these at run time; without them lines end after 200 bytes and an indented
      * line continues the one before. */
     ini_use_stack = false;
-    ini_allow_realloc = true;
-    ini_max_line = SETTINGS_LINE + 4;
+    ini_initial_alloc = ini_max_line = SETTINGS_LINE + 4;
     ini_allow_multiline = false;
     ini_allow_no_value = true;
     if (ini_parse_stream(ini_read, &r, ini_line, &r) < 0)

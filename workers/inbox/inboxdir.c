@@ -73,6 +73,7 @@ static char *read_all(const void *ctx, const char *path, size_t *ret_n)
         return NULL;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         close(fd);
+        errno = EINVAL;
         return NULL;
     }
     max = st.st_size > MESSAGE_MAX ? MESSAGE_MAX + 1 : (size_t)st.st_size;

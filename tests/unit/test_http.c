@@ -369,6 +369,36 @@ static void smuggling_shapes_are_refused(void **state)
     assert_status(exchange(f, "GET /hello HTTP/1.1\r\n\r\n", NULL), "400");
 }
 
+static void malformed_chunks_reach_nobody(void **state)
+{
+    static const char *const chunks[] = {
+        "5xyz\r\nhello\r\n0\r\n\r\n",   "5\r\nhello\r\n\r\n",       "5 \r\nhello\r\n0\r\n\r\n",
+        "5\r\nhelloworld\r\n0\r\n\r\n", "-5\r\nhello\r\n0\r\n\r\n", "0x5\r\nhello\r\n0\r\n\r\n",
+        "ffffffffffffffffff\r\nhello",  "\r\nhello\r\n0\r\n\r\n",   "5\r\nhello0\r\n\r\n",
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof chunks / sizeof chunks[0]; i++) {
+        bool closed;
+        char *heard = exchange(f,
+                               mem_printf(f,
+                                          "POST /echo HTTP/1.1\r\n" HOST TOKEN(
+                                              "recorder") "Transfer-Encoding: chunked\r\n\r\n%s",
+                                          chunks[i]),
+                               &closed);
+
+        if (strncmp(heard, "HTTP/1.1 4", 10) != 0 || !closed)
+            fail_msg("chunks %zu were answered: %s", i, heard);
+    }
+    assert_int_equal(f->bodies, 0);
+    assert_status(
+        exchange(f,
+                 "POST /echo HTTP/1.1\r\n" HOST TOKEN(
+                     "recorder") "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
+                 NULL),
+        "415");
+}
+
 static void bodies_have_a_limit(void **state)
 {
     struct fixture *f = *state;
@@ -617,6 +647,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(pipelined_requests_are_answered_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(unknown_paths_and_methods, setup, teardown),
         cmocka_unit_test_setup_teardown(smuggling_shapes_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(malformed_chunks_reach_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(bodies_have_a_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(long_headers_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(tokens_and_roles, setup, teardown),

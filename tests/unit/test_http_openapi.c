@@ -1,0 +1,95 @@
+/* openapi.yaml and the tables of routes say the same: every route stands in it, and nothing else
+ * does. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "common/mem.h"
+#include "common/yamlj.h"
+#include "daemon/http/app.h"
+#include "daemon/http/openapi.h"
+
+#include <string.h>
+
+static const struct http_route *const tables[] = {
+    api_record_routes, api_service_routes, api_public_routes, api_define_routes, api_act_routes};
+static const char *const methods[] = {"get", "post", "put", "patch", "delete"};
+
+/* What main gives to the handlers; nothing is handled here. */
+void app_defined(struct app *app, int64_t org_id)
+{
+    (void)app;
+    (void)org_id;
+}
+
+void app_recorded(struct app *app, int64_t org_id)
+{
+    (void)app;
+    (void)org_id;
+}
+
+void app_clock_moved(struct app *app)
+{
+    (void)app;
+}
+
+static json_t *paths(void *ctx)
+{
+    struct diag d;
+    json_t *document;
+
+    diag_init(&d, ctx);
+    document = yamlj_parse(openapi_yaml, strlen(openapi_yaml), &d);
+    if (document == NULL)
+        fail_msg("openapi.yaml:%d: %s", d.items[0].line, d.items[0].message);
+    return document;
+}
+
+static void every_route_is_described(void **state)
+{
+    void *ctx = talloc_new(NULL);
+    json_t *document = paths(ctx), *all = json_object_get(document, "paths");
+
+    (void)state;
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
+        for (const struct http_route *r = tables[t]; r->path != NULL; r++)
+            if (json_object_get(json_object_get(all, r->path), methods[r->method]) == NULL)
+                fail_msg("%s %s is not in openapi.yaml", methods[r->method], r->path);
+    json_decref(document);
+    talloc_free(ctx);
+}
+
+static bool is_route(const char *method, const char *path)
+{
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
+        for (const struct http_route *r = tables[t]; r->path != NULL; r++)
+            if (strcmp(r->path, path) == 0 && strcmp(methods[r->method], method) == 0)
+                return true;
+    return false;
+}
+
+static void nothing_else_is_described(void **state)
+{
+    void *ctx = talloc_new(NULL);
+    json_t *document = paths(ctx), *item, *operation;
+    const char *path, *method;
+
+    (void)state;
+    json_object_foreach(json_object_get(document, "paths"), path, item) json_object_foreach(
+        item, method, operation) if (strcmp(method, "parameters") != 0 && !is_route(method, path))
+        fail_msg("openapi.yaml has %s %s, which is no route", method, path);
+    json_decref(document);
+    talloc_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_route_is_described),
+        cmocka_unit_test(nothing_else_is_described),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -166,7 +166,7 @@ static void render(struct preview *p, const struct pgres *res, const char *part,
     struct template_env env = {
         .data = p->data,
         .escape_html = strcmp(part, "html") == 0,
-        .locale = pgres_text(res, 0, "language"),
+        .locale = pgres_text(res, 0, "locale"),
         .time_zone = pgres_text(res, 0, "time_zone"),
         .currency = pgres_text(res, 0, "currency"),
         .now_us = clock_now_us(),

@@ -236,7 +236,10 @@ WITH d AS (SELECT *, regexp_replace(key, ':again:[0-9]+$', '') AS base FROM deli
                 JOIN job_key k ON k.org_id = current_org() AND k.key = (SELECT base FROM d) || ':again:' || n)
 SELECT d.sort, d.state, d.contact_id, d.template_id, d.webhook_id, d.campaign_id, d.journey_id, d.interaction_id, d.address,
        CASE WHEN d.campaign_id IS NOT NULL THEN 2 WHEN d.journey_id IS NOT NULL THEN 1 ELSE 0 END AS class,
-       c.topic_id, c.data::text AS data, d.base || ':again:' || (1 + (SELECT count(*) FROM again)) AS key,
+       c.topic_id,
+       CASE WHEN d.sort = 'hook' THEN json_build_object('type', CASE WHEN d.journey_id IS NOT NULL THEN 'journey' ELSE coalesce(k.name, 'test') END)::text
+            ELSE c.data::text END AS data, d.base || ':again:' || (1 + (SELECT count(*) FROM again)) AS key,
        EXISTS (SELECT FROM again JOIN job j ON j.id = again.job_id) AS pending,
        d.sort = 'mail' AND d.campaign_id IS NULL AND d.journey_id IS NULL AS single
   FROM d LEFT JOIN campaign c ON c.id = d.campaign_id
+       LEFT JOIN interaction i ON i.contact_id = d.contact_id AND i.id = d.interaction_id LEFT JOIN kind k ON k.id = i.kind_id

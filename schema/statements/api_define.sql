@@ -293,25 +293,24 @@ SELECT x.id::text AS cursor, x.item
  WHERE w.name = $1::text ORDER BY x.id DESC
 
 -- name: api_template_preview
--- $1 template, $2 language (null: the contact's, else the organisation's), $3 contact (null: none). What a mail would be made of.
-SELECT v.language, v.subject, v.html, v.text, coalesce(c.time_zone, o.time_zone) AS time_zone, o.currency,
-       $3::bigint IS NOT NULL AND c.id IS NULL AS stranger,
-       json_build_object('name', o.name, 'postal_address', o.postal_address, 'language', o.language, 'currency', o.currency,
-           'time_zone', o.time_zone, 'mail_from', o.mail_from, 'mail_from_name', o.mail_from_name)::text AS organisation,
-       (to_jsonb(c.*) - '{org_id,first_name_fold,last_name_fold,company_name_fold,city_fold,stage_fold,email_domain}'::text[]
-        || jsonb_build_object(
-           'attr', (SELECT coalesce(jsonb_object_agg(f.name, coalesce(to_jsonb(a.value_text), to_jsonb(a.value_number),
-                           to_jsonb(a.value_date), to_jsonb(a.value_boolean))), '{}')
-                      FROM contact_attr a JOIN field f ON f.id = a.field_id WHERE a.contact_id = c.id),
-           'tags', (SELECT coalesce(jsonb_agg(g.tag ORDER BY g.tag), '[]') FROM contact_tag g WHERE g.contact_id = c.id)))::text AS contact
+-- $1 template, $2 language (null: the contact's, else the organisation's), $3 contact (null: none). What job_lease would make a mail of.
+SELECT v.language, coalesce($2::text, c.language, o.language) AS locale, v.subject, v.html, v.text,
+       coalesce(c.time_zone, o.time_zone) AS time_zone, o.currency, $3::bigint IS NOT NULL AND c.id IS NULL AS stranger,
+       json_build_object('name', o.name, 'postal_address', o.postal_address, 'email', o.mail_from, 'currency', o.currency)::text AS organisation,
+       CASE WHEN c.id IS NOT NULL THEN json_strip_nulls(json_build_object(
+           'id', c.id, 'kind', c.kind, 'first_name', c.first_name, 'last_name', c.last_name, 'company_name', c.company_name, 'email', c.email,
+           'phone', c.phone, 'language', c.language, 'country', c.country, 'city', c.city, 'postal_code', c.postal_code, 'stage', c.stage,
+           'external_id', c.external_id, 'time_zone', c.time_zone,
+           'attr', (SELECT json_object_agg(f.name, coalesce(to_jsonb(a.value_text), to_jsonb(a.value_number), to_jsonb(a.value_date),
+                                                          to_jsonb(a.value_boolean)))
+                      FROM contact_attr a JOIN field f ON f.id = a.field_id WHERE a.contact_id = c.id))) ELSE '{}' END::text AS contact
   FROM template t
   JOIN organisation o ON o.id = t.org_id
   LEFT JOIN contact c ON c.id = $3::bigint
   JOIN LATERAL (
        SELECT v.* FROM template_version v, (SELECT coalesce($2::text, c.language, o.language) AS language) w
         WHERE v.template_id = t.id AND v.current
-        ORDER BY v.language = w.language DESC, split_part(v.language, '-', 1) = split_part(w.language, '-', 1) DESC,
-                 v.language = o.language DESC, v.id LIMIT 1) v ON true
+        ORDER BY v.language = w.language DESC, v.language = split_part(w.language, '-', 1) DESC, v.language = o.language DESC, v.id LIMIT 1) v ON true
  WHERE t.name = $1::text
 
 -- name: api_users

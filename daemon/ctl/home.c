@@ -104,6 +104,19 @@ static bool lock_take(struct home *h)
     return false;
 }
 
+/* What is always in the folder; a Maildir for bounces and replies among it. */
+static bool folders_make(const struct home *h)
+{
+    static const char *const names[] = {"run",       "log",       "inbox",
+                                        "inbox/cur", "inbox/new", "inbox/tmp"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!folder_make(home_path(h, names[i])))
+            return false;
+    }
+    return true;
+}
+
 /* The folder in /tmp is named after DIR, so that the next start finds it; it must be ours alone. */
 static bool sockets_choose(struct home *h)
 {

@@ -300,7 +300,8 @@ static bool file_read(struct import *im, FILE *file)
             csv = csv_new(im->ctx, im->delimiter, on_record, im);
         csv_feed(csv, piece, n);
         done += (int64_t)n;
-        progress_at(&progress, done);
+        if (!im->failed)
+            progress_at(&progress, done);
     }
     if (csv != NULL)
         csv_end(csv);
@@ -354,7 +355,7 @@ static int import_run(struct import *im)
     im->plan.types = types;
     if (types != NULL)
         ok = file_read(im, file);
-    if (im->headed)
+    if (im->rows > 0)
         summary(im);
     if (im->rejected != NULL && fclose(im->rejected) != 0)
         ok = false;

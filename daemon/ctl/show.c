@@ -224,6 +224,17 @@ static const char *contact_find(const void *ctx, struct client *c, const char *w
     return id == NULL ? NULL : table_value(ctx, id);
 }
 
+/* ["a", "b"] of [{"name": "a"}, {"name": "b"}]; a new reference. */
+static json_t *names_of(const json_t *items)
+{
+    json_t *names = mem_must(json_array());
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(items, i, item) json_array_append(names, json_object_get(item, "name"));
+    return names;
+}
+
 /* All that is known of a contact, as one document. */
 static json_t *contact_read(const void *ctx, struct client *c, const char *id)
 {
@@ -261,6 +272,7 @@ int ctl_contact(int argc, char **argv)
     if (json) {
         table_json(all);
     } else {
+        json_object_set_new(all, "segments", names_of(json_object_get(all, "segments")));
         table_object(all);
         putchar('\n');
         table_items(json_object_get(all, "interactions"), fact_headings, fact_keys);

@@ -61,10 +61,10 @@ COMMON_LIBS := -ltalloc -ljansson -lzmq -lev -lyaml -linih -licui18n -licuuc -li
 DAEMON_LIBS := -lpq -lmicrohttpd -lcurl -lsmartcols
 MAILER_LIBS := -lesmtp -lcurl -lssl -lcrypto
 HOOK_LIBS := -lcurl
-INBOX_LIBS := $(shell pkg-config --libs gmime-3.0 2>/dev/null)
+INBOX_LIBS = $(shell pkg-config --libs gmime-3.0 2>/dev/null)
 
 .DEFAULT_GOAL := all
-.PHONY: all deps run demo check bench lint install clean format
+.PHONY: all deps run demo check bench lint install clean format unit fuzz
 all: $(PROGRAMS:%=$(BUILD)/%)
 
 $(BUILD)/lazod: $(BUILD)/daemon/lazod.o $(DAEMON_A) $(COMMON_A)
@@ -116,14 +116,73 @@ $(GEN)/openapi.c: daemon/http/openapi.yaml schema/embed.awk
 	@mkdir -p $(GEN)
 	@awk -v what=text -v name=openapi_yaml -v header=daemon/http/openapi.h -f schema/embed.awk $< >$@.new && mv $@.new $@
 
+# --- Debian packages ---------------------------------------------------------------------------
+
+DEBIAN := gcc make gawk pkg-config libc6-dev libev-dev libzmq3-dev libpq-dev libesmtp-dev libcurl4-openssl-dev \
+          libmicrohttpd-dev libjansson-dev libtalloc-dev uthash-dev libicu-dev libinih-dev libyaml-dev libidn2-dev \
+          libsodium-dev libssl-dev libsmartcols-dev libsystemd-dev libgmime-3.0-dev postgresql-15
+DEBIAN_CHECK := libcmocka-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl python3-pytest python3-aiosmtpd \
+          python3-psycopg2 python3-yaml python3-requests python3-openapi-spec-validator clang clang-format libclang-rt-14-dev mandoc systemd procps
+DEBIAN_DEMO := python3-aiosmtpd python3-psycopg2 python3-requests
+
+deps:
+	@tests/install.sh $(DEBIAN) $(DEBIAN_DEMO) $(if $(filter check,$(FOR)),$(DEBIAN_CHECK))
+
+# --- a newcomer's two commands, and their like ----------------------------------------------------
+
+demo:
+	@tests/install.sh $(DEBIAN) $(DEBIAN_DEMO)
+	@$(MAKE) --no-print-directory -j2 V=$(V) BUILD=$(BUILD) all
+	@LAZO_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/demo/demo.py
+
+run:
+	@tests/install.sh $(DEBIAN) $(DEBIAN_DEMO)
+	@$(MAKE) --no-print-directory -j2 V=$(V) BUILD=$(BUILD) all
+	$(BUILD)/lazoctl up --home $(HOME)/.lazo --http 127.0.0.1:7400 --example
+
+# Every test runs under AddressSanitizer and UBSan.
+check:
+	@tests/install.sh $(DEBIAN) $(DEBIAN_DEMO) $(DEBIAN_CHECK)
+	@$(MAKE) --no-print-directory -j2 V=asan BUILD=build/asan all unit
+	@$(MAKE) --no-print-directory -j2 V=tsan BUILD=build/tsan threads
+	@LAZO_BUILD=$(abspath build/asan) LAZO_TSAN=$(abspath build/tsan) $(PYTHON) tests/run.py
+
+bench:
+	@tests/install.sh $(DEBIAN) $(DEBIAN_DEMO) $(DEBIAN_CHECK)
+	@$(MAKE) --no-print-directory -j2 V=release BUILD=build/release all
+	@LAZO_BUILD=$(abspath build/release) $(PYTHON) tests/bench/bench.py
+
+lint:
+	@$(PYTHON) tests/lint/lint.py
+
+MANUALS := $(shell find daemon workers common config schema -name '*.[578]' 2>/dev/null)
+INSTALL := install
+install: all
+	$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/systemd/system \
+	    $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d $(DESTDIR)/etc/lazo \
+	    $(DESTDIR)$(PREFIX)/share/lazo
+	$(INSTALL) -m 755 $(BUILD)/lazoctl $(DESTDIR)$(PREFIX)/bin/
+	$(INSTALL) -m 755 $(BUILD)/lazod $(BUILD)/lazo-mailer $(BUILD)/lazo-hook $(BUILD)/lazo-inbox $(DESTDIR)$(PREFIX)/sbin/
+	for unit in systemd/*.service; do \
+	    sed 's|/usr/sbin/|$(PREFIX)/sbin/|' $$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
+	[ ! -f systemd/lazo.sysusers ] || $(INSTALL) -m 644 systemd/lazo.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/lazo.conf
+	[ ! -f systemd/lazo.tmpfiles ] || $(INSTALL) -m 644 systemd/lazo.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/lazo.conf
+	[ -e $(DESTDIR)/etc/lazo/lazo.conf ] || $(INSTALL) -m 640 config/lazo.conf $(DESTDIR)/etc/lazo/lazo.conf
+	cp -r config/example $(DESTDIR)$(PREFIX)/share/lazo/
+	for page in $(MANUALS); do \
+	    $(INSTALL) -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+
 # --- tests --------------------------------------------------------------------------------------
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
-.PHONY: unit
 unit: $(UNIT_TESTS)
 $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(MAILER_A) $(HOOK_A) $(INBOX_A) $(DAEMON_A) $(COMMON_A)
 	@echo "  LD   $(@F)"
 	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(MAILER_LIBS) $(INBOX_LIBS) $(DAEMON_LIBS) $(COMMON_LIBS)
+
+# Where there are threads: under ThreadSanitizer.
+.PHONY: threads
+threads: $(addprefix $(BUILD)/tests/unit/,$(THREAD_TESTS))
 
 clean:
 	rm -rf build

@@ -1,0 +1,91 @@
+#!/usr/bin/python3
+"""Runs every sort of test against the programs in $LAZO_BUILD and counts. The last line is "N passed, N failed[, N skipped]".
+
+Each sort runs by itself and its output is shown where something failed; see tests/README.md for what lies where."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.environ["LAZO_BUILD"]
+TSAN = os.environ.get("LAZO_TSAN", "")
+SHARED = os.environ.get("LAZO_SHARED", os.path.join(os.path.dirname(ROOT), "shared"))
+
+
+class Count:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def add(self, name, passed, failed, skipped, output):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+        print(f"{'FAIL' if failed else 'ok  '} {name}: {passed} passed, {failed} failed, {skipped} skipped", flush=True)
+        if failed:
+            print(output, flush=True)
+
+
+def run(command, **more):
+    environment = dict(os.environ, LAZO_SHARED=SHARED, UBSAN_OPTIONS="print_stacktrace=1", **more)
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, errors="replace", timeout=1500)
+    return done.returncode, done.stdout
+
+
+def lint(count):
+    code, output = run([sys.executable, "tests/lint/lint.py"])
+    count.add("lint", int(code == 0), int(code != 0), 0, output)
+
+
+def unit(count, folder, names=None):
+    for name in sorted(names or os.listdir(folder)):
+        path = os.path.join(folder, name)
+        if not name.startswith("test_") or "." in name or not os.access(path, os.X_OK):
+            continue
+        code, output = run([path])
+        passed = sum(int(n) for n in re.findall(r"\[  PASSED  \] (\d+) test", output))
+        failed = sum(int(n) for n in re.findall(r"\[  FAILED  \] [^:]*: (\d+) test", output))
+        skipped = sum(int(n) for n in re.findall(r"\[  SKIPPED \] [^:]*: (\d+) test", output))
+        if code != 0 and failed == 0:
+            failed = 1
+        count.add(f"unit {name}", passed, failed, skipped, output)
+
+
+def python(count, folder):
+    report = os.path.join(BUILD, folder.replace("/", "-") + ".xml")
+    code, output = run([sys.executable, "-m", "pytest", "-q", "-x" if os.environ.get("LAZO_FIRST") else "-q", "-p",
+                        "no:cacheprovider", "--junitxml", report, folder])
+    passed = failed = skipped = 0
+    if os.path.exists(report):
+        for suite in ElementTree.parse(report).getroot().iter("testsuite"):
+            bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            failed += bad
+            skipped += int(suite.get("skipped", 0))
+            passed += int(suite.get("tests", 0)) - bad - int(suite.get("skipped", 0))
+        os.remove(report)
+    if code != 0 and failed == 0:
+        failed = 1
+    count.add(folder, passed, failed, skipped, output)
+
+
+def main():
+    count = Count()
+    started = time.monotonic()
+    lint(count)
+    unit(count, os.path.join(BUILD, "tests/unit"))
+    if TSAN:
+        unit(count, os.path.join(TSAN, "tests/unit"))
+    for folder in ("tests/sql", "tests/rules", "tests/e2e", "tests/fault", "tests/fuzz"):
+        if os.path.isdir(os.path.join(ROOT, folder)):
+            python(count, folder)
+    print(f"in {time.monotonic() - started:.0f} s")
+    print(f"{count.passed} passed, {count.failed} failed" + (f", {count.skipped} skipped" if count.skipped else ""))
+    return 1 if count.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

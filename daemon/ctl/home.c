@@ -158,8 +158,7 @@ struct home *home_open(const void *ctx, const char *dir)
     if (geteuid() == 0 && !root_leave(h->dir))
         return NULL;
     setenv("HOME", h->dir, 1);
-    if (!lock_take(h) || !folder_make(home_path(h, "run")) || !folder_make(home_path(h, "log")) ||
-        !sockets_choose(h))
+    if (!lock_take(h) || !folders_make(h) || !sockets_choose(h))
         return NULL;
     return h;
 }

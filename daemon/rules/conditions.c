@@ -77,7 +77,13 @@ static const char *instant_compare(struct rule_gen *g, const char *v, enum rule_
     return NULL;
 }
 
-/* The plain column that an index serves, where `value` has one; *ret_literal is what it equals. */
+static const char *folded_sql(struct rule_gen *g, const char *text)
+{
+    return gen_printf(g, "fold(%s)", gen_param(g, "text", text));
+}
+
+/* The plain column that an index serves, where `value` has one; *ret_literal is what it equals, to
+ * be computed once. */
 static bool exact_sql(struct rule_gen *g, const struct rule_node *value,
                       const struct rule_node *literal, const char **ret_column,
                       const char **ret_literal)
@@ -103,7 +109,7 @@ static bool exact_sql(struct rule_gen *g, const struct rule_node *value,
         }
     }
     *ret_column = exact->exact_column;
-    *ret_literal = gen_once(g, buf_take(&b, g->ctx));
+    *ret_literal = buf_take(&b, g->ctx);
     return true;
 }
 
@@ -122,7 +128,7 @@ static const char *literal_compare(struct rule_gen *g, const struct rule_node *v
             v = literal->value_type == RULE_TYPE_BOOLEAN ? any_as_boolean(g, v)
                                                          : any_as_number(g, v);
     } else if (op == RULE_EQ && exact_sql(g, value, literal, &column, &exact)) {
-        return gen_printf(g, "%s = %s", column, exact);
+        return gen_printf(g, "%s = %s", column, gen_once(g, exact));
     }
     if (literal->value_type == RULE_TYPE_TEXT && op != RULE_EQ && op != RULE_NE)
         return gen_printf(g, "(%s) COLLATE \"C\" %s %s COLLATE \"C\"", v, rule_comparison_sql(op),
@@ -194,21 +200,44 @@ static const char *tested_sql(struct rule_gen *g, const struct rule_node *value)
     return start;
 }
 
+/* Texts against a list: one array, made once a statement, which an index can look through. NULL
+ * where the list is of another sort. */
+static const char *in_texts_sql(struct rule_gen *g, const struct rule_node *node, const char *v)
+{
+    const struct rule_node *value = node->child[0];
+    const char *column, *one;
+    struct buf b;
+
+    if (value->value_type != RULE_TYPE_TEXT || is_literal(value))
+        return NULL;
+    buf_init(&b, g->ctx, RULE_SQL_MAX);
+    for (size_t i = 1; i < node->n_child; i++) {
+        if (exact_sql(g, value, node->child[i], &column, &one))
+            v = column;
+        else
+            one = folded_sql(g, node->child[i]->text);
+        /* The planner takes the index of a search only where it sees how many there are. */
+        buf_printf(&b, "%s%s", i == 1 ? "ARRAY[" : ", ", g->search ? gen_once(g, one) : one);
+    }
+    buf_char(&b, ']');
+    return gen_printf(g, "%s = ANY (%s)", v, g->search ? b.data : gen_once(g, b.data));
+}
+
 static const char *in_sql(struct rule_gen *g, const struct rule_node *node)
 {
     const struct rule_node *value = node->child[0];
-    const char *v = tested_sql(g, value);
+    const char *v = tested_sql(g, value), *texts = in_texts_sql(g, node, v);
     struct buf b;
 
+    if (texts != NULL)
+        return gen_printf(g, node->negated ? "(NOT %s)" : "%s", texts);
     buf_init(&b, g->ctx, RULE_SQL_MAX);
     for (size_t i = 1; i < node->n_child; i++) {
         buf_str(&b, i == 1 ? "(" : " OR ");
         buf_str(&b, literal_compare(g, value, v, RULE_EQ, node->child[i]));
     }
     buf_char(&b, ')');
-    if (!node->negated)
-        return buf_take(&b, g->ctx);
-    return gen_printf(g, "NOT %s", buf_take(&b, g->ctx));
+    return gen_printf(g, node->negated ? "(NOT %s)" : "%s", b.data);
 }
 
 static const char *between_sql(struct rule_gen *g, const struct rule_node *node)
@@ -228,7 +257,7 @@ static const char *text_test_sql(struct rule_gen *g, const struct rule_node *nod
     const struct rule_node *value = node->child[0];
     const char *v = tested_sql(g, value), *needle;
 
-    needle = gen_once(g, gen_printf(g, "fold(%s)", gen_param(g, "text", node->child[1]->text)));
+    needle = gen_once(g, folded_sql(g, node->child[1]->text));
     if (value->value_type == RULE_TYPE_ANY)
         v = any_as_text(g, v);
     switch ((enum rule_text_test)node->op) {
@@ -297,9 +326,47 @@ static const char *row_sql(struct rule_gen *g, const char *table, const char *ma
 static const char *named_sql(struct rule_gen *g, const struct rule_node *node, const char *table,
                              const char *column)
 {
-    const char *name = gen_once(g, gen_printf(g, "fold(%s)", gen_param(g, "text", node->text)));
+    const char *name = gen_once(g, folded_sql(g, node->text));
 
     return row_sql(g, table, gen_printf(g, "t.%s = %s", column, name));
+}
+
+/* In a search: a test of an attribute or a score against literals, as one over its row, so that the
+ * index on the value can lead. NULL elsewhere. */
+static const char *tested_row_sql(struct rule_gen *g, const struct rule_node *node,
+                                  const char *(*test)(struct rule_gen *, const struct rule_node *))
+{
+    const char *table, *match;
+
+    if (!g->search || is_literal(node->child[0]))
+        return NULL;
+    for (size_t i = 1; i < node->n_child; i++)
+        if (!is_literal(node->child[i]))
+            return NULL;
+    g->row_value = value_row(g, node->child[0], &table, &match);
+    if (g->row_value == NULL)
+        return NULL;
+    g->row_node = node->child[0];
+    match = gen_printf(g, "%s AND %s", match, test(g, node));
+    g->row_node = NULL;
+    return row_sql(g, table, match);
+}
+
+static const char *test_sql(struct rule_gen *g, const struct rule_node *node,
+                            const char *(*test)(struct rule_gen *, const struct rule_node *))
+{
+    const char *row = tested_row_sql(g, node, test);
+
+    return row != NULL ? row : leaf(g, test(g, node));
+}
+
+static const char *birthday_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const char *sql = yearly_sql(g, node, "z.birthday", "z.birthday_after", NULL);
+
+    if (!g->search || node->op == RULE_DAY_IN_NEXT)
+        return leaf(g, sql);
+    return leaf(g, gen_printf(g, "(%s AND %s)", birthday_search_sql(g), sql));
 }
 
 static const char *joined_sql(struct rule_gen *g, const struct rule_node *node, const char *word)
@@ -335,19 +402,19 @@ const char *condition_sql(struct rule_gen *g, const struct rule_node *node)
     case RULE_NODE_NOT:
         return not_sql(g, node);
     case RULE_NODE_COMPARE:
-        return leaf(g, compare_sql(g, node));
+        return test_sql(g, node, compare_sql);
     case RULE_NODE_IN:
-        return leaf(g, in_sql(g, node));
+        return test_sql(g, node, in_sql);
     case RULE_NODE_BETWEEN:
-        return leaf(g, between_sql(g, node));
+        return test_sql(g, node, between_sql);
     case RULE_NODE_TEXT_TEST:
-        return leaf(g, text_test_sql(g, node));
+        return test_sql(g, node, text_test_sql);
     case RULE_NODE_KNOWN:
         return leaf(g, known_sql(g, node));
     case RULE_NODE_DURING:
         return leaf(g, during_sql(g, node));
     case RULE_NODE_BIRTHDAY:
-        return leaf(g, yearly_sql(g, node, "z.birthday", "z.birthday_after", NULL));
+        return birthday_sql(g, node);
     case RULE_NODE_ANNIVERSARY:
         return leaf(g, anniversary_sql(g, node));
     case RULE_NODE_TAG:

@@ -38,8 +38,10 @@ struct rule_gen {
     size_t first_param;
     bool search; /* conditions stand in WHERE and should find an index */
     bool with_changes;
-    int negated;   /* inside how many `not` */
-    bool uses_day; /* z is needed */
+    int negated;                      /* inside how many `not` */
+    bool uses_day;                    /* z is needed */
+    const struct rule_node *row_node; /* the value that is read from a row at hand, */
+    const char *row_value;            /* as this */
     struct rule_param *params;
     size_t n_params, cap_params;
     const char **once; /* columns b1, b2, ... of w */
@@ -69,6 +71,10 @@ const char *gen_zone(struct rule_gen *);
 /* value_sql() - a field or an aggregate; its type is node->value_type. Text is folded, ANY is
  * jsonb. */
 const char *value_sql(struct rule_gen *, const struct rule_node *);
+/* value_row() - where a value is one column of one row beside the contact: that column; the row's
+ * table (alias t) and what finds it in *ret_table and *ret_match. NULL elsewhere. */
+const char *value_row(struct rule_gen *, const struct rule_node *, const char **ret_table,
+                      const char **ret_match);
 /* literal_sql() - a literal of the type that the checker gave it. Not for INSTANT, where a day is a
  * span. */
 const char *literal_sql(struct rule_gen *, const struct rule_node *);
@@ -104,6 +110,9 @@ const char *day_lateral(struct rule_gen *);
  * counted after `since` (NULL: always). */
 const char *yearly_sql(struct rule_gen *, const struct rule_node *, const char *this_year,
                        const char *next_year, const char *since);
+/* birthday_search_sql() - what every contact with a birthday today or tomorrow, in whatever zone,
+ * has: for the index. */
+const char *birthday_search_sql(struct rule_gen *);
 /* yearly_date() - the day of (month, day) in the year of `today` plus `plus`. */
 const char *yearly_date(struct rule_gen *, const char *today, int plus, const char *month,
                         const char *day);

@@ -350,6 +350,28 @@ const char *day_lateral(struct rule_gen *g)
         zone);
 }
 
+const char *birthday_search_sql(struct rule_gen *g)
+{
+    const char *days = gen_printf(g,
+                                  "generate_series((%s AT TIME ZONE 'UTC')::date - 3,"
+                                  " (%s AT TIME ZONE 'UTC')::date + 4, interval '1 day') AS s(day)",
+                                  g->now, g->now);
+
+    /* Three days more on each side than any zone needs, and always the 29th: 29 February may be
+     * kept on the days beside it. */
+    return gen_printf(
+        g, "c.birth_month = ANY (%s) AND c.birth_day = ANY (%s)",
+        gen_once(g,
+                 gen_printf(
+                     g, "(SELECT array_agg(DISTINCT extract(month FROM s.day)::smallint) FROM %s)",
+                     days)),
+        gen_once(
+            g,
+            gen_printf(
+                g, "(SELECT array_agg(extract(day FROM s.day)::smallint) || 29::smallint FROM %s)",
+                days)));
+}
+
 /* The most days that a duration can have. */
 static int64_t most_days(struct rule_duration d)
 {

@@ -90,20 +90,21 @@ const char *literal_sql(struct rule_gen *g, const struct rule_node *node)
 /* --- fields -------------------------------------------------------------------------------------
  */
 
+static const char *attribute_column(const struct rule_node *node)
+{
+    if (node->value_type == RULE_TYPE_NUMBER)
+        return "t.value_number";
+    if (node->value_type == RULE_TYPE_DATE)
+        return "t.value_date";
+    return node->value_type == RULE_TYPE_BOOLEAN ? "t.value_boolean" : "t.value_fold";
+}
+
 static const char *attribute_sql(struct rule_gen *g, const struct rule_node *node)
 {
-    const char *from = "contact_attr a WHERE a.contact_id = c.id";
-    const char *column = "max(a.value_fold)";
-
-    if (node->value_type == RULE_TYPE_NUMBER)
-        column = "max(a.value_number)";
-    else if (node->value_type == RULE_TYPE_DATE)
-        column = "max(a.value_date)";
-    else if (node->value_type == RULE_TYPE_BOOLEAN)
-        column = "bool_or(a.value_boolean)";
-    return gen_column(g, from,
-                      gen_printf(g, "%s FILTER (WHERE a.field_id = %s)", column,
-                                 gen_param_int(g, "int", node->id)));
+    return gen_column(g, "contact_attr t WHERE t.contact_id = c.id",
+                      gen_printf(g, "%s(%s) FILTER (WHERE t.field_id = %s)",
+                                 node->value_type == RULE_TYPE_BOOLEAN ? "bool_or" : "max",
+                                 attribute_column(node), gen_param_int(g, "int", node->id)));
 }
 
 /* The declared SQL with `alias` put in for its one or more %s. */
@@ -249,7 +250,33 @@ static const char *aggregate_sql(struct rule_gen *g, const struct rule_node *nod
     return fn == RULE_SUM ? gen_printf(g, "coalesce(%s, 0)", v) : v;
 }
 
+const char *value_row(struct rule_gen *g, const struct rule_node *node, const char **ret_table,
+                      const char **ret_match)
+{
+    const char *id;
+
+    if (node->type != RULE_NODE_FIELD || node->n_path < 2 || node->value_type == RULE_TYPE_ANY)
+        return NULL;
+    id = gen_param_int(g, "int", node->id);
+    if (node->field == NULL) {
+        *ret_table = "contact_attr";
+        *ret_match = gen_printf(g, "t.field_id = %s", id);
+        return attribute_column(node);
+    }
+    if (node->field->need != RULE_NEED_NOTHING)
+        return NULL;
+    *ret_table = "rfm_score";
+    *ret_match = gen_printf(g, "t.model_id = %s", id);
+    if (node->value_type != RULE_TYPE_TEXT)
+        return with_alias(g, node->field->sql, "t");
+    /* The plain column has an index; without a label it is ''. */
+    *ret_match = gen_printf(g, "t.model_id = %s AND t.label_fold <> ''", id);
+    return "t.label_fold";
+}
+
 const char *value_sql(struct rule_gen *g, const struct rule_node *node)
 {
+    if (node == g->row_node)
+        return g->row_value;
     return node->type == RULE_NODE_AGGREGATE ? aggregate_sql(g, node) : field_sql(g, node);
 }

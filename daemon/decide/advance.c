@@ -230,6 +230,22 @@ static void position_add(struct position_columns *c, const struct walker *w)
         pgarray_text(&c->minutes, NULL);
 }
 
+/* The zones matter only to who waits for a time of day. */
+static void add_zones(struct pgargs *args, const struct advance *a)
+{
+    struct pgarray none;
+
+    for (size_t i = 0; i < a->n_walkers; i++) {
+        if (a->walkers[i].minute >= 0) {
+            batch_zones(args, &a->env);
+            return;
+        }
+    }
+    pgarray_init(&none, args->ctx);
+    pgargs_array(args, &none);
+    pgargs_text(args, "UTC");
+}
+
 static void positions_write(struct advance *a)
 {
     MEM_SCOPED void *scratch = talloc_new(NULL);
@@ -247,7 +263,7 @@ static void positions_write(struct advance *a)
     for (size_t i = 0; i < n; i++)
         pgargs_array(&args, columns[i]);
     pgargs_instant(&args, a->now_us);
-    batch_zones(&args, &a->env);
+    add_zones(&args, a);
     pgtx_query(a->tx, Q_DECIDE_POSITIONS_WRITE, &args, NULL, NULL);
     pgtx_commit(a->tx);
 }

@@ -19,6 +19,7 @@ struct cue {
     int64_t contact_id, interaction_id, occurred_us;
     const char *kind; /* NULL: the interaction is gone */
     const char *segment, *webhook;
+    bool echo; /* a call failed that was about a failed call */
 };
 
 struct cue_batch;
@@ -73,15 +74,16 @@ static bool cue_starts(const struct cue_batch *b, const struct cue *cue,
     return false;
 }
 
-/* A webhook that fails is not told of its own failure: that would never end. */
+/* A webhook that fails is not told of its own failure, nor anybody that telling of a failure
+ * failed: that would never end. */
 static bool cue_calls(const struct cue *cue, const struct plan_webhook *w)
 {
     size_t i;
     json_t *event;
 
-    if (cue->kind == NULL || !w->enabled || w->broken ||
-        (strcmp(cue->kind, "webhook_failed") == 0 &&
-         (cue->webhook == NULL || strcmp(cue->webhook, w->name) == 0)))
+    if (cue->kind == NULL || cue->echo || !w->enabled || w->broken ||
+        (strcmp(cue->kind, "webhook_failed") == 0 && cue->webhook != NULL &&
+         strcmp(cue->webhook, w->name) == 0))
         return false;
     json_array_foreach(w->events, i,
                        event) if (json_is_string(event) &&
@@ -348,6 +350,7 @@ static void read_cues(struct cue_batch *b, const struct pgres *res)
         cue->occurred_us = pgres_instant(res, i, "occurred_at");
         cue->kind = kind == NULL ? NULL : mem_strdup(b, kind);
         cue->segment = segment == NULL ? NULL : mem_strdup(b, segment);
+        cue->echo = pgres_bool(res, i, "echo");
         cue->webhook = webhook == NULL ? NULL : mem_strdup(b, webhook);
     }
 }

@@ -253,17 +253,44 @@ static void refuse_unknown_keys(struct journey_parser *p, const json_t *definiti
     }
 }
 
-/* A journey that records what starts it would never end. */
+/* Whether the step makes, sooner or later, an interaction of that kind. */
+static bool step_leads_to(const struct journey_step *step, const char *kind)
+{
+    switch (step->kind) {
+    case JOURNEY_STEP_record:
+        return step->name != NULL && strcmp(step->name, kind) == 0;
+    case JOURNEY_STEP_send:
+        return strcmp(kind, "email_sent") == 0;
+    case JOURNEY_STEP_webhook:
+        return strcmp(kind, "webhook_failed") == 0;
+    case JOURNEY_STEP_tag:
+    case JOURNEY_STEP_untag:
+    case JOURNEY_STEP_set:
+    case JOURNEY_STEP_add:
+    case JOURNEY_STEP_remove:
+    case JOURNEY_STEP_wait:
+    case JOURNEY_STEP_at:
+    case JOURNEY_STEP_until:
+    case JOURNEY_STEP_branch:
+    case JOURNEY_STEP_jump:
+    case JOURNEY_STEP_leave:
+    case JOURNEY_STEP_COUNT:
+        return false;
+    }
+    return false;
+}
+
+/* A journey that makes what starts it would never end; with a `where` its author has thought of it.
+ */
 static void refuse_loop(struct journey_parser *p)
 {
     const struct journey_def *def = p->def;
 
     if (def->start.kind != JOURNEY_START_INTERACTION || def->start.name == NULL ||
-        def->again != JOURNEY_AGAIN_ALWAYS)
+        def->start.where != NULL || def->again != JOURNEY_AGAIN_ALWAYS)
         return;
     for (size_t i = 0; i < def->n_steps; i++)
-        if (def->steps[i].kind == JOURNEY_STEP_record && def->steps[i].name != NULL &&
-            strcmp(def->steps[i].name, def->start.name) == 0)
+        if (step_leads_to(&def->steps[i], def->start.name))
             diag_field(p->d, def->steps[i].pointer,
                        "it would start itself for ever: \"%s\" starts this journey",
                        def->start.name);

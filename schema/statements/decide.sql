@@ -36,12 +36,18 @@ UPDATE journey_position p SET wake_at = $3::timestamptz
  WHERE p.state = 'waiting' AND p.wake_at = 'infinity' AND p.journey_id = r.journey_id AND p.version = r.version;
 
 -- name: decide_cues_take
--- $1 limit. A cue whose interaction is gone comes with nulls.
+-- $1 limit. A cue whose interaction is gone comes with nulls. `echo`: a call failed that was itself about a failed call.
+-- ANY of an array, for the planner: it takes the batch for small whatever the length of the queue.
 WITH taken AS (
-    DELETE FROM cue WHERE id IN (SELECT c.id FROM cue c ORDER BY c.id LIMIT $1::int FOR UPDATE SKIP LOCKED)
+    DELETE FROM cue
+     WHERE id = ANY (ARRAY(SELECT c.id FROM cue c ORDER BY c.id LIMIT $1::int FOR UPDATE SKIP LOCKED))
     RETURNING id, contact_id, interaction_id, kind_id
 )
-SELECT t.contact_id, t.interaction_id, k.name AS kind, i.occurred_at, i.data ->> 'segment' AS segment, i.data ->> 'webhook' AS webhook
+SELECT t.contact_id, t.interaction_id, k.name AS kind, i.occurred_at, i.data ->> 'segment' AS segment, i.data ->> 'webhook' AS webhook,
+       k.name = 'webhook_failed' AND EXISTS (
+           SELECT FROM delivery d JOIN interaction about ON about.contact_id = d.contact_id AND about.id = d.interaction_id
+            WHERE d.org_id = current_org() AND about.kind_id = i.kind_id
+              AND d.id = CASE WHEN i.data ->> 'delivery' ~ '^[0-9]{1,18}$' THEN (i.data ->> 'delivery')::bigint END) AS echo
   FROM taken t
   LEFT JOIN interaction i ON i.contact_id = t.contact_id AND i.id = t.interaction_id
   LEFT JOIN kind k ON k.id = i.kind_id

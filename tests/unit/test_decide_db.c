@@ -534,6 +534,28 @@ static void webhooks_hear_their_events(void **state)
                      2);
 }
 
+/* Two webhooks that tell of each other's failures and both fail: it ends. */
+static void failures_of_webhooks_do_not_echo(void **state)
+{
+    int64_t anna = contact("anna"), first;
+
+    (void)state;
+    sql("INSERT INTO webhook (org_id, name, url, secret, events, updated_at) SELECT %lld, n, "
+        "'https://x', decode(repeat('00', 24), 'hex'), '{webhook_failed}', now() FROM "
+        "unnest('{a,b}'::text[]) n",
+        (long long)t.org_id);
+    first = fact(anna, "webhook_failed", 0, "0", "{\"webhook\":\"a\"}");
+    settle();
+    assert_text("b", "SELECT w.name FROM job j JOIN webhook w ON w.id = j.webhook_id");
+    sql("INSERT INTO delivery (org_id, id, contact_id, sort, state, key, interaction_id, attempt, "
+        "made_at, done_at) VALUES (%lld, 77, %lld, 'hook', 'failed', 'k', %lld, 3, now(), now())",
+        (long long)t.org_id, (long long)anna, (long long)first);
+    fact(anna, "webhook_failed", 0, "0", "{\"webhook\":\"b\",\"delivery\":77}");
+    settle();
+    assert_int_equal(number("SELECT count(*) FROM job"), 1);
+    sql("DELETE FROM delivery");
+}
+
 static void segments_start_journeys(void **state)
 {
     int64_t anna = contact("anna");
@@ -904,6 +926,7 @@ int main(int argc, char **argv)
         TEST(a_time_of_day_is_the_contacts_own),
         TEST(until_ends_when_its_rule_holds),
         TEST(webhooks_hear_their_events),
+        TEST(failures_of_webhooks_do_not_echo),
         TEST(segments_start_journeys),
         TEST(a_broken_journey_is_passed_over),
         TEST(many_start_at_once),

@@ -315,6 +315,11 @@ static void mistakes_have_their_place(void **state)
          "did you mean \"data\""},
         {STEPS("{\"record\":{\"kind\":\"call\",\"data\":3}}"), "/steps/0/record/data", "an object"},
         {STEPS("{\"record\":\"donation\"}"), "/steps/0/record", "start itself for ever"},
+        {"{\"start\":{\"interaction\":\"email_sent\"},\"steps\":[{\"wait\":\"1 "
+         "h\"},{\"send\":\"a\"}]}",
+         "/steps/1/send", "start itself for ever"},
+        {"{\"start\":{\"interaction\":\"webhook_failed\"},\"steps\":[{\"webhook\":\"a\"}]}",
+         "/steps/0/webhook", "start itself for ever"},
         {STEPS("{\"leave\":false}"), "/steps/0/leave", "expected true"},
     };
 

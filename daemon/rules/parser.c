@@ -397,7 +397,8 @@ static struct rule_node *parse_value(struct parser *p)
     }
     if (p->t->type == RULE_TOKEN_WORD && second(p)->type == RULE_TOKEN_STRING)
         return unknown_function(p);
-    if (at_word(p, "true") || at_word(p, "false") || !at_name(p))
+    if (at_word(p, "true") || at_word(p, "false") || !at_name(p) || at_word(p, "and") ||
+        at_word(p, "or") || at_word(p, "not"))
         return parse_literal(p, "a field, a literal, an aggregate or a condition");
     node = node_new(p, RULE_NODE_FIELD, p->t);
     return parse_path(p, node, "a name after \".\"") ? node : NULL;

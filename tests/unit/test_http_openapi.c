@@ -17,24 +17,6 @@ static const struct http_route *const tables[] = {
     api_record_routes, api_service_routes, api_public_routes, api_define_routes, api_act_routes};
 static const char *const methods[] = {"get", "post", "put", "patch", "delete"};
 
-/* What main gives to the handlers; nothing is handled here. */
-void app_defined(struct app *app, int64_t org_id)
-{
-    (void)app;
-    (void)org_id;
-}
-
-void app_recorded(struct app *app, int64_t org_id)
-{
-    (void)app;
-    (void)org_id;
-}
-
-void app_clock_moved(struct app *app)
-{
-    (void)app;
-}
-
 static json_t *paths(void *ctx)
 {
     struct diag d;

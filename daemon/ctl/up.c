@@ -41,9 +41,11 @@
 #define LAZOD_GRACE_S  40
 #define SERVER_GRACE_S 120
 
-/* lazod first, then the workers; ended in the opposite order. */
-static const char *const program_names[] = {"lazod", "lazo-mailer", "lazo-hook", "lazo-inbox"};
-#define PROGRAMS (sizeof(program_names) / sizeof(program_names[0]))
+/* lazod first, then the workers; ended in the opposite order. Ends with NULL, as family_stop()
+ * wants it. */
+static const char *const program_names[] = {"lazod", "lazo-mailer", "lazo-hook", "lazo-inbox",
+                                            NULL};
+#define PROGRAMS (sizeof(program_names) / sizeof(program_names[0]) - 1)
 
 struct up {
     const char *dir, *http, *relay, *clock;

@@ -79,7 +79,8 @@ bool program_find(const void *ctx, const char *name, struct program *p)
     slash = strrchr(self, '/');
     if (slash != NULL) {
         *slash = '\0';
-        if (program_open(mem_printf(ctx, "%s/%s", self, name), p))
+        if (program_open(mem_printf(ctx, "%s/%s", self, name), p) ||
+            program_open(mem_printf(ctx, "%s/../sbin/%s", self, name), p))
             return true;
     }
     if (program_in_path(ctx, name, p))

@@ -23,7 +23,7 @@ struct program {
     int fd;
 };
 
-/* program_find() - `name` in lazoctl's own folder, else in PATH; false, said on stderr, where it is
+/* program_find() - `name` in lazoctl's own folder or the sbin beside it, else in PATH; false, said on stderr, where it is
  * in neither. Child of ctx. */
 bool program_find(const void *ctx, const char *name, struct program *ret_program);
 

@@ -36,6 +36,7 @@ struct pgtx {
     void *arg;
     size_t outstanding; /* statements sent and not answered */
     bool commit;
+    bool closing; /* COMMIT or ROLLBACK was sent: its answer ends the transaction, whatever failed */
     struct pgres error; /* of the first query that failed; its result is ours */
 };
 
@@ -133,7 +134,7 @@ static void pgtx_on_rolled_back(void *arg, const struct pgres *res)
  */
 static void pgtx_step(struct pgtx *tx)
 {
-    if (tx->state != PGTX_failed || tx->outstanding > 0)
+    if (tx->state != PGTX_failed || tx->outstanding > 0 || tx->closing)
         return;
     if (!pgconn_ready(tx->conn)) {
         pgtx_end(tx, false);
@@ -210,6 +211,7 @@ static void pgtx_close(struct pgtx *tx, bool commit)
     if (tx->state != PGTX_open)
         bug("a transaction that is over is ended again");
     tx->state = PGTX_ending;
+    tx->closing = true;
     tx->commit = commit;
     pgconn_send_text(tx->conn, commit ? "COMMIT" : "ROLLBACK", NULL, pgtx_on_ended, tx);
     pgconn_sync(tx->conn);

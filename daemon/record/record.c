@@ -291,11 +291,20 @@ static struct record_request *lane_take(struct record_lane *lane, size_t *ret_it
     return first;
 }
 
+/* The tables of names are the hash's own memory; the names are the batch's. */
+static int batch_free(struct batch *b)
+{
+    HASH_CLEAR(hh, b->keys.table);
+    HASH_CLEAR(hh, b->identities.table);
+    return 0;
+}
+
 static struct batch *batch_new(struct record_lane *lane)
 {
     struct batch *b = mem_new(lane->record, struct batch);
     size_t at = 0;
 
+    talloc_set_destructor(b, batch_free);
     b->record = lane->record;
     b->org_id = lane->org_id;
     b->now_us = clock_now_us();

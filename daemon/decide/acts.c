@@ -177,16 +177,7 @@ static void act_member(struct advance *a, size_t step, struct pgargs *args, enum
 static void act_record(struct advance *a, size_t step, struct pgargs *args)
 {
     const struct journey_step *s = &a->journey->def->steps[step];
-    struct pgarray kinds;
-    struct pgargs make;
 
-    pgargs_init(&make, args->ctx);
-    pgarray_init(&kinds, args->ctx);
-    pgargs_int(&make, a->env.org_id);
-    pgarray_text(&kinds, s->name);
-    pgargs_array(&make, &kinds);
-    pgtx_query(a->tx, Q_KIND_MAKE, &make, NULL, NULL);
-    a->ret.kinds = true;
     pgargs_text(args, s->name);
     pgargs_text(args, s->value);
     pgargs_text(args, a->journey->name);

@@ -40,7 +40,7 @@ struct batch_end {
     bool more;    /* there is more of the same to do at once */
     bool jobs;    /* jobs were made */
     bool changes; /* rows of the change log were written */
-    bool kinds;   /* kinds may be new */
+    bool kinds;   /* the organisation has kinds that the plan does not know */
 };
 
 typedef void batch_fn(void *arg, const struct batch_end *);

@@ -355,6 +355,16 @@ static void read_cues(struct cue_batch *b, const struct pgres *res)
     }
 }
 
+/* A rule that was compiled before the kind existed would not see the very fact that is in hand:
+ * such cues wait for the next plan. */
+static bool any_kind_is_new(const struct cue_batch *b)
+{
+    for (size_t i = 0; i < b->n_cues; i++)
+        if (b->cues[i].kind != NULL && !plan_knows_kind(b->env.plan, b->cues[i].kind))
+            return true;
+    return false;
+}
+
 static void cue_on_taken(void *arg, const struct pgres *res)
 {
     struct cue_batch *b = arg;
@@ -363,6 +373,11 @@ static void cue_on_taken(void *arg, const struct pgres *res)
         return;
     read_cues(b, res);
     b->end.more = b->n_cues == CUES_MAX;
+    b->end.kinds = any_kind_is_new(b);
+    if (b->end.kinds) {
+        pgtx_rollback(b->tx);
+        return;
+    }
     find_matches(b);
     ask_conditions(b);
 }
@@ -390,6 +405,8 @@ static void cue_on_ended(void *arg, bool committed, const struct pgres *error)
         end = b->end;
         end.ok = true;
         b->env.counts->cues += b->n_cues;
+    } else if (b->end.kinds && error == NULL) {
+        end = (struct batch_end){.ok = true, .more = true, .kinds = true};
     } else {
         batch_failed(&b->env, "cues", error);
     }

@@ -13,6 +13,7 @@
 struct plan_request {
     const void *ctx;
     struct pgpool *pool;
+    struct orgs *orgs;
     int64_t org_id, now_us;
     const struct plan *old;
     struct plan *plan; /* being made */
@@ -154,7 +155,7 @@ static void plan_compile(struct plan *plan)
         webhook_compile(plan, json_array_get(webhooks, i), &plan->webhooks[i]);
 }
 
-/* --- fetching: organisation -> signature -> definitions -> release
+/* --- fetching: organisation -> signature -> definitions -> kinds -> release
  * ----------------------------------- */
 
 static void plan_answer(struct plan_request *r, struct plan *plan)
@@ -188,11 +189,61 @@ static void plan_on_released(void *arg, const struct pgres *res)
     plan_answer(r, r->plan);
 }
 
+static void plan_release(struct plan_request *r)
+{
+    MEM_SCOPED void *scratch = talloc_new(NULL);
+    struct pgargs args;
+
+    pgargs_init(&args, scratch);
+    plan_runnable(&args, r->plan);
+    pgargs_instant(&args, r->now_us);
+    pgpool_query(r->pool, r->org_id, Q_DECIDE_RELEASE, &args, plan_on_released, r);
+}
+
+static void plan_on_org(void *arg, const struct org *org);
+
+/* The catalogue has changed: from the beginning. */
+static void plan_on_kinds(void *arg, const struct pgres *res)
+{
+    struct plan_request *r = arg;
+
+    if (plan_failed(r, "kinds cannot be made", res))
+        return;
+    talloc_free(r->plan);
+    r->plan = NULL;
+    orgs_forget(r->orgs, r->org_id);
+    orgs_get(r->orgs, r->org_id, plan_on_org, r);
+}
+
+/* Kinds that journeys record and nobody has used yet are made before the rules that ask for them
+ * are compiled for good. True where there were any. */
+static bool plan_make_kinds(struct plan_request *r)
+{
+    MEM_SCOPED void *scratch = talloc_new(NULL);
+    struct pgarray kinds;
+    struct pgargs args;
+
+    pgargs_init(&args, scratch);
+    pgargs_int(&args, r->org_id);
+    pgarray_init(&kinds, scratch);
+    for (size_t i = 0; i < r->plan->n_journeys; i++) {
+        const struct plan_journey *j = &r->plan->journeys[i];
+
+        for (size_t k = 0; plan_runs(j) && k < j->def->n_steps; k++)
+            if (j->def->steps[k].kind == JOURNEY_STEP_record &&
+                !plan_knows_kind(r->plan, j->def->steps[k].name))
+                pgarray_text(&kinds, j->def->steps[k].name);
+    }
+    if (kinds.n == 0)
+        return false;
+    pgargs_array(&args, &kinds);
+    pgpool_query(r->pool, r->org_id, Q_KIND_MAKE, &args, plan_on_kinds, r);
+    return true;
+}
+
 static void plan_on_definitions(void *arg, const struct pgres *res)
 {
     struct plan_request *r = arg;
-    MEM_SCOPED void *scratch = talloc_new(NULL);
-    struct pgargs args;
 
     if (plan_failed(r, "definitions cannot be read", res))
         return;
@@ -200,10 +251,8 @@ static void plan_on_definitions(void *arg, const struct pgres *res)
     if (r->plan->body == NULL)
         bug("the definitions' JSON is none");
     plan_compile(r->plan);
-    pgargs_init(&args, scratch);
-    plan_runnable(&args, r->plan);
-    pgargs_instant(&args, r->now_us);
-    pgpool_query(r->pool, r->org_id, Q_DECIDE_RELEASE, &args, plan_on_released, r);
+    if (!plan_make_kinds(r))
+        plan_release(r);
 }
 
 static void plan_on_signature(void *arg, const struct pgres *res)
@@ -254,7 +303,7 @@ void plan_get(const void *ctx, struct pgpool *pool, struct orgs *orgs, int64_t o
 {
     struct plan_request *r = mem_new(ctx, struct plan_request);
 
-    *r = (struct plan_request){ctx, pool, org_id, now_us, old, NULL, fn, arg};
+    *r = (struct plan_request){ctx, pool, orgs, org_id, now_us, old, NULL, fn, arg};
     orgs_get(orgs, org_id, plan_on_org, r);
 }
 
@@ -272,6 +321,14 @@ const struct plan_journey *plan_journey(const struct plan *plan, int64_t id, int
 bool plan_runs(const struct plan_journey *j)
 {
     return j->enabled && j->def != NULL;
+}
+
+bool plan_knows_kind(const struct plan *plan, const char *kind)
+{
+    for (size_t i = 0; i < plan->catalogue.n_kinds; i++)
+        if (strcmp(plan->catalogue.kinds[i].name, kind) == 0)
+            return true;
+    return false;
 }
 
 int64_t plan_template(const struct plan *plan, const char *name)

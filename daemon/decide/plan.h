@@ -46,7 +46,8 @@ struct plan {
 
 /* plan_get() - calls back with `old` where it still holds, with a new plan (child of `ctx`; `old`,
  * which may be NULL, stays the caller's), or with NULL where the database is away or the
- * organisation is gone. A new plan has woken those who stood in journeys that are enabled again. */
+ * organisation is gone. A new plan has woken those who stood in journeys that are enabled again,
+ * and made the kinds that its journeys record. */
 typedef void plan_fn(void *arg, struct plan *);
 void plan_get(const void *ctx, struct pgpool *, struct orgs *, int64_t org_id,
               const struct plan *old, int64_t now_us, plan_fn *, void *arg);
@@ -61,5 +62,7 @@ int64_t plan_template(const struct plan *, const char *name);
 int64_t plan_webhook(const struct plan *, const char *name);
 /* plan_runnable() - adds two arrays: ids and versions of the journeys that run. */
 void plan_runnable(struct pgargs *, const struct plan *);
+/* plan_knows_kind() - whether rules of this plan can speak of it. */
+bool plan_knows_kind(const struct plan *, const char *kind);
 
 #endif

@@ -198,7 +198,7 @@ SELECT current_org(), contact_id, 'interaction', kind_id, id FROM fact
 UNION ALL SELECT current_org(), contact_id, 'segment', NULL, NULL FROM gone;
 
 -- name: decide_record
--- The kind exists (kind_make). $1 kind, $2 data or null, $3 journey's name, $4 contacts, one for each interaction, $5 now
+-- The kind exists: the plan has made it. $1 kind, $2 data or null, $3 journey's name, $4 contacts, one for each interaction, $5 now
 WITH made AS (
     INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)
     SELECT current_org(), c, k.id, $5::timestamptz, $5::timestamptz, 'journey',

@@ -304,6 +304,26 @@ static void a_thank_you_branches_by_count(void **state)
         3);
 }
 
+/* The plan is older than the kind; still the rule sees the fact. */
+static void the_first_of_its_kind_counts(void **state)
+{
+    int64_t anna = contact("anna");
+
+    (void)state;
+    sql("DELETE FROM kind k WHERE name IN ('brand_new', 'noted') AND NOT EXISTS (SELECT FROM "
+        "interaction i WHERE i.kind_id = k.id)");
+    journey(
+        "x",
+        "{\"start\":{\"interaction\":\"brand_new\"},\"steps\":[{\"if\":\"count(brand_new) = "
+        "1\",\"then\":[{\"record\":\"noted\"}]},"
+        "{\"if\":\"any(noted)\",\"then\":[{\"tag\":\"seen\"}],\"else\":[{\"tag\":\"missed\"}]}]}");
+    fact(anna, "signup", 0, "0", "{}");
+    settle();
+    fact(anna, "brand_new", 0, "0", "{}");
+    settle();
+    assert_text("seen", "SELECT tag FROM contact_tag");
+}
+
 static void a_wait_ends_when_the_clock_has_moved(void **state)
 {
     int64_t anna = contact("anna");
@@ -812,6 +832,34 @@ static void a_campaign_whose_rule_broke_is_paused(void **state)
 /* --- around
  * ---------------------------------------------------------------------------------------------- */
 
+/* Connections that break in the middle of batches: nothing is lost, nothing made twice. */
+static void broken_connections_lose_nothing(void **state)
+{
+    (void)state;
+    campaign(3000, "NULL");
+    members_are_known();
+    make_template("x");
+    journey("x", "{\"start\":{\"interaction\":\"signup\"},\"steps\":[{\"record\":\"seen\"},{\"if\":"
+                 "\"any(seen)\",\"then\":[{\"send\":\"x\"}]},{\"tag\":\"done\"}]}");
+    sql("WITH i AS (INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at) SELECT "
+        "c.org_id, c.id, k.id, '2027-03-08 09:59Z' FROM contact c, kind k WHERE k.name = 'signup' "
+        "AND k.org_id = c.org_id RETURNING *) "
+        "INSERT INTO cue (org_id, contact_id, interaction_id, kind_id) SELECT org_id, contact_id, "
+        "id, kind_id FROM i");
+    for (int i = 1; i <= 4; i++) {
+        until(mem_printf(t.ctx, "(SELECT count(*) >= %d FROM job)", i * 700));
+        sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'lazo_app'");
+    }
+    until("(SELECT count(*) = 3000 FROM journey_position WHERE state = 'finished')");
+    until("(SELECT state = 'running' FROM campaign)");
+    assert_int_equal(number("SELECT count(*) FROM job WHERE class = 1"), 3000);
+    assert_int_equal(number("SELECT count(*) FROM job WHERE class = 2"), 3000);
+    assert_int_equal(number("SELECT count(*) FROM interaction i JOIN kind k ON k.id = i.kind_id "
+                            "AND k.name = 'seen'"),
+                     3000);
+    assert_int_equal(number("SELECT count(*) FROM contact_tag"), 3000);
+}
+
 /* Organisations share nothing: the neighbour's journey sees no cue of ours, nor we his. */
 static void neighbours_are_left_alone(void **state)
 {
@@ -917,6 +965,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(a_welcome_comes_once),
         TEST(a_thank_you_branches_by_count),
+        TEST(the_first_of_its_kind_counts),
         TEST(a_wait_ends_when_the_clock_has_moved),
         TEST(who_should_leave_leaves),
         TEST(a_disabled_journey_holds_those_in_it),
@@ -936,6 +985,7 @@ int main(int argc, char **argv)
         TEST(a_campaign_survives_being_killed),
         TEST(a_campaign_by_rule_waits_for_its_hour_and_for_the_queue),
         TEST(a_campaign_whose_rule_broke_is_paused),
+        TEST(broken_connections_lose_nothing),
         TEST(neighbours_are_left_alone),
         TEST(metrics_are_told),
     };

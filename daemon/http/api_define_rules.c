@@ -19,6 +19,12 @@ struct trial {
         *conditions; /* explain: the rule itself first, then each of its conditions */
     const char **texts;
     size_t n;
+    const struct rule_sql
+        *values;   /* explain: the statement that asks what the conditions are about */
+    int64_t *tags; /* explain: which of the conditions hold */
+    size_t n_tags;
+    const char *changes_at; /* or NULL */
+    char changes_text[CLOCK_TEXT];
     json_t *warnings;
 };
 
@@ -155,12 +161,30 @@ static bool holds(const int64_t *tags, size_t n, int64_t tag)
     return false;
 }
 
+/* The second answer: what each condition is about. */
+static void explain_on_values(void *arg, const struct pgres *res)
+{
+    struct trial *t = arg;
+    json_t *values, *conditions;
+
+    if (api_failed(t->req, res))
+        return;
+    values = pgres_rows(res) == 0 ? NULL : json_loads(pgres_text(res, 0, "found"), 0, NULL);
+    conditions = mem_must(json_array());
+    for (size_t i = 1; i < t->n; i++)
+        json_array_append_new(conditions, json_pack("{s:s, s:O?, s:b}", "text", t->texts[i],
+                                                    "value", json_array_get(values, i - 1), "holds",
+                                                    holds(t->tags, t->n_tags, (int64_t)i)));
+    json_decref(values);
+    http_answer_value(t->req, 200,
+                      json_pack("{s:b, s:s?, s:o}", "holds", holds(t->tags, t->n_tags, 0),
+                                "changes_at", t->changes_at, "conditions", conditions));
+}
+
 static void explain_on_result(void *arg, const struct pgres *res)
 {
     struct trial *t = arg;
-    json_t *conditions;
-    int64_t *tags;
-    size_t n;
+    struct pgargs args;
 
     if (api_failed(t->req, res))
         return;
@@ -168,18 +192,14 @@ static void explain_on_result(void *arg, const struct pgres *res)
         http_problem(t->req, 404, NULL, "there is no such contact");
         return;
     }
-    tags = pgres_ints(res, 0, "holds", t, &n);
-    conditions = mem_must(json_array());
-    for (size_t i = 1; i < t->n; i++)
-        json_array_append_new(conditions, json_pack("{s:s, s:b}", "text", t->texts[i], "holds",
-                                                    holds(tags, n, (int64_t)i)));
-    http_answer_value(t->req, 200,
-                      json_pack("{s:b, s:s?, s:o}", "holds", holds(tags, n, 0), "changes_at",
-                                pgres_null(res, 0, "changes_at")
-                                    ? NULL
-                                    : clock_format(pgres_instant(res, 0, "changes_at"),
-                                                   mem_array(t, char, CLOCK_TEXT)),
-                                "conditions", conditions));
+    t->tags = pgres_ints(res, 0, "holds", t, &t->n_tags);
+    if (!pgres_null(res, 0, "changes_at"))
+        t->changes_at = clock_format(pgres_instant(res, 0, "changes_at"), t->changes_text);
+    pgargs_init(&args, t);
+    pgargs_int(&args, t->contact);
+    pgargs_instant(&args, t->now_us);
+    add_params(&args, t->values);
+    pgpool_query_sql(t->app->pool, api_org(t->req), t->values->text, &args, explain_on_values, t);
 }
 
 /* take_conditions() - the rule first, which has the tag 0, then what it is made of. */
@@ -210,6 +230,7 @@ static void ask_contact(struct trial *t, const struct catalogue *catalogue)
     for (size_t i = 0; i < t->n; i++)
         roots[i] = (struct rule_root){t->conditions[i], (int64_t)i};
     sql = rule_compile_some(t, roots, t->n, catalogue);
+    t->values = rule_compile_values(t, t->conditions + 1, t->n - 1, catalogue);
     pgargs_init(&args, t);
     pgarray_init(&contacts, t);
     pgarray_int(&contacts, t->contact);

@@ -67,9 +67,18 @@ static void add_laterals(struct buf *b, struct rule_gen *g)
 /* --- some and page ------------------------------------------------------------------------------
  */
 
+/* The contact's day, and the yearly days that hang on it, come after all that they are made of. */
+static void add_days(struct buf *b, struct rule_gen *g, const char *day)
+{
+    if (day != NULL)
+        buf_printf(b, "  CROSS JOIN LATERAL %s\n", day);
+    for (size_t i = 0; i < g->n_years; i++)
+        buf_printf(b, "  CROSS JOIN LATERAL %s a%zu\n", g->years[i], i + 1);
+}
+
 static size_t columns_of(const struct rule_gen *g)
 {
-    size_t n = g->n_once;
+    size_t n = g->n_once + 3 * g->n_years;
 
     for (size_t i = 0; i < g->n_laterals; i++)
         n += g->laterals[i].n;
@@ -86,7 +95,7 @@ static size_t add_block(struct buf *b, struct rule_gen *g, const struct rule_roo
     const char *day = NULL;
     size_t i;
 
-    g->n_once = g->n_laterals = g->n_changes = 0;
+    g->n_once = g->n_laterals = g->n_changes = g->n_years = 0;
     g->uses_day = false;
     buf_init(&holds, g, RULE_SQL_MAX);
     for (i = 0; i < n && (i == 0 || columns_of(g) < COLUMNS_MAX); i++)
@@ -103,8 +112,7 @@ static size_t add_block(struct buf *b, struct rule_gen *g, const struct rule_roo
     buf_printf(b, "%s AS changes_at\n  FROM %s CROSS JOIN w\n",
                g->n_changes == 0 ? "NULL::timestamptz" : ")", contacts);
     add_laterals(b, g);
-    if (day != NULL)
-        buf_printf(b, "  CROSS JOIN LATERAL %s\n", day);
+    add_days(b, g, day);
     buf_str(b, rest);
     return i;
 }
@@ -183,8 +191,7 @@ struct rule_sql *rule_compile_search(const void *ctx, const struct rule *rule,
     add_once(&b, g);
     buf_str(&b, "SELECT c.id AS contact_id\n  FROM contact c CROSS JOIN w\n");
     add_laterals(&b, g);
-    if (day != NULL)
-        buf_printf(&b, "  CROSS JOIN LATERAL %s\n", day);
+    add_days(&b, g, day);
     buf_printf(&b, " WHERE c.id > $1::bigint AND %s\n ORDER BY c.id LIMIT $3::int", condition);
     return gen_finish(ctx, g, &b);
 }
@@ -204,5 +211,58 @@ struct rule_sql *rule_compile_where(const void *ctx, const struct rule *rule,
                "  JOIN interaction i ON i.contact_id = u.contact_id AND i.id = u.id CROSS JOIN w\n"
                " WHERE %s",
                condition);
+    return gen_finish(ctx, g, &b);
+}
+
+/* --- values -------------------------------------------------------------------------------------
+ */
+
+/* The field or aggregate that a condition is about; NULL where it is about none. */
+static const struct rule_node *value_node(const struct rule_node *node)
+{
+    for (size_t i = 0; i < node->n_child; i++)
+        if (node->child[i]->type == RULE_NODE_FIELD || node->child[i]->type == RULE_NODE_AGGREGATE)
+            return node->child[i];
+    return NULL;
+}
+
+/* As JSON has it: numbers as numbers, money as decimal text, instants as RFC 3339. */
+static const char *value_json_sql(struct rule_gen *g, const struct rule *rule)
+{
+    const struct rule_node *node = value_node(rule->root);
+    const char *sql;
+
+    if (!rule->checked)
+        bug("a rule is compiled unchecked");
+    if (node == NULL)
+        return "NULL::jsonb";
+    sql = value_sql(g, node);
+    if (node->value_type == RULE_TYPE_MONEY || node->value_type == RULE_TYPE_MEAN)
+        return gen_printf(g, "to_jsonb(round((%s)::numeric / %s, %d)::text)", sql, money_unit(g),
+                          g->cat->currency_digits);
+    return gen_printf(g, "to_jsonb(%s)", sql);
+}
+
+struct rule_sql *rule_compile_values(const void *ctx, const struct rule *const *rules, size_t n,
+                                     const struct catalogue *cat)
+{
+    struct rule_gen *g = gen_new(ctx, cat, "$2::timestamptz", 3);
+    struct buf values, b;
+    const char *day;
+
+    if (n > RULE_ROOTS_MAX)
+        bug("%zu rules in one statement", n);
+    buf_init(&values, g, RULE_SQL_MAX);
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&values, "%s%s", i == 0 ? "" : ", ", value_json_sql(g, rules[i]));
+    day = g->uses_day ? day_lateral(g) : NULL;
+    buf_init(&b, g, RULE_SQL_MAX);
+    add_once(&b, g);
+    buf_printf(&b, "SELECT jsonb_build_array(%s)::text AS found\n  FROM contact c CROSS JOIN w\n",
+               values.data);
+    add_laterals(&b, g);
+    if (day != NULL)
+        buf_printf(&b, "  CROSS JOIN LATERAL %s\n", day);
+    buf_str(&b, " WHERE c.id = $1::bigint");
     return gen_finish(ctx, g, &b);
 }

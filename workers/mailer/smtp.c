@@ -36,8 +36,21 @@ struct smtp {
     char server[300];
 };
 
+/* A message's passage through a session. It lives as long as the session, because the library keeps
+ * pointers to it; the message itself is the caller's again, and may be gone, once it is finished.
+ */
+struct passage {
+    struct smtp_run *run;
+    struct smtp_message *message; /* NULL: finished */
+    size_t handed;
+    int64_t cut_at_us;
+    bool mail_answered, offered, complete;
+    const char *trouble;
+};
+
 /* One session under way. */
 struct smtp_run {
+    void *scratch; /* owner of the passages */
     struct smtp *smtp;
     const struct smtp_ops *ops;
     void *arg;
@@ -86,21 +99,22 @@ static void recipient_reply(smtp_recipient_t recipient, const char *mailbox, voi
 
 /* Tells the caller what became of it, once. `answered`: the library said that the message has had
  * its last answer. */
-static void finish(struct smtp_run *run, smtp_message_t message, struct smtp_message *m,
-                   bool answered)
+static void finish(struct passage *p, smtp_message_t message, bool answered)
 {
-    if (m->finished)
+    struct smtp_run *run = p->run;
+    struct smtp_message *m = p->message;
+    if (m == NULL)
         return;
-    m->finished = true;
+    p->message = NULL;
     struct replies r = {.mail = reply_of(smtp_reverse_path_status(message)),
                         .data = reply_of(smtp_message_transfer_status(message)),
-                        .complete = m->complete,
-                        .trouble = m->trouble};
+                        .complete = p->complete,
+                        .trouble = p->trouble};
     smtp_enumerate_recipients(message, recipient_reply, &r.rcpt);
     /* With CHUNKING the 250 of an earlier chunk may stand there. */
     if (!answered && r.data.code < 400)
         r.data.code = 0;
-    if (!m->mail_answered || !run->in) {
+    if (!p->mail_answered || !run->in) {
         run->ops->untried(run->arg, m);
         return;
     }
@@ -112,54 +126,53 @@ static void finish(struct smtp_run *run, smtp_message_t message, struct smtp_mes
 /* libesmtp asks for the message. len NULL: it will read from the start. */
 static const char *hand_over(void **ctx, int *len, void *arg)
 {
-    struct smtp_message *m = arg;
-    struct smtp_run *run = m->run;
+    struct passage *p = arg;
+    struct smtp_run *run = p->run;
     (void)ctx;
     if (len == NULL) {
-        m->handed = 0;
-        m->cut_at_us = clock_monotonic_us() + run->smtp->options.timeout_us;
+        p->handed = 0;
+        p->cut_at_us = clock_monotonic_us() + run->smtp->options.timeout_us;
         return NULL;
     }
     *len = 0;
     if (!run->in)
-        m->trouble = "the relay refused AUTH";
-    else if (clock_monotonic_us() > m->cut_at_us)
-        m->trouble = "the relay took too long to take the message";
-    if (m->trouble != NULL) {
+        p->trouble = "the relay refused AUTH";
+    else if (clock_monotonic_us() > p->cut_at_us)
+        p->trouble = "the relay took too long to take the message";
+    if (p->trouble != NULL || p->message == NULL) {
         errno = ECANCELED;
         return NULL;
     }
-    size_t left = m->size - m->handed;
+    size_t left = p->message->size - p->handed;
     if (left > 0) {
-        const char *piece = m->bytes + m->handed;
+        const char *piece = p->message->bytes + p->handed;
         *len = (int)(left < PIECE ? left : PIECE);
-        m->handed += (size_t)*len;
+        p->handed += (size_t)*len;
         errno = 0;
         return piece;
     }
-    if (!m->offered && !run->ops->offer(run->arg, m)) {
-        m->trouble = "the journal cannot be written";
+    if (!p->offered && !run->ops->offer(run->arg, p->message)) {
+        p->trouble = "the journal cannot be written";
         errno = EIO;
         return NULL;
     }
-    m->offered = true;
-    m->complete = true;
+    p->offered = true;
+    p->complete = true;
     errno = 0;
     return NULL;
 }
 
 static void add(struct smtp_run *run, struct smtp_message *m)
 {
-    m->run = run;
-    m->handed = 0;
-    m->mail_answered = m->offered = m->complete = m->finished = false;
-    m->trouble = NULL;
+    struct passage *p = mem_new(run->scratch, struct passage);
+    p->run = run;
+    p->message = m;
     smtp_message_t message = smtp_add_message(run->session);
     if (message == NULL)
         bug("libesmtp: out of memory");
-    smtp_message_set_application_data_release(message, m, NULL);
+    smtp_message_set_application_data_release(message, p, NULL);
     if (!smtp_set_reverse_path(message, m->from) || smtp_add_recipient(message, m->to) == NULL ||
-        !smtp_set_messagecb(message, hand_over, m))
+        !smtp_set_messagecb(message, hand_over, p))
         bug("libesmtp: a message cannot be made");
     smtp_size_set_estimate(message, m->size);
     run->added++;
@@ -183,23 +196,24 @@ static void on_mail_status(struct smtp_run *run, smtp_message_t message)
 {
     struct smtp_message *m = smtp_message_get_application_data(message);
     const smtp_status_t *s = smtp_reverse_path_status(message);
+    bool answered = s != NULL && s->code != 421;
     run->ahead = false;
-    m->mail_answered = s != NULL && s->code != 421;
-    if (!m->mail_answered)
+    m->mail_answered = answered;
+    if (!answered)
         snprintf(run->farewell, sizeof run->farewell, "%s",
                  s != NULL && s->text != NULL ? s->text : "");
-    if (run->in && m->mail_answered)
+    if (run->in && answered)
         run->answered = true;
     if (s == NULL || s->code < 200 || s->code > 299)
-        finish(run, message, m, true);
+        finish(run, message, true);
     /* Not let in, or told to go: another message would only be refused with this one. */
-    if (run->in && m->mail_answered)
+    if (run->in && answered)
         add_next(run, false);
 }
 
 static void on_sent(struct smtp_run *run, smtp_message_t message)
 {
-    finish(run, message, smtp_message_get_application_data(message), true);
+    finish(run, message, true);
     add_next(run, true);
 }
 
@@ -311,11 +325,11 @@ static auth_context_t prepare(struct smtp_run *run)
 
 static void leftover(smtp_message_t message, void *arg)
 {
-    struct smtp_run *run = arg;
-    struct smtp_message *m = smtp_message_get_application_data(message);
-    if (!m->finished && m->trouble == NULL && m->handed > 0 && !m->complete)
-        m->trouble = "the connection was lost while the message was handed over";
-    finish(run, message, m, false);
+    struct passage *p = smtp_message_get_application_data(message);
+    (void)arg;
+    if (p->trouble == NULL && p->handed > 0 && !p->complete)
+        p->trouble = "the connection was lost while the message was handed over";
+    finish(p, message, false);
 }
 
 static void explain(const struct smtp_run *run, char out[SMTP_WHY])
@@ -339,7 +353,8 @@ static void explain(const struct smtp_run *run, char out[SMTP_WHY])
 bool smtp_run(struct smtp *smtp, struct smtp_message *first, const struct smtp_ops *ops, void *arg,
               char ret_why[SMTP_WHY])
 {
-    struct smtp_run run = {.smtp = smtp,
+    struct smtp_run run = {.scratch = mem_must(talloc_new(NULL)),
+                           .smtp = smtp,
                            .ops = ops,
                            .arg = arg,
                            .began_us = clock_monotonic_us(),
@@ -357,6 +372,7 @@ bool smtp_run(struct smtp *smtp, struct smtp_message *first, const struct smtp_o
     smtp_destroy_session(run.session);
     if (auth != NULL)
         auth_destroy_context(auth);
+    talloc_free(run.scratch);
     return run.answered;
 }
 

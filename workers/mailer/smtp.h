@@ -35,12 +35,6 @@ struct smtp_message {
     const char *from, *to; /* fit for SMTP as they are (address.h) */
     const char *bytes;     /* CRLF lines, 7-bit, ends with CRLF */
     size_t size;
-    /* The session's own. */
-    struct smtp_run *run;
-    size_t handed;
-    int64_t cut_at_us;
-    bool mail_answered, offered, complete, finished;
-    const char *trouble;
 };
 
 struct smtp_ops {

@@ -100,19 +100,28 @@ static void letter_unsubscribe(const struct dispatch *d, const struct org *org,
                         address_domain(org->mail_from)));
 }
 
+/* What the job itself says: of a campaign under its name, else beside the rest. */
+static json_t *letter_said(const struct pgres *res, int row)
+{
+    json_t *said = row_json(res, row, "data");
+    const char *campaign = pgres_text(res, row, "campaign");
+
+    if (campaign == NULL)
+        return said;
+    set_text(said, "name", campaign);
+    return json_pack("{s:o}", "campaign", said);
+}
+
 static json_t *letter_data(const struct org *org, const struct pgres *res, int row)
 {
-    json_t *data = row_json(res, row, "data");
+    json_t *data = letter_said(res, row);
     json_t *contact = row_json(res, row, "contact"),
            *interaction = row_json(res, row, "interaction");
-    const char *campaign = pgres_text(res, row, "campaign");
 
     json_object_set_new(data, "contact", contact == NULL ? json_object() : contact);
     if (interaction != NULL)
         json_object_set_new(data, "interaction", interaction);
     json_object_set_new(data, "organisation", letter_organisation(org));
-    if (campaign != NULL)
-        json_object_set_new(data, "campaign", json_pack("{s:s}", "name", campaign));
     return data;
 }
 

@@ -134,7 +134,7 @@ size_t dsn_read(const void *ctx, const char *status, const char *text, struct fi
 {
     size_t recipients = 0;
 
-    for (const char *s = status; *s != '\0';) {
+    for (const char *s = status; *s != '\0' && all->n < DSN_RECIPIENTS;) {
         const char *end = group_end(s);
 
         if (end == s) {

@@ -14,6 +14,9 @@ struct findings {
     size_t n, cap;
 };
 
+/* One message of ours has one recipient; who reports more than these is not to be trusted with our time. */
+#define DSN_RECIPIENTS 100
+
 /* dsn_read() - adds the findings of the report `status` (the text of message/delivery-status). `text` is what the mail says to people: its words are judged where
  * the report has none. Gives how many recipients the report names, failed or not. Strings become children of ctx. */
 size_t dsn_read(const void *ctx, const char *status, const char *text, struct findings *);

@@ -392,6 +392,8 @@ static void check_value(struct checker *k, struct rule_node *node)
         check_aggregate(k, node);
     else
         node->value_type = literal_type(node);
+    if (is_literal(node) && ++k->rule->n_literals == RULE_LITERALS_MAX + 1)
+        complain(k, node, "a rule has at most %d literals", RULE_LITERALS_MAX);
 }
 
 /* How a value is named in a message. */
@@ -628,12 +630,17 @@ static void check_of_contact(struct checker *k, struct rule_node *node)
 
 static void check_condition(struct checker *k, struct rule_node *node)
 {
+    if (node->type == RULE_NODE_AND || node->type == RULE_NODE_OR || node->type == RULE_NODE_NOT) {
+        for (size_t i = 0; i < node->n_child; i++)
+            check_condition(k, node->child[i]);
+        return;
+    }
+    if (++k->rule->n_conditions == RULE_CONDITIONS_MAX + 1)
+        complain(k, node, "a rule has at most %d conditions", RULE_CONDITIONS_MAX);
     switch (node->type) {
     case RULE_NODE_AND:
     case RULE_NODE_OR:
     case RULE_NODE_NOT:
-        for (size_t i = 0; i < node->n_child; i++)
-            check_condition(k, node->child[i]);
         return;
     case RULE_NODE_COMPARE:
     case RULE_NODE_IN:
@@ -674,7 +681,8 @@ bool rule_check(struct rule *rule, const struct catalogue *cat, struct diag *d,
     size_t mistakes = d->n;
 
     k.interaction = rule->where_only;
-    rule->n_aggregates = rule->n_segments = rule->n_kinds = 0;
+    rule->n_aggregates = rule->n_conditions = rule->n_literals = 0;
+    rule->n_segments = rule->n_kinds = 0;
     check_condition(&k, rule->root);
     rule->checked = d->n == mistakes && cat != NULL;
     return d->n == mistakes;

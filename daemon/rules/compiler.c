@@ -196,6 +196,22 @@ struct rule_sql *rule_compile_search(const void *ctx, const struct rule *rule,
     return gen_finish(ctx, g, &b);
 }
 
+struct rule_sql *rule_compile_sample(const void *ctx, const struct rule *rule,
+                                     const struct catalogue *cat)
+{
+    struct rule_sql *sql = rule_compile_search(ctx, rule, cat);
+
+    sql->text = mem_printf(
+        sql,
+        "WITH found AS MATERIALIZED (%s)\n"
+        "SELECT (SELECT count(*) FROM found) AS n, coalesce((SELECT json_agg(x) FROM (\n"
+        "  SELECT c.id, c.email, c.first_name, c.last_name, c.company_name\n"
+        "    FROM (SELECT contact_id FROM found ORDER BY contact_id LIMIT 10) f\n"
+        "    JOIN contact c ON c.id = f.contact_id ORDER BY c.id) x), '[]')::text AS sample",
+        sql->text);
+    return sql;
+}
+
 struct rule_sql *rule_compile_where(const void *ctx, const struct rule *rule,
                                     const struct catalogue *cat)
 {

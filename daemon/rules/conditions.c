@@ -9,6 +9,9 @@
 
 #include <string.h>
 
+/* A list of more texts than this is not worth an index. */
+#define SEARCH_LIST_MAX 50
+
 static bool is_literal(const struct rule_node *node)
 {
     return node->type == RULE_NODE_STRING || node->type == RULE_NODE_NUMBER ||
@@ -205,6 +208,7 @@ static const char *tested_sql(struct rule_gen *g, const struct rule_node *value)
 static const char *in_texts_sql(struct rule_gen *g, const struct rule_node *node, const char *v)
 {
     const struct rule_node *value = node->child[0];
+    bool apart = g->search && node->n_child <= SEARCH_LIST_MAX;
     const char *column, *one;
     struct buf b;
 
@@ -217,10 +221,10 @@ static const char *in_texts_sql(struct rule_gen *g, const struct rule_node *node
         else
             one = folded_sql(g, node->child[i]->text);
         /* The planner takes the index of a search only where it sees how many there are. */
-        buf_printf(&b, "%s%s", i == 1 ? "ARRAY[" : ", ", g->search ? gen_once(g, one) : one);
+        buf_printf(&b, "%s%s", i == 1 ? "ARRAY[" : ", ", apart ? gen_once(g, one) : one);
     }
     buf_char(&b, ']');
-    return gen_printf(g, "%s = ANY (%s)", v, g->search ? b.data : gen_once(g, b.data));
+    return gen_printf(g, "%s = ANY (%s)", v, apart ? b.data : gen_once(g, b.data));
 }
 
 static const char *in_sql(struct rule_gen *g, const struct rule_node *node)
@@ -297,14 +301,12 @@ static const char *during_sql(struct rule_gen *g, const struct rule_node *node)
 static const char *anniversary_sql(struct rule_gen *g, const struct rule_node *node)
 {
     const struct rule_node *field = node->child[0];
-    const char *date = value_sql(g, field), *month, *day;
+    const char *date = value_sql(g, field), *days;
 
     if (field->value_type == RULE_TYPE_INSTANT)
         date = gen_printf(g, "(%s AT TIME ZONE z.zone)::date", date);
-    month = gen_printf(g, "extract(month FROM %s)", date);
-    day = gen_printf(g, "extract(day FROM %s)", date);
-    return yearly_sql(g, node, yearly_date(g, "z.today", 0, month, day),
-                      yearly_date(g, "z.today", 1, month, day), date);
+    days = gen_year(g, yearly_lateral(g, date));
+    return yearly_sql(g, node, days, gen_printf(g, "%s.since", days));
 }
 
 /* --- rows beside the contact --------------------------------------------------------------------
@@ -362,7 +364,7 @@ static const char *test_sql(struct rule_gen *g, const struct rule_node *node,
 
 static const char *birthday_sql(struct rule_gen *g, const struct rule_node *node)
 {
-    const char *sql = yearly_sql(g, node, "z.birthday", "z.birthday_after", NULL);
+    const char *sql = yearly_sql(g, node, "z", NULL);
 
     if (!g->search || node->op == RULE_DAY_IN_NEXT)
         return leaf(g, sql);

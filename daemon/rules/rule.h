@@ -79,6 +79,10 @@ struct rule_sql *rule_compile_search(const void *ctx, const struct rule *,
                                      const struct catalogue *);
 struct rule_sql *rule_compile_where(const void *ctx, const struct rule *, const struct catalogue *);
 
+/* rule_compile_sample() - the same parameters as rule_compile_search() -> one row: n, how many it
+ * holds for; sample, a JSON array of the first ten contacts (id, names, e-mail). */
+struct rule_sql *rule_compile_sample(const void *ctx, const struct rule *,
+                                     const struct catalogue *);
 /* rule_compile_values() - what each of some conditions (rule_parts()) is about, for explaining it:
  *   $1 bigint a contact, $2 timestamptz now; params from $3 -> found: a JSON array with the value
  * of the field or aggregate of each, null where it has none or is about neither. At most

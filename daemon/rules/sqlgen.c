@@ -90,6 +90,11 @@ void gen_change(struct rule_gen *g, const char *expr)
         list_place(g, &g->changes, &g->n_changes, &g->cap_changes, expr);
 }
 
+const char *gen_year(struct rule_gen *g, const char *sql)
+{
+    return gen_printf(g, "a%zu", list_place(g, &g->years, &g->n_years, &g->cap_years, sql) + 1);
+}
+
 const char *gen_zone(struct rule_gen *g)
 {
     return gen_param(g, "text", g->cat->time_zone);

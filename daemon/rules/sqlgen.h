@@ -18,7 +18,7 @@
 #include "common/buf.h"
 #include "daemon/rules/tree.h"
 
-#define RULE_SQL_MAX (16 << 20)
+#define RULE_SQL_MAX (256 << 20)
 
 struct rule_param {
     const char *type;
@@ -48,6 +48,8 @@ struct rule_gen {
     size_t n_once, cap_once;
     struct rule_lateral *laterals;
     size_t n_laterals, cap_laterals;
+    const char **years; /* sub-selects a1, a2, ... for anniversaries */
+    size_t n_years, cap_years;
     const char **changes;
     size_t n_changes, cap_changes;
 };
@@ -62,6 +64,8 @@ const char *gen_param_int(struct rule_gen *, const char *type, int64_t value);
 const char *gen_once(struct rule_gen *, const char *expr);
 /* gen_column() - "kN.vM", a column of the lateral sub-select over `from`. */
 const char *gen_column(struct rule_gen *, const char *from, const char *expr);
+/* gen_year() - "aN", a sub-select over the contact's day z. */
+const char *gen_year(struct rule_gen *, const char *sql);
 /* gen_change() - an instant after now at which the answer may change, or null. */
 void gen_change(struct rule_gen *, const char *expr);
 /* gen_zone() - the organisation's time zone. */
@@ -106,16 +110,16 @@ const char *org_today(struct rule_gen *);
 const char *org_tomorrow_start(struct rule_gen *);
 /* day_lateral() - the sub-select z: zone, today, the birthday in this year and the next, age. */
 const char *day_lateral(struct rule_gen *);
-/* yearly_sql() - `birthday` and `anniversary`: month and day in this and the next year as dates,
- * counted after `since` (NULL: always). */
-const char *yearly_sql(struct rule_gen *, const struct rule_node *, const char *this_year,
-                       const char *next_year, const char *since);
+/* yearly_sql() - `birthday` and `anniversary`: over the columns this_year and next of the
+ * sub-select `days`, which are dates; `since` (NULL: always) is the column after which they count.
+ */
+const char *yearly_sql(struct rule_gen *, const struct rule_node *, const char *days,
+                       const char *since);
+/* yearly_lateral() - the sub-select for the anniversaries of a date. */
+const char *yearly_lateral(struct rule_gen *, const char *date);
 /* birthday_search_sql() - what every contact with a birthday today or tomorrow, in whatever zone,
  * has: for the index. */
 const char *birthday_search_sql(struct rule_gen *);
-/* yearly_date() - the day of (month, day) in the year of `today` plus `plus`. */
-const char *yearly_date(struct rule_gen *, const char *today, int plus, const char *month,
-                        const char *day);
 
 /* --- conditions.c --- */
 const char *condition_sql(struct rule_gen *, const struct rule_node *);

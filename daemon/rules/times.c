@@ -316,8 +316,9 @@ void window_event_changes(struct rule_gen *g, const struct rule_window *w, const
 /* --- birthdays ----------------------------------------------------------------------------------
  */
 
-const char *yearly_date(struct rule_gen *g, const char *today, int plus, const char *month,
-                        const char *day)
+/* The day of (month, day) in the year of `today` plus `plus`. */
+static const char *yearly_date(struct rule_gen *g, const char *today, int plus, const char *month,
+                               const char *day)
 {
     const char *year = gen_printf(g, "(extract(year FROM %s)::int + %d)", today, plus);
     const char *date =
@@ -341,13 +342,30 @@ const char *day_lateral(struct rule_gen *g)
     /* OFFSET 0 keeps each level computed once a contact. */
     return gen_printf(
         g,
-        "(SELECT y.*, CASE WHEN c.birth_year IS NOT NULL THEN extract(year FROM y.today)::int"
-        " - c.birth_year - CASE WHEN y.today < y.birthday THEN 1 ELSE 0 END END AS age"
-        " FROM (SELECT d.*, %s AS birthday, %s AS birthday_after"
+        "(SELECT y.*, CASE WHEN y.this_year > y.today THEN y.this_year ELSE y.next_year END AS "
+        "next,"
+        " CASE WHEN c.birth_year IS NOT NULL THEN extract(year FROM y.today)::int"
+        " - c.birth_year - CASE WHEN y.today < y.this_year THEN 1 ELSE 0 END END AS age"
+        " FROM (SELECT d.*, %s AS this_year, %s AS next_year"
         " FROM (SELECT %s AS zone, (w.now AT TIME ZONE %s)::date AS today OFFSET 0) d"
         " OFFSET 0) y OFFSET 0) z",
         yearly_date(g, "d.today", 0, month, day), yearly_date(g, "d.today", 1, month, day), zone,
         zone);
+}
+
+const char *yearly_lateral(struct rule_gen *g, const char *date)
+{
+    const char *month = "d.month", *day = "d.day";
+
+    return gen_printf(
+        g,
+        "(SELECT y.since, y.this_year,"
+        " CASE WHEN y.this_year > z.today THEN y.this_year ELSE y.next_year END AS next"
+        " FROM (SELECT d.since, %s AS this_year, %s AS next_year"
+        " FROM (SELECT s.since, extract(month FROM s.since) AS month, extract(day FROM s.since) AS "
+        "day"
+        " FROM (SELECT %s AS since OFFSET 0) s OFFSET 0) d OFFSET 0) y OFFSET 0)",
+        yearly_date(g, "z.today", 0, month, day), yearly_date(g, "z.today", 1, month, day), date);
 }
 
 const char *birthday_search_sql(struct rule_gen *g)
@@ -391,46 +409,42 @@ static int64_t most_days(struct rule_duration d)
     return 0;
 }
 
-/* The day on which the answer changes; `next` is the first occurrence after today. In `in next` of
- * months a look each day from the longest month's length on. */
+/* The day on which the answer changes. In `in next` of months a look each day from the longest
+ * month's length on. */
 static const char *yearly_change_day(struct rule_gen *g, const struct rule_node *node,
-                                     const char *this_year, const char *next, const char *holds)
+                                     const char *days, const char *holds)
 {
-    const char *early;
+    long long most = (long long)most_days(node->duration);
 
     if (node->op == RULE_DAY_TODAY)
-        return gen_printf(g, "CASE WHEN %s = z.today THEN z.today + 1 ELSE %s END", this_year,
-                          next);
+        return gen_printf(g, "CASE WHEN %s.this_year = z.today THEN z.today + 1 ELSE %s.next END",
+                          days, days);
     if (node->op == RULE_DAY_TOMORROW)
-        return gen_printf(g, "CASE WHEN %s IS NOT NULL THEN GREATEST(%s - 1, z.today + 1) END",
-                          next, next);
-    early = gen_printf(g, "%s - %lld", next, (long long)most_days(node->duration));
+        return gen_printf(
+            g, "CASE WHEN %s.next IS NOT NULL THEN GREATEST(%s.next - 1, z.today + 1) END", days,
+            days);
     return gen_printf(g,
-                      "CASE WHEN %s > z.today THEN %s WHEN %s THEN %s WHEN %s IS NOT NULL"
-                      " THEN z.today + 1 END",
-                      early, early, holds, next, next);
+                      "CASE WHEN %s.next - %lld > z.today THEN %s.next - %lld WHEN %s THEN %s.next"
+                      " WHEN %s.next IS NOT NULL THEN z.today + 1 END",
+                      days, most, days, most, holds, days, days);
 }
 
-const char *yearly_sql(struct rule_gen *g, const struct rule_node *node, const char *this_year,
-                       const char *next_year, const char *since)
+const char *yearly_sql(struct rule_gen *g, const struct rule_node *node, const char *days,
+                       const char *since)
 {
-    const char *next = gen_printf(g, "(CASE WHEN %s > z.today THEN %s ELSE %s END)", this_year,
-                                  this_year, next_year);
-    const char *holds, *when = next;
+    const char *when = node->op == RULE_DAY_TODAY ? "z.today" : gen_printf(g, "%s.next", days);
+    const char *holds;
 
     g->uses_day = true;
-    if (node->op == RULE_DAY_TODAY) {
-        when = "z.today";
-        holds = gen_printf(g, "%s = z.today", this_year);
-    } else if (node->op == RULE_DAY_TOMORROW) {
-        holds = gen_printf(g, "%s = z.today + 1", next);
-    } else {
-        holds =
-            gen_printf(g, "%s <= (z.today + %s)::date", next, calendar_interval(g, node->duration));
-    }
-    gen_change(g, day_start_sql(
-                      g, gen_printf(g, "(%s)", yearly_change_day(g, node, this_year, next, holds)),
-                      "z.zone"));
+    if (node->op == RULE_DAY_TODAY)
+        holds = gen_printf(g, "%s.this_year = z.today", days);
+    else if (node->op == RULE_DAY_TOMORROW)
+        holds = gen_printf(g, "%s.next = z.today + 1", days);
+    else
+        holds = gen_printf(g, "%s.next <= (z.today + %s)::date", days,
+                           calendar_interval(g, node->duration));
+    gen_change(g, day_start_sql(g, gen_printf(g, "(%s)", yearly_change_day(g, node, days, holds)),
+                                "z.zone"));
     if (since == NULL)
         return gen_printf(g, "(%s)", holds);
     return gen_printf(g, "(%s AND %s > %s)", holds, when, since);

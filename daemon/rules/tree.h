@@ -13,9 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RULE_BYTES_MAX      20000
-#define RULE_DEPTH_MAX      64
+#define RULE_BYTES_MAX 20000
+#define RULE_DEPTH_MAX 64
+/* Together with RULE_ROOTS_MAX these keep a statement within PostgreSQL's limits: 65535 parameters,
+ * 1664 columns. */
 #define RULE_AGGREGATES_MAX 100
+#define RULE_CONDITIONS_MAX 200
+#define RULE_LITERALS_MAX   400
 #define RULE_PATH_MAX       3
 
 /* Conditions first, then values. The second word is what rule_json() writes. */
@@ -146,7 +150,7 @@ struct rule {
     bool where_only; /* over an interaction's own fields */
     bool checked;
     bool uses_scores;
-    size_t n_aggregates;
+    size_t n_aggregates, n_conditions, n_literals;
     const char **segments;
     size_t n_segments, cap_segments;
     const char **kinds;

@@ -150,10 +150,7 @@ static const char *age_sql(struct rule_gen *g, const struct rule_node *node)
 {
     g->uses_day = true;
     gen_change(g,
-               day_start_sql(g,
-                             "(CASE WHEN c.birth_year IS NULL THEN NULL WHEN z.birthday > z.today"
-                             " THEN z.birthday ELSE z.birthday_after END)",
-                             "z.zone"));
+               day_start_sql(g, "(CASE WHEN c.birth_year IS NOT NULL THEN z.next END)", "z.zone"));
     return node->field->sql;
 }
 

@@ -344,7 +344,11 @@ static void test_limits(void **state)
     expect_mistake(text, strlen(text), "nested at most 64 deep");
     text = repeated(ctx, "not ", "person", "", 4000);
     expect_mistake(text, strlen(text), "nested at most 64 deep");
-    assert_non_null(checked(ctx, repeated(ctx, "true or ", "person", "", 2400), &d, NULL));
+    assert_non_null(checked(ctx, repeated(ctx, "true or ", "person", "", 199), &d, NULL));
+    text = repeated(ctx, "true or ", "person", "", 200);
+    expect_mistake(text, strlen(text), "at most 200 conditions");
+    text = mem_printf(ctx, "age in (%s)", repeated(ctx, "1, ", "1", "", 400));
+    expect_mistake(text, strlen(text), "at most 400 literals");
     text = repeated(ctx, "true or ", "person", "", 2600);
     expect_mistake(text, strlen(text), "at most 20000 bytes");
     text = repeated(ctx, "any(a) or ", "person", "", 101);

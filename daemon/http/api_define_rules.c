@@ -92,7 +92,7 @@ static void check_on_result(void *arg, const struct pgres *res)
 /* ask_count() - for how many the rule holds, and who are the first ten. */
 static void ask_count(struct trial *t, const struct rule *rule, const struct catalogue *catalogue)
 {
-    const struct rule_sql *sql = rule_compile_search(t, rule, catalogue);
+    const struct rule_sql *sql = rule_compile_sample(t, rule, catalogue);
     struct pgargs args;
 
     pgargs_init(&args, t);
@@ -100,16 +100,7 @@ static void ask_count(struct trial *t, const struct rule *rule, const struct cat
     pgargs_instant(&args, t->now_us);
     pgargs_int(&args, INT32_MAX);
     add_params(&args, sql);
-    pgpool_query_sql(
-        t->app->pool, api_org(t->req),
-        mem_printf(t,
-                   "WITH found AS MATERIALIZED (%s) SELECT (SELECT count(*) FROM found) AS n, "
-                   "coalesce((SELECT json_agg(x) FROM (SELECT c.id, c.email, c.first_name, "
-                   "c.last_name, c.company_name FROM (SELECT contact_id FROM found ORDER BY "
-                   "contact_id LIMIT 10) f JOIN contact c ON c.id = f.contact_id ORDER BY c.id) "
-                   "x), '[]')::text AS sample",
-                   sql->text),
-        &args, check_on_result, t);
+    pgpool_query_sql(t->app->pool, api_org(t->req), sql->text, &args, check_on_result, t);
 }
 
 static void check_on_org(void *arg, const struct org *org)

@@ -61,8 +61,10 @@ bool db_script(struct db *db, const char *sql)
 PGresult *db_query(struct db *db, enum query query, int n, const char *const *values)
 {
     const struct statement *s = &statements[query];
+    PGVerbosity before = PQsetErrorVerbosity(db->conn, PQERRORS_TERSE);
     PGresult *res = PQexecParams(db->conn, s->sql, n, NULL, values, NULL, NULL, 0);
 
+    PQsetErrorVerbosity(db->conn, before);
     if (result_ok(db, res, s->name))
         return res;
     PQclear(res);

@@ -3,6 +3,7 @@
 
 #include "common/mem.h"
 #include "common/text.h"
+#include "common/zone.h"
 #include "daemon/ctl/ctl.h"
 #include "daemon/ctl/options.h"
 
@@ -65,6 +66,11 @@ int ctl_organisation(int argc, char **argv)
     o.slug = argv[2];
     if (o.name == NULL)
         o.name = o.slug;
+    if (!zone_known(o.time_zone)) {
+        fprintf(stderr, "lazoctl organisation: %s is no time zone like Europe/Madrid\n",
+                o.time_zone);
+        return CTL_USAGE;
+    }
     db = db_open(ctx, conninfo);
     id = db == NULL ? -1 : organisation_create(db, &o);
     if (id < 0)

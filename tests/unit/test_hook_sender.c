@@ -143,7 +143,7 @@ static void sender_start(struct scene *s, const char *allow_private, const char 
     setenv("LAZO_HOOK_ALLOW_PRIVATE", allow_private, 1);
     setenv("LAZO_HOOK_TIMEOUT", timeout, 1);
     setenv("LAZO_HOOK_RETRIES", "1", 1);
-    setenv("LAZO_HOOK_RETRY_FIRST", "0 s", 1);
+    setenv("LAZO_HOOK_RETRY_FIRST", "0 s", 0);
     diag_init(&d, s);
     settings = settings_load(s, NULL, &d);
     assert_non_null(settings);
@@ -155,6 +155,7 @@ static int set_up(void **state)
     struct scene *s = mem_new(NULL, struct scene);
 
     curl_global_init(CURL_GLOBAL_ALL);
+    unsetenv("LAZO_HOOK_RETRY_FIRST");
     s->loop = ev_loop_new(EVFLAG_AUTO);
     s->results = json_object();
     server_start(s);
@@ -344,6 +345,33 @@ static void test_release(void **state)
     assert_string_equal(result(s, "2", "state"), "sent");
 }
 
+/* An endpoint that is down: only half of those in hand wait for their next attempt, so that calls
+ * to others find room. */
+static void test_waiting_is_bounded(void **state)
+{
+    struct scene *s = *state;
+    int retries = 0;
+
+    setenv("LAZO_HOOK_CONCURRENCY", "5", 1);
+    setenv("LAZO_HOOK_RETRY_FIRST", "1 hour", 1);
+    sender_start(s, "yes", "5 s");
+    unsetenv("LAZO_HOOK_CONCURRENCY");
+    for (int i = 0; i < 5; i++)
+        call(s, i, "127.0.0.1", "/500");
+    for (int i = 0; i < 1000 && json_object_size(s->results) < 2; i++)
+        ev_run(s->loop, EVRUN_ONCE);
+    assert_int_equal(sender_busy(s->sender), 3);
+    for (int i = 0; i < 5; i++) {
+        MEM_SCOPED char *lease = mem_printf(NULL, "%d", i);
+
+        retries +=
+            result(s, lease, "state") != NULL && strcmp(result(s, lease, "state"), "retry") == 0;
+    }
+    assert_int_equal(retries, 2);
+    sender_release(s->sender);
+    assert_int_equal(sender_busy(s->sender), 0);
+}
+
 static void test_freed_under_way(void **state)
 {
     struct scene *s = *state;
@@ -381,6 +409,7 @@ int main(void)
         SCENE(test_private_is_refused),
         SCENE(test_bad_job),
         SCENE(test_release),
+        SCENE(test_waiting_is_bounded),
         SCENE(test_freed_under_way),
         SCENE(test_many),
     };

@@ -28,6 +28,7 @@ struct sender {
     int64_t retries, retry_first_us;
     bool allow_private, released;
     size_t busy;
+    size_t n_waiting, most_waiting;
     struct delivery *waiting; /* list of those whose timer runs */
     void *deliveries;         /* parent of them all */
 };
@@ -58,11 +59,25 @@ static void attempt_clear(struct delivery *d)
     d->headers = NULL;
 }
 
+static void waiting_enter(struct delivery *d)
+{
+    struct sender *s = d->sender;
+
+    d->next = s->waiting;
+    if (d->next != NULL)
+        d->next->previous = d;
+    s->waiting = d;
+    s->n_waiting++;
+}
+
 static void waiting_leave(struct delivery *d)
 {
+    if (d->previous == NULL && d->sender->waiting != d)
+        return;
+    d->sender->n_waiting--;
     if (d->previous != NULL)
         d->previous->next = d->next;
-    else if (d->sender->waiting == d)
+    else
         d->sender->waiting = d->next;
     if (d->next != NULL)
         d->next->previous = d->previous;
@@ -103,21 +118,24 @@ static void on_wait_over(struct ev_loop *loop, ev_timer *w, int revents)
     attempt(d);
 }
 
+/* One endpoint that is down must not keep the others waiting: only half of the jobs in hand may
+ * wait, the rest goes back to the queue. */
 static void wait_or_finish(struct delivery *d, const char *text, int status, int64_t retry_after_s)
 {
     struct sender *s = d->sender;
     int64_t wait_us;
 
-    if (d->failures >= s->retries || s->released) {
-        finish(d, d->failures >= s->retries ? "failed" : "retry", text, status, false);
+    if (d->failures >= s->retries) {
+        finish(d, "failed", text, status, false);
+        return;
+    }
+    if (s->released || s->n_waiting >= s->most_waiting) {
+        finish(d, "retry", text, status, false);
         return;
     }
     wait_us =
         hookretry_wait_us(s->retry_first_us, d->failures++, randombytes_random(), retry_after_s);
-    d->next = s->waiting;
-    if (d->next != NULL)
-        d->next->previous = d;
-    s->waiting = d;
+    waiting_enter(d);
     ev_timer_set(&d->timer, (double)wait_us / 1e6, 0.);
     ev_timer_start(s->loop, &d->timer);
 }
@@ -266,6 +284,7 @@ struct sender *sender_new(const void *ctx, struct ev_loop *loop, const struct se
     s->allow_private = settings_bool(settings, "hook.allow_private");
     s->deliveries = mem_must(talloc_new(s));
     talloc_set_destructor(s, sender_close);
+    s->most_waiting = (size_t)(settings_int(settings, "hook.concurrency") + 1) / 2;
     s->curl = curlloop_new(s, loop, (long)settings_int(settings, "hook.concurrency"), on_done, s);
     return s;
 }

@@ -4,6 +4,8 @@
  *        ▲   └─► anything else: waiting (retry.h), hook.retries times, then failed
  *        └──────────────┘
  *
+ * Where half of hook.concurrency is waiting already, a job ends as "retry" in place of waiting: it goes back to lazod's queue.
+ *
  * A call is bounded whatever the endpoint does: hook.timeout in all, 64 kB of answer, no redirects, no proxy, http and https alone, and only public
  * addresses unless hook.allow_private. */
 #ifndef LAZO_HOOK_SENDER_H

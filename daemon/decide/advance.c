@@ -24,8 +24,7 @@
 static void group_next(struct advance *a);
 static void group_sweep(struct advance *a);
 
-/* --- one step
- * -------------------------------------------------------------------------------------------- */
+/* --- one step ---------------------------------------------------------------- */
 
 static bool stands_at(const struct walker *w, size_t step)
 {
@@ -153,8 +152,7 @@ static bool step_do(struct advance *a, size_t i)
     bug("step of kind %d", (int)s->kind);
 }
 
-/* --- one group
- * ------------------------------------------------------------------------------------------- */
+/* --- one group --------------------------------------------------------------- */
 
 static bool anybody_at(const struct advance *a, size_t step)
 {
@@ -203,8 +201,7 @@ static void group_ask_leave(struct advance *a)
                 a->end - a->first, group_on_leave, a);
 }
 
-/* --- writing
- * --------------------------------------------------------------------------------------------- */
+/* --- writing ----------------------------------------------------------------- */
 
 struct position_columns {
     struct pgarray contacts, journeys, entries, old_steps, steps, states, wakes, minutes;
@@ -295,8 +292,7 @@ static void group_next(struct advance *a)
         group_sweep(a);
 }
 
-/* --- the batch
- * ------------------------------------------------------------------------------------------- */
+/* --- the batch --------------------------------------------------------------- */
 
 static int walker_compare(const void *left, const void *right)
 {

@@ -55,8 +55,7 @@ static bool campaign_failed(struct campaign_batch *b, const struct pgres *res)
     return true;
 }
 
-/* --- changing the state
- * ---------------------------------------------------------------------------------- */
+/* --- changing the state ------------------------------------------------------ */
 
 static void add_move(struct pgargs *args, const struct campaign_batch *b, enum campaign_state to)
 {
@@ -91,8 +90,7 @@ static void campaign_move(struct campaign_batch *b, enum campaign_state to)
     pgpool_query(b->env.pool, b->env.org_id, Q_DECIDE_CAMPAIGN_MOVE, &args, campaign_on_moved, b);
 }
 
-/* --- scheduled: the audience
- * ------------------------------------------------------------------------------ */
+/* --- scheduled: the audience ------------------------------------------------- */
 
 static void audience_on_ended(void *arg, bool committed, const struct pgres *error)
 {
@@ -215,8 +213,7 @@ static void campaign_start(struct campaign_batch *b)
         pgtx_begin(b->env.pool, b->env.org_id, audience_on_begun, audience_on_ended, b);
 }
 
-/* --- expanding: a block of jobs
- * ----------------------------------------------------------------------------- */
+/* --- expanding: a block of jobs ---------------------------------------------- */
 
 static void campaign_on_block(void *arg, const struct pgres *res)
 {
@@ -252,9 +249,7 @@ static void campaign_expand(struct campaign_batch *b)
     pgpool_query(b->env.pool, b->env.org_id, Q_DECIDE_CAMPAIGN_BLOCK, &args, campaign_on_block, b);
 }
 
-/* --- the batch
- * ------------------------------------------------------------------------------------------------
- */
+/* --- the batch --------------------------------------------------------------- */
 
 static void campaign_done(struct campaign_batch *b)
 {

@@ -48,8 +48,7 @@ struct cue_batch {
 
 static void cue_write(struct cue_batch *b);
 
-/* --- what matches
- * -------------------------------------------------------------------------------------- */
+/* --- what matches ------------------------------------------------------------ */
 
 static bool cue_starts(const struct cue_batch *b, const struct cue *cue,
                        const struct journey_def *def)
@@ -123,8 +122,7 @@ static void find_matches(struct cue_batch *b)
         match_add(b, NULL, &plan->webhooks[i]);
 }
 
-/* --- conditions
- * ---------------------------------------------------------------------------------------- */
+/* --- conditions -------------------------------------------------------------- */
 
 static void question_answered(struct cue_batch *b)
 {
@@ -218,8 +216,7 @@ static void ask_conditions(struct cue_batch *b)
     question_answered(b);
 }
 
-/* --- what follows
- * -------------------------------------------------------------------------------------- */
+/* --- what follows ------------------------------------------------------------ */
 
 struct start_columns {
     struct pgarray journeys, versions, contacts, interactions, entries, gaps;
@@ -331,8 +328,7 @@ static void cue_write(struct cue_batch *b)
     pgtx_commit(b->tx);
 }
 
-/* --- the batch
- * ----------------------------------------------------------------------------------------- */
+/* --- the batch --------------------------------------------------------------- */
 
 static void read_cues(struct cue_batch *b, const struct pgres *res)
 {

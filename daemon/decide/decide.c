@@ -54,8 +54,7 @@ struct decide {
 static void line_move(struct decide *d);
 static void turn_stage(struct decide_org *o);
 
-/* --- the line
- * -------------------------------------------------------------------------------------------- */
+/* --- the line ---------------------------------------------------------------- */
 
 static void line_join(struct decide_org *o)
 {
@@ -115,8 +114,7 @@ static struct decide_org *decide_org(struct decide *d, int64_t id)
     return o;
 }
 
-/* --- a turn
- * ---------------------------------------------------------------------------------------------- */
+/* --- a turn ------------------------------------------------------------------ */
 
 static void turn_back_off(struct decide_org *o)
 {
@@ -225,8 +223,7 @@ static void turn_start(struct decide_org *o)
     plan_get(o, d->pool, d->orgs, o->id, o->plan, clock_now_us(), turn_on_plan, o);
 }
 
-/* --- time zones
- * ------------------------------------------------------------------------------------------ */
+/* --- time zones -------------------------------------------------------------- */
 
 static void decide_on_zones(void *arg, const struct pgres *res)
 {
@@ -275,8 +272,7 @@ static void line_move(struct decide *d)
     }
 }
 
-/* --- the service
- * ----------------------------------------------------------------------------------------- */
+/* --- the service ------------------------------------------------------------- */
 
 struct decide *decide_new(const void *ctx, struct ev_loop *loop, struct pgpool *pool,
                           struct orgs *orgs, const struct decide_ops *ops, void *arg)

@@ -35,8 +35,7 @@ const char *journey_state_name(enum journey_state state)
     return names[state];
 }
 
-/* --- start ---------------------------------------------------------------------------------------
- */
+/* --- start ------------------------------------------------------------------- */
 
 static void start_interaction(struct journey_parser *p, const char *at, json_t *value)
 {
@@ -166,8 +165,7 @@ static void parse_start(struct journey_parser *p, json_t *value)
     json_object_foreach(value, key, member) parse_start_option(p, key, member);
 }
 
-/* --- the other keys ------------------------------------------------------------------------------
- */
+/* --- the other keys ---------------------------------------------------------- */
 
 /* "once per N days": N. */
 static bool again_days(const char *s, int *ret_days)

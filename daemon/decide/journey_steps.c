@@ -41,8 +41,7 @@ static const char *const engine_kinds[] = {"email_sent",    "email_opened",     
                                            "unsubscribed",  "subscribed",       "segment_entered",
                                            "segment_left",  "webhook_failed"};
 
-/* --- acts
- * ------------------------------------------------------------------------------------------ */
+/* --- acts -------------------------------------------------------------------- */
 
 static int64_t topic_id(struct journey_parser *p, const char *at, json_t *value)
 {
@@ -167,8 +166,7 @@ static void parse_record(struct journey_parser *p, const char *at, json_t *step)
     }
 }
 
-/* --- set
- * --------------------------------------------------------------------------------------------- */
+/* --- set --------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -264,8 +262,7 @@ static void parse_set(struct journey_parser *p, const char *at, json_t *step)
     }
 }
 
-/* --- time
- * -------------------------------------------------------------------------------------------- */
+/* --- time -------------------------------------------------------------------- */
 
 static void parse_wait(struct journey_parser *p, const char *at, json_t *step)
 {
@@ -307,8 +304,7 @@ static void parse_until(struct journey_parser *p, const char *at, json_t *step)
         p->def->steps[i].to = p->def->n_steps;
 }
 
-/* --- branches
- * ---------------------------------------------------------------------------------------- */
+/* --- branches ---------------------------------------------------------------- */
 
 static void parse_if(struct journey_parser *p, const char *at, json_t *step)
 {
@@ -349,8 +345,7 @@ static void parse_leave(struct journey_parser *p, const char *at, json_t *step)
     step_new(p, JOURNEY_STEP_leave, pointer);
 }
 
-/* --- any step
- * ---------------------------------------------------------------------------------------- */
+/* --- any step ---------------------------------------------------------------- */
 
 static const struct syntax {
     const char *key;

@@ -21,8 +21,7 @@ struct plan_request {
     void *arg;
 };
 
-/* --- the catalogue
- * ----------------------------------------------------------------------------------- */
+/* --- the catalogue ----------------------------------------------------------- */
 
 static void names_text(struct buf *b, const char *what, const struct catalogue_name *names,
                        size_t n)
@@ -89,8 +88,7 @@ static void catalogue_copy(const void *ctx, struct catalogue *to, const struct c
     }
 }
 
-/* --- the definitions
- * --------------------------------------------------------------------------------- */
+/* --- the definitions --------------------------------------------------------- */
 
 static const char *member_text(const json_t *item, const char *key)
 {
@@ -155,8 +153,7 @@ static void plan_compile(struct plan *plan)
         webhook_compile(plan, json_array_get(webhooks, i), &plan->webhooks[i]);
 }
 
-/* --- fetching: organisation -> signature -> definitions -> kinds -> release
- * ----------------------------------- */
+/* --- fetching: organisation -> signature -> definitions -> kinds -> release -- */
 
 static void plan_answer(struct plan_request *r, struct plan *plan)
 {
@@ -307,8 +304,7 @@ void plan_get(const void *ctx, struct pgpool *pool, struct orgs *orgs, int64_t o
     orgs_get(orgs, org_id, plan_on_org, r);
 }
 
-/* --- questions
- * --------------------------------------------------------------------------------------- */
+/* --- questions --------------------------------------------------------------- */
 
 const struct plan_journey *plan_journey(const struct plan *plan, int64_t id, int64_t version)
 {

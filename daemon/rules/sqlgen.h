@@ -105,6 +105,10 @@ const char *window_sql(struct rule_gen *, const struct rule_window *, const char
  * lateral. */
 void window_value_changes(struct rule_gen *, const struct rule_window *, const char *v);
 void window_event_changes(struct rule_gen *, const struct rule_window *, const char *from);
+/* The same for `any`, whose answer hangs on one interaction alone: the newest, or for `before ...
+ * ago` the oldest, of those that `where` (may be NULL) holds for. */
+void window_any_changes(struct rule_gen *, const struct rule_window *, const char *from,
+                        const char *where);
 /* org_today() - the organisation's day; org_tomorrow_start() - when it ends. */
 const char *org_today(struct rule_gen *);
 const char *org_tomorrow_start(struct rule_gen *);

@@ -269,6 +269,22 @@ static bool is_period(const struct rule_window *w)
            w->type == RULE_WINDOW_THIS || w->type == RULE_WINDOW_PREVIOUS;
 }
 
+/* The edge ("min" or "max") of the interactions that are ahead of the bound, and the newest of
+ * those it has passed. */
+static void edge_changes(struct rule_gen *g, const struct bound *b, const char *from,
+                         const char *edge, const char *ahead, const char *passed)
+{
+    const char *next =
+        gen_column(g, from, gen_printf(g, "%s(i.occurred_at) FILTER (WHERE %s)", edge, ahead));
+
+    gen_change(g, bound_reaches(g, b, next));
+    if (b->jump == NULL)
+        return;
+    if (ahead != passed)
+        next = gen_column(g, from, gen_printf(g, "max(i.occurred_at) FILTER (WHERE %s)", passed));
+    gen_change(g, bound_returns(g, b, next));
+}
+
 void window_value_changes(struct rule_gen *g, const struct rule_window *w, const char *v)
 {
     if (!g->with_changes)
@@ -290,6 +306,8 @@ void window_value_changes(struct rule_gen *g, const struct rule_window *w, const
 
 void window_event_changes(struct rule_gen *g, const struct rule_window *w, const char *from)
 {
+    struct bound b;
+
     if (!g->with_changes)
         return;
     gen_change(g, gen_column(g, from, "min(i.occurred_at) FILTER (WHERE i.occurred_at > w.now)"));
@@ -300,17 +318,31 @@ void window_event_changes(struct rule_gen *g, const struct rule_window *w, const
 
         gen_change(g, gen_printf(g, "CASE WHEN %s >= %s THEN %s END",
                                  gen_column(g, from, "max(i.occurred_at)"), p.start, p.next));
-    } else if (is_sliding(w)) {
-        struct bound b = bound_make(g, w->duration, false);
-        const char *next =
-            gen_printf(g, "min(i.occurred_at) FILTER (WHERE i.occurred_at > %s)", b.at);
-        const char *passed =
-            gen_printf(g, "max(i.occurred_at) FILTER (WHERE i.occurred_at <= %s)", b.at);
-
-        gen_change(g, bound_reaches(g, &b, gen_column(g, from, next)));
-        if (b.jump != NULL)
-            gen_change(g, bound_returns(g, &b, gen_column(g, from, passed)));
     }
+    if (!is_sliding(w))
+        return;
+    b = bound_make(g, w->duration, false);
+    edge_changes(g, &b, from, "min", gen_printf(g, "i.occurred_at > %s", b.at),
+                 gen_printf(g, "i.occurred_at <= %s", b.at));
+}
+
+void window_any_changes(struct rule_gen *g, const struct rule_window *w, const char *from,
+                        const char *where)
+{
+    const char *and_where = where == NULL ? "" : gen_printf(g, " AND %s", where);
+    const char *filter;
+    struct bound b;
+
+    if (!g->with_changes)
+        return;
+    if (w == NULL || !is_sliding(w)) {
+        window_event_changes(g, w, from);
+        return;
+    }
+    gen_change(g, gen_column(g, from, "min(i.occurred_at) FILTER (WHERE i.occurred_at > w.now)"));
+    b = bound_make(g, w->duration, false);
+    filter = gen_printf(g, "i.occurred_at <= w.now%s", and_where);
+    edge_changes(g, &b, from, w->type == RULE_WINDOW_BEFORE_AGO ? "min" : "max", filter, filter);
 }
 
 /* --- birthdays ----------------------------------------------------------------------------------

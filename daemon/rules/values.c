@@ -179,20 +179,27 @@ static const char *field_sql(struct rule_gen *g, const struct rule_node *node)
 /* --- aggregates ---------------------------------------------------------------------------------
  */
 
-/* Which interactions count: a condition over `i`. */
-static const char *events_sql(struct rule_gen *g, const struct rule_node *node)
+/* Its `where` over `i`, or NULL. */
+static const char *where_sql(struct rule_gen *g, const struct rule_node *node)
 {
-    const char *when = node->window == NULL ? "i.occurred_at <= w.now"
-                                            : window_sql(g, node->window, "i.occurred_at", true);
     const char *where;
     int outside = g->negated;
 
     if (node->where == NULL)
-        return when;
+        return NULL;
     g->negated = 0;
     where = condition_sql(g, node->where);
     g->negated = outside;
-    return gen_printf(g, "%s AND %s", when, where);
+    return where;
+}
+
+/* Which interactions count: a condition over `i`. */
+static const char *events_sql(struct rule_gen *g, const struct rule_node *node, const char *where)
+{
+    const char *when = node->window == NULL ? "i.occurred_at <= w.now"
+                                            : window_sql(g, node->window, "i.occurred_at", true);
+
+    return where == NULL ? when : gen_printf(g, "%s AND %s", when, where);
 }
 
 /* What is aggregated: the interaction's field as a number where arithmetic needs one. */
@@ -223,10 +230,14 @@ static const char *edge_sql(struct rule_gen *g, const struct rule_node *node, co
 
 static const char *aggregate_sql(struct rule_gen *g, const struct rule_node *node)
 {
-    const char *from = kind_from(g, node->id), *events = events_sql(g, node), *count, *v;
+    const char *from = kind_from(g, node->id), *where = where_sql(g, node);
+    const char *events = events_sql(g, node, where), *count, *v;
     enum rule_aggregate fn = (enum rule_aggregate)node->op;
 
-    window_event_changes(g, node->window, from);
+    if (fn == RULE_ANY)
+        window_any_changes(g, node->window, from, where);
+    else
+        window_event_changes(g, node->window, from);
     switch (fn) {
     case RULE_ANY:
     case RULE_COUNT:

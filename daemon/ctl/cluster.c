@@ -144,7 +144,7 @@ static void server_start(const struct home *h, struct family *f)
         "timezone=UTC",
         "log_timezone=UTC",
         "jit=off",
-        "log_min_messages=warning",
+        "log_min_messages=error",
         "log_line_prefix=%m [%p] ",
         mem_printf(h, "unix_socket_directories=%s", h->sockets),
     };

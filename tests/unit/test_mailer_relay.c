@@ -260,9 +260,11 @@ static bool start_sink(struct daemon *d, const char *const *more)
     close(in[0]);
     close(out[1]);
     d->sink_in = in[1];
-    ssize_t n = read(out[0], port, sizeof port - 1);
+    size_t n = 0;
+    while (n < sizeof port - 1 && strchr(port, '\n') == NULL && read(out[0], port + n, 1) == 1)
+        n++;
     close(out[0]);
-    d->port = n > 0 ? atoi(port) : 0;
+    d->port = atoi(port);
     return d->port > 0;
 }
 
@@ -594,5 +596,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_each_answer),  cmocka_unit_test(test_relay_away),
         cmocka_unit_test(test_auth_and_tls), cmocka_unit_test(test_none_lost_none_twice),
     };
+    if (getenv("LAZO_TEST") != NULL)
+        cmocka_set_test_filter(getenv("LAZO_TEST"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

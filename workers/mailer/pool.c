@@ -42,7 +42,7 @@ struct pool {
 /* What a thread has in hand during a session. */
 struct sender {
     struct pool *pool;
-    struct task *first;
+    struct task *first; /* what the session began with; NULL once it is done */
     bool first_untried;
 };
 
@@ -180,6 +180,8 @@ static void session_done(void *arg, struct smtp_message *m, const struct verdict
 {
     struct sender *s = arg;
     struct task *t = task_of(m);
+    if (t == s->first)
+        s->first = NULL;
     t->verdict = *v;
     if (!journal_answer(s->pool->options.journal, t->lease, v))
         log_error("mailer", "answer not noted", "lease=%" PRId64, t->lease);

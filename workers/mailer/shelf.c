@@ -23,10 +23,18 @@ struct shelf {
     size_t max;
 };
 
+/* The slots are children of the shelf; the table itself is uthash's. */
+static int clear(struct shelf *shelf)
+{
+    HASH_CLEAR(hh, shelf->slots);
+    return 0;
+}
+
 struct shelf *shelf_new(const void *ctx, size_t max)
 {
     struct shelf *shelf = mem_new(ctx, struct shelf);
     shelf->max = max;
+    talloc_set_destructor(shelf, clear);
     return shelf;
 }
 

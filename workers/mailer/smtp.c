@@ -194,26 +194,24 @@ static void add_next(struct smtp_run *run, bool wait)
 
 static void on_mail_status(struct smtp_run *run, smtp_message_t message)
 {
-    struct smtp_message *m = smtp_message_get_application_data(message);
-    const smtp_status_t *s = smtp_reverse_path_status(message);
-    bool answered = s != NULL && s->code != 421;
+    struct passage *p = smtp_message_get_application_data(message);
+    const struct reply r = reply_of(smtp_reverse_path_status(message));
     run->ahead = false;
-    m->mail_answered = answered;
-    if (!answered)
-        snprintf(run->farewell, sizeof run->farewell, "%s",
-                 s != NULL && s->text != NULL ? s->text : "");
-    if (run->in && answered)
+    p->mail_answered = r.code != 421;
+    if (r.code == 421)
+        snprintf(run->farewell, sizeof run->farewell, "%s", r.text != NULL ? r.text : "");
+    else if (run->in)
         run->answered = true;
-    if (s == NULL || s->code < 200 || s->code > 299)
-        finish(run, message, true);
+    if (r.code < 200 || r.code > 299)
+        finish(p, message, true);
     /* Not let in, or told to go: another message would only be refused with this one. */
-    if (run->in && answered)
+    if (run->in && r.code != 421)
         add_next(run, false);
 }
 
 static void on_sent(struct smtp_run *run, smtp_message_t message)
 {
-    finish(run, message, true);
+    finish(smtp_message_get_application_data(message), message, true);
     add_next(run, true);
 }
 

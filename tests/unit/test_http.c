@@ -6,9 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "common/log.h"
 #include "common/mem.h"
 #include "daemon/http/http.h"
+#include "tests/unit/http_client.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,11 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BODY_MAX     1000
-#define HEARD_MAX    ((size_t)1 << 20)
-#define PATIENCE_S   8.
-#define QUIET_TURNS  20
-#define QUIET_TURN_S 0.01
+#define BODY_MAX   1000
+#define PATIENCE_S 8.
 
 struct fixture {
     struct ev_loop *loop;
@@ -30,7 +27,6 @@ struct fixture {
     struct http *http;
     struct http_request *held; /* what /hold keeps until somebody lets go */
     ev_timer later;
-    ev_timer tick; /* keeps the loop turning while a client listens */
     int bodies;
 };
 
@@ -150,13 +146,6 @@ static void authorise(void *arg, struct http_request *req, const char *token)
     }
 }
 
-static void on_tick(struct ev_loop *loop, ev_timer *w, int events)
-{
-    (void)loop;
-    (void)w;
-    (void)events;
-}
-
 static int setup(void **state)
 {
     struct fixture *f = mem_new(NULL, struct fixture);
@@ -171,9 +160,7 @@ static int setup(void **state)
     f->http = http_new(f, f->loop, &options, &d);
     assert_non_null(f->http);
     ev_timer_init(&f->later, on_later, 0., 0.);
-    ev_timer_init(&f->tick, on_tick, QUIET_TURN_S, QUIET_TURN_S);
     f->later.data = f;
-    ev_timer_start(f->loop, &f->tick);
     *state = f;
     return 0;
 }
@@ -189,57 +176,22 @@ static int teardown(void **state)
 }
 
 /* --- a client
- * ------------------------------------------------------------------------------------------ */
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static int dial(const struct fixture *f)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)http_port(f->http)),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-    return fd;
+    return client_dial(http_port(f->http));
 }
 
 static void say(struct fixture *f, int fd, const char *bytes, size_t n)
 {
-    while (n > 0) {
-        ssize_t sent = send(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-        if (sent > 0) {
-            bytes += sent;
-            n -= (size_t)sent;
-        } else if (errno != EAGAIN) {
-            return;
-        }
-        ev_run(f->loop, EVRUN_NOWAIT);
-    }
+    client_say(f->loop, fd, bytes, n);
 }
 
-/* hear() - turns the loop until the server closes, or says nothing more; *ret_closed says which. */
 static char *hear(struct fixture *f, int fd, bool *ret_closed)
 {
-    char *heard = mem_array(f, char, HEARD_MAX + 1);
-    size_t n = 0;
-    int quiet = 0;
-    double end = ev_time() + PATIENCE_S;
-
-    *ret_closed = false;
-    while (ev_time() < end && (n == 0 || quiet < QUIET_TURNS)) {
-        ssize_t got;
-
-        ev_run(f->loop, EVRUN_ONCE);
-        got = recv(fd, heard + n, HEARD_MAX - n, MSG_DONTWAIT);
-        if (got == 0 || (got < 0 && errno != EAGAIN)) {
-            *ret_closed = true;
-            break;
-        }
-        quiet = got > 0 ? 0 : quiet + 1;
-        n += got > 0 ? (size_t)got : 0;
-    }
-    return heard;
+    return client_hear(f, f->loop, fd, PATIENCE_S, ret_closed);
 }
 
 static char *exchange(struct fixture *f, const char *request, bool *ret_closed)

@@ -26,8 +26,8 @@ void sign_hmac(const struct sign_secret *key, const void *bytes, size_t n,
 
 /* sign_base64() - standard alphabet with padding (RFC 4648); child of ctx. */
 char *sign_base64(const void *ctx, const void *bytes, size_t n);
-/* sign_base64_parse() - the bytes of `text`, padding or not, spare bits zero or not; child of ctx. False where it is no
- * base64. */
+/* sign_base64_parse() - the bytes of `text`, padding or not, spare bits zero or not; child of ctx.
+ * False where it is no base64. */
 bool sign_base64_parse(const void *ctx, const char *text, uint8_t **ret_bytes, size_t *ret_n);
 
 /* sign_secret_parse() - "whsec_BASE64", the prefix and the padding being optional; its bytes become

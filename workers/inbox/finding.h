@@ -17,7 +17,7 @@ enum finding_class {
 #define X(name, word) FINDING_##name,
     FINDING_CLASSES(X)
 #undef X
-    FINDING_CLASS_COUNT
+        FINDING_CLASS_COUNT
 };
 
 #define FINDING_STATUS 16  /* bytes of an enhanced status and its NUL */
@@ -27,8 +27,10 @@ struct finding {
     enum finding_class class;
     const char *recipient;       /* address, its domain in small letters; "" where it is not told */
     char status[FINDING_STATUS]; /* "5.1.1", or "" */
-    const char *reason;          /* the other side's words on one line, UTF-8, at most FINDING_REASON bytes */
-    const char *message_id;      /* of the message of ours that it speaks of, with its <>; "" where it is not told */
+    const char
+        *reason; /* the other side's words on one line, UTF-8, at most FINDING_REASON bytes */
+    const char *message_id; /* of the message of ours that it speaks of, with its <>; "" where it is
+                               not told */
 };
 
 /* finding_class_name() - the word in JSON. */

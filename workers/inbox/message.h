@@ -1,4 +1,5 @@
-/* message.h - a mail as the classifier wants it: a few headers and the texts of its parts, as UTF-8. Pure but for GMime inside.
+/* message.h - a mail as the classifier wants it: a few headers and the texts of its parts, as
+ * UTF-8. Pure but for GMime inside.
  *
  * GLib stays in message.c. What is returned is plain C, child of the message. */
 #ifndef LAZO_INBOX_MESSAGE_H
@@ -20,11 +21,13 @@ struct message {
     void *headers;        /* for message_header() */
 };
 
-/* message_parse() - NULL where the bytes are too long, nested without sense or no mail. A leading "From " line of mbox is skipped. */
+/* message_parse() - NULL where the bytes are too long, nested without sense or no mail. A leading
+ * "From " line of mbox is skipped. */
 struct message *message_parse(const void *ctx, const char *bytes, size_t n);
 /* message_header() - the decoded value of the first header of this name, "" where there is none. */
 const char *message_header(const struct message *, const char *name);
-/* message_type() - "text/plain": the type and subtype in small letters; message_type_parameter() - one of Content-Type's, or "". */
+/* message_type() - "text/plain": the type and subtype in small letters; message_type_parameter() -
+ * one of Content-Type's, or "". */
 const char *message_type(const struct message *);
 const char *message_type_parameter(const struct message *, const char *name);
 

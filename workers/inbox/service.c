@@ -1,8 +1,7 @@
 /* service.c - see service.h.
  *
- *     new/ ──► classified ──► told (one mail_in item for each finding) ──► acknowledged, all of
- * them ──► cur/ └──► nothing of ours ─────────────────────────────────────────────────────────────►
- * cur/
+ *     new/ ──► classified ──► told, an item for each finding ──► all acknowledged ──► cur/
+ *                    └──────► nothing of ours ──────────────────────────────────────► cur/
  *
  * An item's id is the file's name, a slash and the finding's number: the same after a restart, so
  * that lazod counts a finding once. */

@@ -1,7 +1,9 @@
-/* textbounce.h - bounces that are no RFC 3464 reports: the commonest writers' texts, read like a person would. Pure.
+/* textbounce.h - bounces that are no RFC 3464 reports: the commonest writers' texts, read like a
+ * person would. Pure.
  *
- * A mail counts as one only if a mail system sent it (its sender or its subject says so) and its text says that something was not delivered. Recipients are
- * looked for where such texts name them; what stands between one and the next is judged by reason.h. */
+ * A mail counts as one only if a mail system sent it (its sender or its subject says so) and its
+ * text says that something was not delivered. Recipients are looked for where such texts name them;
+ * what stands between one and the next is judged by reason.h. */
 #ifndef LAZO_INBOX_TEXTBOUNCE_H
 #define LAZO_INBOX_TEXTBOUNCE_H
 

@@ -246,6 +246,8 @@ class Instance:
         if up.exists():
             parts.append("== lazoctl up\n" + "\n".join(up.read_text(errors="replace").splitlines()[-15:]))
         for path in sorted(glob.glob(f"{self.home}/log/*")):
+            if path.endswith("initdb.log") and (self.home / "pg").exists():
+                continue
             with open(path, errors="replace") as f:
                 parts.append(f"== {os.path.basename(path)}\n" + "\n".join(f.read().splitlines()[-25:]))
         return "\n".join(parts)
@@ -321,6 +323,21 @@ class Instance:
 
     def members(self, segment):
         return {m["email"] for m in self.items(f"/v1/segments/{segment}/members")}
+
+    # Definitions
+
+    def template(self, name, subject="S", text="T {{ unsubscribe_url }}", html=None, language="es"):
+        return self.api("PUT", f"/v1/templates/{name}", {"language": language, "subject": subject, "text": text,
+                                                         "html": html or f"<p>{text}</p>"})
+
+    def journey(self, name, definition):
+        self.api("PUT", f"/v1/journeys/{name}", definition)
+        self.api("POST", f"/v1/journeys/{name}/enable")
+
+    def segment(self, name, rule):
+        """A dynamic segment, evaluated."""
+        self.api("PUT", f"/v1/segments/{name}", {"kind": "dynamic", "rule": rule})
+        eventually(lambda: self.count(name) is not None, what=f"segment {name} is evaluated")
 
     # The database
 

@@ -1,0 +1,81 @@
+"""Segments follow the facts, however these arrive, and the clock."""
+import urllib.parse
+
+from lazo_test import eventually
+
+
+def test_window_ends_with_the_clock(lazo):
+    lazo.segment("recent", "any(visit in last 7 days)")
+    lazo.record({"email": "visitor@segment.example"}, "visit")
+    eventually(lambda: lazo.members("recent") == {"visitor@segment.example"})
+    lazo.advance("6 days")
+    lazo.settle()
+    assert lazo.count("recent") == 1
+    lazo.advance("25 h")
+    eventually(lambda: lazo.count("recent") == 0)
+
+
+def test_a_strangers_rows_count(lazo):
+    lazo.segment("till", "sum(purchase.amount) >= 50")
+    who = lazo.record({"email": "till@segment.example"}, "purchase", amount="20.00")
+    lazo.settle()
+    assert lazo.count("till") == 0
+    lazo.psql(f"INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, amount, amount_recorded, currency) "
+              f"SELECT 1, {who}, id, clock_now(), 3000, 3000, 'EUR' FROM kind WHERE name = 'purchase'")
+    eventually(lambda: lazo.count("till") == 1)
+    lazo.psql(f"UPDATE interaction SET amount = 2999 WHERE contact_id = {who} AND amount = 3000")
+    eventually(lambda: lazo.count("till") == 0)
+    lazo.psql(f"UPDATE interaction SET amount = 3000 WHERE contact_id = {who} AND amount = 2999")
+    eventually(lambda: lazo.count("till") == 1)
+    lazo.psql(f"DELETE FROM interaction WHERE contact_id = {who} AND amount = 3000")
+    eventually(lambda: lazo.count("till") == 0)
+
+
+def test_contacts_by_psql_count(lazo):
+    lazo.segment("lisbon", 'city = "lisboa"')
+    lazo.psql("INSERT INTO contact (org_id, email, city) VALUES (1, 'psql@segment.example', 'LISBOA')")
+    eventually(lambda: lazo.members("lisbon") == {"psql@segment.example"})
+    lazo.psql("DELETE FROM contact WHERE email = 'psql@segment.example'")
+    eventually(lambda: lazo.count("lisbon") == 0)
+
+
+def test_fields_tags_and_other_segments(lazo):
+    lazo.segment("malaga", 'city = "malaga"')
+    lazo.segment("malaga-members", 'in segment "malaga" and tag "socio"')
+    who = lazo.api("POST", "/v1/contacts", {"email": "city@segment.example", "city": "Málaga"})["id"]
+    eventually(lambda: lazo.count("malaga") == 1)
+    assert lazo.count("malaga-members") == 0
+    lazo.api("POST", f"/v1/contacts/{who}/tags", {"tags": ["Socio"]})
+    eventually(lambda: lazo.count("malaga-members") == 1)
+    lazo.api("PATCH", f"/v1/contacts/{who}", {"city": "Cádiz"})
+    eventually(lambda: lazo.count("malaga-members") == 0 and lazo.count("malaga") == 0)
+    kinds = [i["kind"] for i in lazo.items(f"/v1/contacts/{who}/interactions")]
+    assert kinds.count("segment_entered") == 2 and kinds.count("segment_left") == 2
+
+
+def test_fixed_segment(lazo):
+    lazo.api("PUT", "/v1/segments/board", {"kind": "fixed"})
+    who = lazo.api("POST", "/v1/contacts", {"email": "board@segment.example"})["id"]
+    lazo.api("PUT", f"/v1/segments/board/members/{who}")
+    assert lazo.members("board") == {"board@segment.example"}
+    lazo.api("DELETE", f"/v1/segments/board/members/{who}")
+    assert lazo.members("board") == set()
+
+
+def test_incremental_equals_from_nothing(lazo):
+    """What the evaluator keeps, against the search by the same rule over everybody."""
+    lazo.settle()
+    for s in lazo.items("/v1/segments"):
+        if s["kind"] == "dynamic":
+            found = {c["id"] for c in lazo.items("/v1/contacts?rule=" + urllib.parse.quote(s["rule"]))}
+            kept = {m["id"] for m in lazo.items(f"/v1/segments/{s['name']}/members")}
+            assert kept == found, s["name"]
+
+
+def test_check_and_explain(lazo):
+    who = lazo.api("POST", "/v1/contacts", {"email": "why@segment.example", "country": "ES"})["id"]
+    said = lazo.api("POST", "/v1/rules/explain", {"rule": 'country = "ES" and tag "x"', "contact": who})
+    assert said["holds"] is False
+    assert [c["holds"] for c in said["conditions"]] == [True, False]
+    said = lazo.api("POST", "/v1/rules/check", {"rule": 'email = "why@segment.example"'})
+    assert said["valid"] and said["count"] == 1 and said["sample"][0]["id"] == who

@@ -26,6 +26,8 @@
 #define READY_S       120
 #define FORMER_S      60
 #define READY_POLL_MS 50
+#define DEATHS_MAX                                                                                 \
+    7 /* after that it will not start; a server whose former processes linger does by then */
 
 /* PostgreSQL's programs: the newest version that is installed, else what PATH has. */
 static const char *binary(const void *ctx, const char *name)
@@ -166,7 +168,7 @@ static bool server_ready(const struct home *h, struct family *f)
     const char *conninfo = cluster_conninfo(h, "postgres", "postgres");
 
     while (PQping(conninfo) != PQPING_OK) {
-        if (clock_monotonic_us() > until_us) {
+        if (clock_monotonic_us() > until_us || family_deaths(f, "postgres") >= DEATHS_MAX) {
             fprintf(stderr, "lazoctl up: PostgreSQL does not answer; see %s\n",
                     home_path(h, "log/postgres.log"));
             return false;

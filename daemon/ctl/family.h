@@ -23,8 +23,8 @@ struct program {
     int fd;
 };
 
-/* program_find() - `name` in lazoctl's own folder or the sbin beside it, else in PATH; false, said on stderr, where it is
- * in neither. Child of ctx. */
+/* program_find() - `name` in lazoctl's own folder or the sbin beside it, else in PATH; false, said
+ * on stderr, where it is in neither. Child of ctx. */
 bool program_find(const void *ctx, const char *name, struct program *ret_program);
 
 struct family;

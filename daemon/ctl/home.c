@@ -163,6 +163,16 @@ struct home *home_open(const void *ctx, const char *dir)
     return h;
 }
 
+void home_leave(const struct home *h)
+{
+    const char *bus = mem_printf(h, "%s/bus", h->sockets);
+
+    if (text_begins(h->sockets, h->dir))
+        return;
+    unlink(bus);
+    rmdir(h->sockets);
+}
+
 const char *home_path(const struct home *h, const char *name)
 {
     return mem_printf(h, "%s/%s", h->dir, name);

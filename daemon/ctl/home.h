@@ -25,6 +25,8 @@ struct home {
  * runs as where we are root (and gives the folder to that user), takes the lock, makes what is in
  * it. NULL with the reason on stderr. Child of ctx. */
 struct home *home_open(const void *ctx, const char *dir);
+/* home_leave() - takes away what need not stay: a folder in /tmp. The children are gone. */
+void home_leave(const struct home *);
 /* home_path() - DIR/name; child of the home. */
 const char *home_path(const struct home *, const char *name);
 /* home_write() - DIR/name with `text` and a line end, mode 0600; home_has() - whether it is there.

@@ -40,6 +40,7 @@
 #define WORKER_GRACE_S 40
 #define LAZOD_GRACE_S  40
 #define SERVER_GRACE_S 120
+#define LOG_MAX        ((size_t)64 << 20)
 
 /* lazod first, then the workers; ended in the opposite order. Ends with NULL, as family_stop()
  * wants it. */
@@ -211,6 +212,22 @@ static bool answers(struct client *c)
     return a != NULL && answer_ok(a);
 }
 
+/* What lazod said last. */
+static void lazod_last_words(const struct up *up)
+{
+    MEM_SCOPED void *ctx = talloc_new(NULL);
+    const char *path = home_path(up->home, "log/lazod.log");
+    size_t n;
+    char *log = text_file_read(ctx, path, LOG_MAX, &n), *line;
+
+    fprintf(stderr, "lazoctl up: lazod does not answer; see %s\n", path);
+    if (log == NULL)
+        return;
+    log = text_trim(log);
+    line = strrchr(log, '\n');
+    fprintf(stderr, "%s\n", line == NULL ? log : line + 1);
+}
+
 static bool children_ready(struct up *up)
 {
     int64_t until_us = clock_monotonic_us() + READY_S * CLOCK_SECOND_US;
@@ -219,8 +236,7 @@ static bool children_ready(struct up *up)
     client_quiet(c);
     while (!answers(c)) {
         if (clock_monotonic_us() > until_us || family_deaths(up->family, "lazod") >= DEATHS_MAX) {
-            fprintf(stderr, "lazoctl up: lazod does not answer; see %s\n",
-                    home_path(up->home, "log/lazod.log"));
+            lazod_last_words(up);
             return false;
         }
         if (!family_wait(up->family, READY_POLL_MS))
@@ -289,6 +305,7 @@ static int up_run(const void *ctx, struct up *up)
         return CTL_FAILED;
     }
     children_stop(up);
+    home_leave(up->home);
     return CTL_DONE;
 }
 

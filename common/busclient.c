@@ -64,10 +64,11 @@ struct busclient {
     enum client_state state;
     int64_t session;
     bool anew;   /* begin a session in the next prepare */
+    bool lost;   /* begin a session with the next ping */
     bool unsent; /* a result or a mail may be unsent */
     int credit;  /* given back by results since hello, not yet said */
-    int64_t heard_us;
-    int64_t dead_us, resend_us;
+    int64_t began_us, heard_us;
+    int64_t ping_us, dead_us, resend_us;
 
     struct held *held;
     struct result *results;
@@ -324,6 +325,19 @@ static void on_ack(struct busclient *c, const json_t *body)
         on_acked_ids(c, ids);
 }
 
+/* While connecting it can only be a late answer; dead_after brings the next hello. Where sessions
+ * end as soon as they begin (another worker has our name), they begin once a ping and no oftener.
+ */
+static void on_again(struct busclient *c)
+{
+    if (c->state != CLIENT_READY)
+        return;
+    if (clock_monotonic_us() - c->began_us >= c->ping_us)
+        c->anew = true;
+    else
+        c->lost = true;
+}
+
 static void on_message(void *arg, const void *peer, size_t peer_len, enum bus_type type,
                        json_t *body)
 {
@@ -332,9 +346,7 @@ static void on_message(void *arg, const void *peer, size_t peer_len, enum bus_ty
 
     (void)peer, (void)peer_len;
     if (type == BUS_again) {
-        /* While connecting it can only be a late answer; dead_after brings the next hello. */
-        if (c->state == CLIENT_READY)
-            c->anew = true;
+        on_again(c);
         return;
     }
     if (!json_is_integer(session) || json_integer_value(session) != c->session || c->anew)
@@ -375,10 +387,10 @@ static void session_begin(struct busclient *c)
     struct bus *before = c->bus;
 
     randombytes_buf(&c->session, sizeof(c->session));
-    c->session &= (INT64_C(1) << SESSION_BITS) - 1;
+    c->session = (c->session & ((INT64_C(1) << SESSION_BITS) - 1)) | 1;
     c->state = CLIENT_CONNECTING;
-    c->anew = false;
-    c->heard_us = clock_monotonic_us();
+    c->anew = c->lost = false;
+    c->began_us = c->heard_us = clock_monotonic_us();
     unsend(c, INT64_MAX);
     c->bus = bus_connect(c, c->loop, c->address, on_message, c);
     talloc_free(before);
@@ -412,7 +424,7 @@ static void on_ping(struct ev_loop *loop, ev_timer *w, int revents)
     int64_t now_us = clock_monotonic_us();
 
     (void)loop, (void)revents;
-    if (c->bus == NULL || now_us - c->heard_us > c->dead_us) {
+    if (c->bus == NULL || c->lost || now_us - c->heard_us > c->dead_us) {
         c->anew = true;
         return;
     }
@@ -442,7 +454,6 @@ struct busclient *busclient_new(const void *ctx, struct ev_loop *loop,
                                 void *arg)
 {
     struct busclient *c = mem_new(ctx, struct busclient);
-    int64_t ping_us = settings_int(settings, "bus.ping");
 
     if (sodium_init() < 0)
         bug("libsodium");
@@ -457,10 +468,11 @@ struct busclient *busclient_new(const void *ctx, struct ev_loop *loop,
     c->resend_us = 2 * c->dead_us;
     c->anew =
         true; /* hello waits for the first turn, so that a journal's results are named in it */
-    if (ping_us < PING_LEAST_US)
-        ping_us = PING_LEAST_US;
+    c->ping_us = settings_int(settings, "bus.ping");
+    if (c->ping_us < PING_LEAST_US)
+        c->ping_us = PING_LEAST_US;
     ev_prepare_init(&c->prepare, on_prepare);
-    ev_timer_init(&c->ping, on_ping, (double)ping_us / 1e6, (double)ping_us / 1e6);
+    ev_timer_init(&c->ping, on_ping, (double)c->ping_us / 1e6, (double)c->ping_us / 1e6);
     c->prepare.data = c->ping.data = c;
     ev_prepare_start(loop, &c->prepare);
     ev_timer_start(loop, &c->ping);

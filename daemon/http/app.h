@@ -1,4 +1,5 @@
-/* app.h - what the handlers of HTTP requests are given: the services of lazod. Made by main; all pointers are borrowed. */
+/* app.h - what the handlers of HTTP requests are given: the services of lazod. Made by main; all
+ * pointers are borrowed. */
 #ifndef LAZO_DAEMON_HTTP_APP_H
 #define LAZO_DAEMON_HTTP_APP_H
 
@@ -25,25 +26,31 @@ struct app {
     struct dispatch *dispatch;
     struct http *http;
     struct tokens *tokens; /* of api_auth.c, made at first use; NULL at start */
-    bool simulated; /* the clock may be moved */
+    bool simulated;        /* the clock may be moved */
     int64_t clock_offset_us;
 };
 
-/* app_defined() - a definition of the organisation changed (kind, field, topic, segment, model, journey, webhook, campaign): forgets what is in memory of it and
- * wakes the steps. */
+/* app_defined() - a definition of the organisation changed (kind, field, topic, segment, model,
+ * journey, webhook, campaign): forgets what is in memory of it and wakes the steps. */
 void app_defined(struct app *, int64_t org_id);
-/* app_recorded() - facts were recorded: wakes the evaluator. app_clock_moved() - wakes everything. */
+/* app_recorded() - facts were recorded: wakes the evaluator. app_clock_moved() - wakes everything.
+ */
 void app_recorded(struct app *, int64_t org_id);
 void app_clock_moved(struct app *);
 
-/* The tables of routes; each is an array that ends with a NULL path. Their handlers take a struct app * as arg. main puts them together. */
-extern const struct http_route api_record_routes[];  /* interactions, contacts, consents, Segment calls */
-extern const struct http_route api_service_routes[]; /* healthz, readyz, metrics, openapi.yaml, status, clock */
-extern const struct http_route api_public_routes[];  /* /u/: preferences and unsubscribe */
-extern const struct http_route api_define_routes[];  /* segments, rules, rfm, templates, topics, fields, suppressions, webhooks */
-extern const struct http_route api_act_routes[];     /* campaigns, journeys, messages, deliveries */
+/* The tables of routes; each is an array that ends with a NULL path. Their handlers take a struct
+ * app * as arg. main puts them together. */
+extern const struct http_route
+    api_record_routes[]; /* interactions, contacts, consents, Segment calls */
+extern const struct http_route
+    api_service_routes[]; /* healthz, readyz, metrics, openapi.yaml, status, clock */
+extern const struct http_route api_public_routes[]; /* /u/: preferences and unsubscribe */
+extern const struct http_route api_define_routes[]; /* segments, rules, rfm, templates, topics,
+                                                       fields, suppressions, webhooks */
+extern const struct http_route api_act_routes[];    /* campaigns, journeys, messages, deliveries */
 
-/* api_authorise() - http_options.authorise: finds the token's organisation by its SHA-256; answers 401 where there is none. */
+/* api_authorise() - http_options.authorise: finds the token's organisation by its SHA-256; answers
+ * 401 where there is none. */
 void api_authorise(void *app, struct http_request *, const char *token);
 
 #endif

@@ -1,9 +1,12 @@
-/* http.h - HTTP/1.1 on the loop by libmicrohttpd: requests in, answers out. Knows nothing of what is asked.
+/* http.h - HTTP/1.1 on the loop by libmicrohttpd: requests in, answers out. Knows nothing of what
+ * is asked.
  *
- * A request is handed to its route's handler once its body is complete (or, for routes that stream, piece by piece). The handler answers at once or
- * later, from the loop, exactly once. A client that goes away does not end a request: the answer is then dropped. Smuggling shapes
- * (two Content-Length, Content-Length with Transfer-Encoding, unknown encodings) are refused with 400 and the connection closed; bodies over the limit
- * with 413; slow requests are cut (limits.request_time). Errors are application/problem+json (RFC 9457). */
+ * A request is handed to its route's handler once its body is complete (or, for routes that stream,
+ * piece by piece). The handler answers at once or later, from the loop, exactly once. A client that
+ * goes away does not end a request: the answer is then dropped. Smuggling shapes (two
+ * Content-Length, Content-Length with Transfer-Encoding, unknown encodings) are refused with 400
+ * and the connection closed; bodies over the limit with 413; slow requests are cut
+ * (limits.request_time). Errors are application/problem+json (RFC 9457). */
 #ifndef LAZO_DAEMON_HTTP_HTTP_H
 #define LAZO_DAEMON_HTTP_HTTP_H
 
@@ -34,29 +37,34 @@ typedef void http_handler(void *arg, struct http_request *);
 struct http_route {
     enum http_method method;
     const char *path; /* "/v1/segments/{name}/members": {…} takes one path segment */
-    const char *role; /* least role: "reader", "recorder", "editor", "owner"; NULL: no token needed */
+    const char
+        *role; /* least role: "reader", "recorder", "editor", "owner"; NULL: no token needed */
     http_handler *handler;
 };
 
-/* http_new() - listens; child of ctx; NULL and a line in `d` where it cannot. `authorise(arg, request, token)` must call http_authorised() or
- * http_problem() exactly once, now or later. Freeing it resumes and drops all requests. */
+/* http_new() - listens; child of ctx; NULL and a line in `d` where it cannot. `authorise(arg,
+ * request, token)` must call http_authorised() or http_problem() exactly once, now or later.
+ * Freeing it resumes and drops all requests. */
 struct http_options {
     const struct settings *settings;
     const struct http_route *routes; /* borrowed; ends with a NULL path */
     void (*authorise)(void *arg, struct http_request *, const char *token);
     void *arg; /* of authorise and of all handlers */
 };
-struct http *http_new(const void *ctx, struct ev_loop *, const struct http_options *, struct diag *d);
+struct http *http_new(const void *ctx, struct ev_loop *, const struct http_options *,
+                      struct diag *d);
 int http_port(const struct http *);
 size_t http_in_flight(const struct http *);
 /* http_stop() - accepts no more connections; requests in flight are still answered. */
 void http_stop(struct http *);
-/* http_metrics() - Prometheus text of what it counts (requests by status class, in flight, refused). */
+/* http_metrics() - Prometheus text of what it counts (requests by status class, in flight,
+ * refused). */
 void http_metrics(const struct http *, struct buf *);
 
 void http_authorised(struct http_request *, const struct http_caller *);
 
-/* --- what a handler reads; all borrowed for the life of the request --------------------------------------- */
+/* --- what a handler reads; all borrowed for the life of the request
+ * --------------------------------------- */
 
 /* The talloc context of the request: freed after it is answered and the client is done. */
 const void *http_ctx(const struct http_request *);
@@ -65,33 +73,44 @@ const struct http_caller *http_caller(const struct http_request *);
 bool http_caller_may(const struct http_request *, const char *role);
 enum http_method http_method(const struct http_request *);
 const char *http_path(const struct http_request *);
-const char *http_param(const struct http_request *, const char *name);  /* {name} of the path, decoded; NUL and control characters were refused. NULL where the route has no such name */
+const char *http_param(const struct http_request *,
+                       const char *name); /* {name} of the path, decoded; NUL and control characters
+                                             were refused. NULL where the route has no such name */
 bool http_param_int(const struct http_request *, const char *name, int64_t *ret);
-const char *http_query(const struct http_request *, const char *name);  /* of the query string, decoded; or NULL */
-bool http_query_int(const struct http_request *, const char *name, int64_t *ret); /* false: not there, or no number */
+const char *http_query(const struct http_request *,
+                       const char *name); /* of the query string, decoded; or NULL */
+bool http_query_int(const struct http_request *, const char *name,
+                    int64_t *ret); /* false: not there, or no number */
 const char *http_header(const struct http_request *, const char *name); /* or NULL */
 const char *http_client_address(const struct http_request *);
 const char *http_body(const struct http_request *, size_t *ret_n);
-/* http_json() - the body as JSON (strict: UTF-8, no duplicate keys, depth ≤ 64); NULL where it is none: the problem was then already answered. Owned by the request. */
+/* http_json() - the body as JSON (strict: UTF-8, no duplicate keys, depth ≤ 64); NULL where it is
+ * none: the problem was then already answered. Owned by the request. */
 json_t *http_json(struct http_request *);
-/* http_json_parse() - the same for `n` bytes of any text; a new reference, or NULL and a line in `d`. Pure. */
+/* http_json_parse() - the same for `n` bytes of any text; a new reference, or NULL and a line in
+ * `d`. Pure. */
 json_t *http_json_parse(const char *s, size_t n, struct diag *d);
-/* http_form() - a field of an application/x-www-form-urlencoded or multipart/form-data body; or NULL. */
+/* http_form() - a field of an application/x-www-form-urlencoded or multipart/form-data body; or
+ * NULL. */
 const char *http_form(struct http_request *, const char *name);
-/* http_limit() - "limit" of the query (default 50, at most 1000); false and 400 answered where it is no number in range. */
+/* http_limit() - "limit" of the query (default 50, at most 1000); false and 400 answered where it
+ * is no number in range. */
 bool http_limit(struct http_request *, int *ret_limit);
 
-/* --- answers: exactly one a request ------------------------------------------------------------------------ */
+/* --- answers: exactly one a request
+ * ------------------------------------------------------------------------ */
 
 void http_answer_json(struct http_request *, int status, const char *json, size_t n); /* copied */
-void http_answer_value(struct http_request *, int status, json_t *value_take);        /* the reference is taken */
-void http_answer_text(struct http_request *, int status, const char *content_type, const char *text, size_t n);
+void http_answer_value(struct http_request *, int status,
+                       json_t *value_take); /* the reference is taken */
+void http_answer_text(struct http_request *, int status, const char *content_type, const char *text,
+                      size_t n);
 void http_answer_empty(struct http_request *, int status);
 /* http_set_header() - an extra header of the answer, before it is given. */
 void http_set_header(struct http_request *, const char *name, const char *value);
-/* http_problem() - application/problem+json {"type": "about:blank", "title", "status", "detail", "errors"}. `d` (may be NULL) gives
- * "errors": [{"pointer"?, "line"?, "column"?, "detail"}]. */
-void http_problem(struct http_request *, int status, const struct diag *d, const char *detail_format, ...)
-    __attribute__((format(printf, 4, 5)));
+/* http_problem() - application/problem+json {"type": "about:blank", "title", "status", "detail",
+ * "errors"}. `d` (may be NULL) gives "errors": [{"pointer"?, "line"?, "column"?, "detail"}]. */
+void http_problem(struct http_request *, int status, const struct diag *d,
+                  const char *detail_format, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

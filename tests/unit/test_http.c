@@ -522,14 +522,22 @@ static void slow_clients_are_cut(void **state)
     assert_int_equal(f->bodies, 0);
 }
 
+/* hold() - asks for what is answered by whoever takes f->held. */
+static void hold(struct fixture *f, int fd)
+{
+    static const char request[] = "GET /hold HTTP/1.1\r\n" HOST "\r\n";
+
+    say(f, fd, request, strlen(request));
+    while (f->held == NULL)
+        ev_run(f->loop, EVRUN_ONCE);
+}
+
 static void clients_that_go_away(void **state)
 {
     struct fixture *f = *state;
     int fd = dial(f);
 
-    say(f, fd, "GET /hold HTTP/1.1\r\n" HOST "\r\n", strlen("GET /hold HTTP/1.1\r\n" HOST "\r\n"));
-    while (f->held == NULL)
-        ev_run(f->loop, EVRUN_ONCE);
+    hold(f, fd);
     close(fd);
     for (int i = 0; i < 5; i++)
         ev_run(f->loop, EVRUN_NOWAIT);
@@ -547,10 +555,7 @@ static void stopping_finishes_what_is_in_flight(void **state)
     char *heard, c;
 
     ev_run(f->loop, EVRUN_NOWAIT);
-    say(f, busy, "GET /hold HTTP/1.1\r\n" HOST "\r\n",
-        strlen("GET /hold HTTP/1.1\r\n" HOST "\r\n"));
-    while (f->held == NULL)
-        ev_run(f->loop, EVRUN_ONCE);
+    hold(f, busy);
     http_stop(f->http);
     http_answer_text(f->held, 200, "text/plain", "at last", 7);
     heard = hear(f, busy, &closed);
@@ -568,9 +573,7 @@ static void freeing_drops_requests(void **state)
     struct fixture *f = *state;
     int fd = dial(f);
 
-    say(f, fd, "GET /hold HTTP/1.1\r\n" HOST "\r\n", strlen("GET /hold HTTP/1.1\r\n" HOST "\r\n"));
-    while (f->held == NULL)
-        ev_run(f->loop, EVRUN_ONCE);
+    hold(f, fd);
     assert_int_equal(http_in_flight(f->http), 1);
     close(fd);
 }

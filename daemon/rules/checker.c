@@ -3,282 +3,20 @@
  * It goes through the whole tree and says everything that is wrong. What the grammar has and the
  * compiler does not is refused here, so that the compiler never meets it. Without a catalogue only
  * what needs no organisation is checked. */
+#include "daemon/rules/checker.h"
+
 #include "common/mem.h"
-#include "daemon/rules/tree.h"
 
 #include <string.h>
 #include <strings.h>
 
-struct checker {
-    struct rule *rule;
-    const struct catalogue *cat; /* may be NULL */
-    struct diag *d, *warnings;   /* warnings may be NULL */
-    bool interaction;            /* within `where` */
-};
-
 static void check_condition(struct checker *k, struct rule_node *node);
-
-#define complain(k, node, ...) diag_at((k)->d, (node)->line, (node)->column, __VA_ARGS__)
-
-static const char *hint(struct checker *k, const struct rule_close *close)
-{
-    return rule_close_hint(k->rule, close);
-}
 
 static void refuse(struct checker *k, const struct rule_node *node, const char *what)
 {
     /* Without a catalogue nothing will be compiled: the grammar alone is asked. */
     if (k->cat != NULL)
         complain(k, node, "%s is not available in this version", what);
-}
-
-/* --- names --------------------------------------------------------------------------------------
- */
-
-static const struct catalogue_name *name_find(const struct catalogue_name *names, size_t n,
-                                              const char *wanted)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(names[i].name, wanted) == 0)
-            return &names[i];
-    for (size_t i = 0; i < n; i++)
-        if (strcasecmp(names[i].name, wanted) == 0)
-            return &names[i];
-    return NULL;
-}
-
-static struct rule_close name_close(const struct catalogue_name *names, size_t n,
-                                    const char *wanted)
-{
-    struct rule_close close = rule_close_start(wanted);
-
-    for (size_t i = 0; i < n; i++)
-        rule_close_offer(&close, names[i].name);
-    return close;
-}
-
-static void remember(struct rule *rule, const char ***list, size_t *n, size_t *cap,
-                     const char *name)
-{
-    for (size_t i = 0; i < *n; i++)
-        if (strcmp((*list)[i], name) == 0)
-            return;
-    mem_grow(rule, list, cap, *n + 1);
-    (*list)[(*n)++] = name;
-}
-
-static void check_kind(struct checker *k, struct rule_node *node)
-{
-    struct rule *r = k->rule;
-    const struct catalogue_name *kind;
-    struct rule_close close;
-
-    node->id = 0;
-    remember(r, &r->kinds, &r->n_kinds, &r->cap_kinds, node->text);
-    if (k->cat == NULL)
-        return;
-    kind = name_find(k->cat->kinds, k->cat->n_kinds, node->text);
-    if (kind != NULL) {
-        node->id = kind->id;
-        return;
-    }
-    close = name_close(k->cat->kinds, k->cat->n_kinds, node->text);
-    if (k->warnings != NULL)
-        diag_at(k->warnings, node->line, node->column,
-                "no interaction of the kind \"%.80s\" has been recorded yet%s", node->text,
-                hint(k, &close));
-}
-
-static void check_topic(struct checker *k, struct rule_node *node)
-{
-    const struct catalogue_name *topic;
-    struct rule_close close;
-
-    if (k->cat == NULL)
-        return;
-    topic = name_find(k->cat->topics, k->cat->n_topics, node->text);
-    if (topic != NULL) {
-        node->id = topic->id;
-        return;
-    }
-    close = name_close(k->cat->topics, k->cat->n_topics, node->text);
-    complain(k, node, "there is no topic \"%.80s\"%s", node->text, hint(k, &close));
-}
-
-static const struct catalogue_segment *segment_find(const struct catalogue *cat, const char *wanted)
-{
-    for (size_t i = 0; i < cat->n_segments; i++)
-        if (strcmp(cat->segments[i].name, wanted) == 0)
-            return &cat->segments[i];
-    for (size_t i = 0; i < cat->n_segments; i++)
-        if (strcasecmp(cat->segments[i].name, wanted) == 0)
-            return &cat->segments[i];
-    return NULL;
-}
-
-static void check_segment(struct checker *k, struct rule_node *node)
-{
-    struct rule *r = k->rule;
-    const struct catalogue_segment *segment;
-    struct rule_close close;
-
-    segment = k->cat == NULL ? NULL : segment_find(k->cat, node->text);
-    remember(r, &r->segments, &r->n_segments, &r->cap_segments,
-             segment == NULL ? node->text : mem_strdup(r, segment->name));
-    if (k->cat == NULL)
-        return;
-    if (segment != NULL) {
-        node->id = segment->id;
-        return;
-    }
-    close = rule_close_start(node->text);
-    for (size_t i = 0; i < k->cat->n_segments; i++)
-        rule_close_offer(&close, k->cat->segments[i].name);
-    complain(k, node, "there is no segment \"%.100s\"%s", node->text, hint(k, &close));
-}
-
-/* --- fields -------------------------------------------------------------------------------------
- */
-
-static enum rule_type attribute_type(enum field_type type)
-{
-    switch (type) {
-    case FIELD_TEXT:
-        return RULE_TYPE_TEXT;
-    case FIELD_NUMBER:
-        return RULE_TYPE_NUMBER;
-    case FIELD_DATE:
-        return RULE_TYPE_DATE;
-    case FIELD_BOOLEAN:
-        return RULE_TYPE_BOOLEAN;
-    }
-    return RULE_TYPE_UNKNOWN;
-}
-
-static void check_attribute(struct checker *k, struct rule_node *node)
-{
-    struct rule_close close;
-
-    if (node->n_path != 2) {
-        complain(k, node, "a custom field is written attr.NAME");
-        return;
-    }
-    if (k->cat == NULL)
-        return;
-    close = rule_close_start(node->path[1]);
-    for (size_t i = 0; i < k->cat->n_fields; i++) {
-        const struct catalogue_field *field = &k->cat->fields[i];
-
-        if (strcasecmp(field->name, node->path[1]) == 0) {
-            node->id = field->id;
-            node->value_type = attribute_type(field->type);
-            return;
-        }
-        rule_close_offer(&close, field->name);
-    }
-    complain(k, node, "there is no custom field \"%.80s\"%s", node->path[1], hint(k, &close));
-}
-
-static void check_score_model(struct checker *k, struct rule_node *node)
-{
-    const struct catalogue_name *model;
-    struct rule_close close;
-
-    if (k->cat == NULL)
-        return;
-    if (k->cat->n_models == 0) {
-        complain(k, node, "this organisation has no RFM model");
-        return;
-    }
-    if (node->n_path == 2) {
-        node->id = k->cat->models[0].id;
-        return;
-    }
-    model = name_find(k->cat->models, k->cat->n_models, node->path[1]);
-    if (model != NULL) {
-        node->id = model->id;
-        return;
-    }
-    close = name_close(k->cat->models, k->cat->n_models, node->path[1]);
-    complain(k, node, "there is no RFM model \"%.80s\"%s", node->path[1], hint(k, &close));
-}
-
-static void check_score(struct checker *k, struct rule_node *node)
-{
-    const char *name = node->path[node->n_path - 1];
-    struct rule_close close = rule_close_start(name);
-
-    k->rule->uses_scores = true;
-    if (node->n_path < 2) {
-        complain(k, node, "a score is written rfm.NAME, for instance rfm.label");
-        return;
-    }
-    node->field = rule_rfm_field(name);
-    if (node->field == NULL) {
-        for (size_t i = 0; rule_rfm_field_name(i) != NULL; i++)
-            rule_close_offer(&close, rule_rfm_field_name(i));
-        complain(k, node, "a score has no \"%.80s\"%s", name, hint(k, &close));
-        return;
-    }
-    check_score_model(k, node);
-    node->value_type = node->field->type;
-}
-
-/* A field of an interaction: within `where`, or after an aggregate's kind. */
-static void check_interaction_field(struct checker *k, struct rule_node *node)
-{
-    struct rule_close close = rule_close_start(node->path[0]);
-
-    if (strcasecmp(node->path[0], "data") == 0) {
-        if (node->n_path == 2)
-            node->value_type = RULE_TYPE_ANY;
-        else
-            complain(k, node, "a value of data is written data.NAME");
-        return;
-    }
-    node->field = node->n_path == 1 ? rule_interaction_field(node->path[0]) : NULL;
-    if (node->field != NULL) {
-        node->value_type = node->field->type;
-        return;
-    }
-    for (size_t i = 0; rule_interaction_field_name(i) != NULL; i++)
-        rule_close_offer(&close, rule_interaction_field_name(i));
-    complain(k, node,
-             "an interaction has no field \"%.80s\"%s; it has amount, currency, source, campaign "
-             "and data.NAME",
-             node->path[0], hint(k, &close));
-}
-
-static void check_field(struct checker *k, struct rule_node *node)
-{
-    struct rule_close close = rule_close_start(node->path[0]);
-
-    if (k->interaction) {
-        check_interaction_field(k, node);
-        return;
-    }
-    if (strcasecmp(node->path[0], "attr") == 0) {
-        check_attribute(k, node);
-        return;
-    }
-    if (strcasecmp(node->path[0], "rfm") == 0) {
-        check_score(k, node);
-        return;
-    }
-    node->field = node->n_path == 1 ? rule_contact_field(node->path[0]) : NULL;
-    if (node->field != NULL) {
-        node->value_type = node->field->type;
-        return;
-    }
-    if (node->n_path > 1) {
-        complain(k, node,
-                 "there is no field \"%.80s.%.80s\"; custom fields are attr.NAME, scores rfm.NAME",
-                 node->path[0], node->path[1]);
-        return;
-    }
-    for (size_t i = 0; rule_contact_field_name(i) != NULL; i++)
-        rule_close_offer(&close, rule_contact_field_name(i));
-    complain(k, node, "there is no field \"%.80s\"%s", node->path[0], hint(k, &close));
 }
 
 /* --- aggregates ---------------------------------------------------------------------------------
@@ -351,10 +89,10 @@ static void check_aggregate(struct checker *k, struct rule_node *node)
     }
     if (++k->rule->n_aggregates == RULE_AGGREGATES_MAX + 1)
         complain(k, node, "a rule has at most %d aggregates", RULE_AGGREGATES_MAX);
-    check_kind(k, node);
+    checker_kind(k, node);
     k->interaction = true;
     if (node->n_path > 0) {
-        check_interaction_field(k, node);
+        checker_interaction_field(k, node);
         of = node->value_type;
     }
     if (node->where != NULL)
@@ -387,7 +125,7 @@ static enum rule_type literal_type(const struct rule_node *node)
 static void check_value(struct checker *k, struct rule_node *node)
 {
     if (node->type == RULE_NODE_FIELD)
-        check_field(k, node);
+        checker_field(k, node);
     else if (node->type == RULE_NODE_AGGREGATE)
         check_aggregate(k, node);
     else
@@ -617,9 +355,9 @@ static void check_of_contact(struct checker *k, struct rule_node *node)
     if (!check_place(k, node))
         return;
     if (node->type == RULE_NODE_SUBSCRIBED)
-        check_topic(k, node);
+        checker_topic(k, node);
     else if (node->type == RULE_NODE_SEGMENT)
-        check_segment(k, node);
+        checker_segment(k, node);
     else if (node->type == RULE_NODE_RELATED)
         check_related(k, node);
     else if (node->type == RULE_NODE_BIRTHDAY || node->type == RULE_NODE_ANNIVERSARY)

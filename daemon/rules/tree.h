@@ -185,20 +185,19 @@ const char *rule_contact_field_name(size_t n);
 const char *rule_interaction_field_name(size_t n);
 const char *rule_rfm_field_name(size_t n);
 
-/* names.c: the closest of the names offered, for "did you mean". */
+/* names.c: names offered one by one, of which the nearest is meant. */
 struct rule_close {
+    const void *ctx;
     const char *wanted;
-    const char *best; /* NULL: none is close */
-    int distance;
+    const char **names;
+    size_t n, cap;
 };
-struct rule_close rule_close_start(const char *wanted);
+struct rule_close rule_close_start(const void *ctx, const char *wanted);
 void rule_close_offer(struct rule_close *, const char *name);
-/* "" or "; did you mean NAME"; child of ctx. */
-const char *rule_close_hint(const void *ctx, const struct rule_close *);
-/* rule_distance() - Damerau-Levenshtein (restricted), without regard to ASCII case; more than
- * `limit` is limit + 1. */
-int rule_distance(const char *a, const char *b, int limit);
+/* "" or "; did you mean NAME"; child of the ctx. */
+const char *rule_close_hint(const struct rule_close *);
 
+/* literals.c */
 /* rule_date_has_time() - whether a date literal names an instant rather than a day. */
 bool rule_date_has_time(const char *text);
 /* rule_number_scaled() - the literal times 10^digits as a whole number. False with *ret_fraction

@@ -38,7 +38,7 @@ def build(folder):
         return os.path.join(made, "tests/rules/rule_sql")
     program = os.path.join(folder, "rule_sql")
     sources = sorted(ROOT.glob("daemon/rules/*.c"))
-    sources += [ROOT / "common" / (name + ".c") for name in ("mem", "buf", "utf8", "diag", "clock")]
+    sources += [ROOT / "common" / (name + ".c") for name in ("mem", "buf", "utf8", "diag", "clock", "suggest")]
     flags = ["-std=c17", "-D_GNU_SOURCE", "-I.", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     subprocess.run(["gcc", *flags, "-o", program, "tests/rules/rule_sql.c", *map(str, sources), "-ltalloc", "-ljansson"],
                    cwd=ROOT, check=True)

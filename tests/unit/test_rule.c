@@ -394,17 +394,6 @@ static void test_numbers(void **state)
     }
 }
 
-static void test_distance(void **state)
-{
-    (void)state;
-    assert_int_equal(rule_distance("country", "country", 3), 0);
-    assert_int_equal(rule_distance("contry", "Country", 3), 1);
-    assert_int_equal(rule_distance("ocuntry", "country", 3), 1);
-    assert_int_equal(rule_distance("kitten", "sitting", 3), 3);
-    assert_int_equal(rule_distance("kitten", "sitting", 2), 3);
-    assert_int_equal(rule_distance("", "abc", 5), 3);
-}
-
 static void test_cycle(void **state)
 {
     MEM_SCOPED void *ctx = talloc_new(NULL);
@@ -475,7 +464,6 @@ int main(void)
         cmocka_unit_test(test_warning),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_distance),
         cmocka_unit_test(test_cycle),
         cmocka_unit_test(test_without_catalogue),
         cmocka_unit_test(test_sql_holds_no_text),

@@ -1,0 +1,45 @@
+/* literals.c - what the literals of a rule are worth; see tree.h. */
+#include "daemon/rules/tree.h"
+
+#include <string.h>
+
+bool rule_date_has_time(const char *text)
+{
+    return strchr(text, 'T') != NULL || strchr(text, 't') != NULL;
+}
+
+bool rule_number_scaled(const char *text, int digits, int64_t *ret, bool *ret_fraction)
+{
+    bool negative = *text == '-';
+    int after_point = -1;
+    int64_t value = 0;
+
+    *ret_fraction = false;
+    for (const char *s = text + (negative ? 1 : 0); *s != '\0'; s++) {
+        if (*s == '.') {
+            after_point = 0;
+            continue;
+        }
+        if (after_point >=
+            digits) { /* 2.50 in whole euros is no fraction of a cent; 2.505 is one */
+            if (*s != '0') {
+                *ret_fraction = true;
+                return false;
+            }
+            continue;
+        }
+        if (after_point >= 0)
+            after_point++;
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_sub_overflow(value, *s - '0', &value))
+            return false;
+    }
+    for (int i = after_point < 0 ? 0 : after_point; i < digits; i++)
+        if (__builtin_mul_overflow(value, 10, &value))
+            return false;
+    /* Collected below zero, where there is one more. */
+    if (!negative && __builtin_mul_overflow(value, -1, &value))
+        return false;
+    *ret = value;
+    return true;
+}

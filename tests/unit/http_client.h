@@ -4,18 +4,37 @@
 #define LAZO_TESTS_UNIT_HTTP_CLIENT_H
 
 #include "common/mem.h"
+#include "daemon/http/http.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ev.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #define CLIENT_HEARD_MAX ((size_t)1 << 20)
 #define CLIENT_TURN_S    0.01
 /* Turns in which a server says nothing before it is taken to have said all. */
 #define CLIENT_QUIET_TURNS 10
+
+/* client_server() - a server with these routes; child of ctx. Settings come from the environment.
+ */
+static struct http *client_server(const void *ctx, struct ev_loop *loop,
+                                  struct http_options options)
+{
+    struct http *http;
+    struct diag d;
+
+    setenv("LAZO_HTTP_LISTEN", "127.0.0.1:0", 1);
+    diag_init(&d, ctx);
+    options.settings = settings_load(ctx, NULL, &d);
+    assert_non_null(options.settings);
+    http = http_new(ctx, loop, &options, &d);
+    assert_non_null(http);
+    return http;
+}
 
 static int client_dial(int port)
 {

@@ -7,15 +7,10 @@
 #include <cmocka.h>
 
 #include "common/mem.h"
-#include "daemon/http/http.h"
 #include "tests/unit/http_client.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define BODY_MAX   1000
@@ -23,7 +18,6 @@
 
 struct fixture {
     struct ev_loop *loop;
-    struct settings *settings;
     struct http *http;
     struct http_request *held; /* what /hold keeps until somebody lets go */
     ev_timer later;
@@ -149,16 +143,10 @@ static void authorise(void *arg, struct http_request *req, const char *token)
 static int setup(void **state)
 {
     struct fixture *f = mem_new(NULL, struct fixture);
-    struct http_options options = {.routes = routes, .authorise = authorise, .arg = f};
-    struct diag d;
 
-    diag_init(&d, f);
     f->loop = ev_loop_new(0);
-    f->settings = settings_load(f, NULL, &d);
-    assert_non_null(f->settings);
-    options.settings = f->settings;
-    f->http = http_new(f, f->loop, &options, &d);
-    assert_non_null(f->http);
+    f->http = client_server(
+        f, f->loop, (struct http_options){.routes = routes, .authorise = authorise, .arg = f});
     ev_timer_init(&f->later, on_later, 0., 0.);
     f->later.data = f;
     *state = f;
@@ -179,29 +167,19 @@ static int teardown(void **state)
  * -----------------------------------------------------------------------------------------------
  */
 
-static int dial(const struct fixture *f)
-{
-    return client_dial(http_port(f->http));
-}
-
 static void say(struct fixture *f, int fd, const char *bytes, size_t n)
 {
     client_say(f->loop, fd, bytes, n);
 }
 
-static char *hear(struct fixture *f, int fd, bool *ret_closed)
-{
-    return client_hear(f, f->loop, fd, PATIENCE_S, ret_closed);
-}
-
 static char *exchange(struct fixture *f, const char *request, bool *ret_closed)
 {
-    int fd = dial(f);
+    int fd = client_dial(http_port(f->http));
     char *heard;
     bool closed;
 
     say(f, fd, request, strlen(request));
-    heard = hear(f, fd, ret_closed != NULL ? ret_closed : &closed);
+    heard = client_hear(f, f->loop, fd, PATIENCE_S, ret_closed != NULL ? ret_closed : &closed);
     close(fd);
     return heard;
 }
@@ -499,7 +477,7 @@ static void slow_clients_are_cut(void **state)
     struct fixture *f = *state;
 
     for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
-        int fd = dial(f);
+        int fd = client_dial(http_port(f->http));
         double end = ev_time() + PATIENCE_S, next = 0;
         bool closed = false;
         char c;
@@ -535,7 +513,7 @@ static void hold(struct fixture *f, int fd)
 static void clients_that_go_away(void **state)
 {
     struct fixture *f = *state;
-    int fd = dial(f);
+    int fd = client_dial(http_port(f->http));
 
     hold(f, fd);
     close(fd);
@@ -550,7 +528,7 @@ static void clients_that_go_away(void **state)
 static void stopping_finishes_what_is_in_flight(void **state)
 {
     struct fixture *f = *state;
-    int idle = dial(f), busy = dial(f);
+    int idle = client_dial(http_port(f->http)), busy = client_dial(http_port(f->http));
     bool closed;
     char *heard, c;
 
@@ -558,7 +536,7 @@ static void stopping_finishes_what_is_in_flight(void **state)
     hold(f, busy);
     http_stop(f->http);
     http_answer_text(f->held, 200, "text/plain", "at last", 7);
-    heard = hear(f, busy, &closed);
+    heard = client_hear(f, f->loop, busy, PATIENCE_S, &closed);
     assert_says(heard, "\r\n\r\nat last");
     assert_says(heard, "Connection: close");
     assert_true(closed);
@@ -571,7 +549,7 @@ static void stopping_finishes_what_is_in_flight(void **state)
 static void freeing_drops_requests(void **state)
 {
     struct fixture *f = *state;
-    int fd = dial(f);
+    int fd = client_dial(http_port(f->http));
 
     hold(f, fd);
     assert_int_equal(http_in_flight(f->http), 1);
@@ -614,7 +592,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(counts_are_kept, setup, teardown),
     };
 
-    setenv("LAZO_HTTP_LISTEN", "127.0.0.1:0", 1);
     setenv("LAZO_LIMITS_BODY", "1000", 1);
     setenv("LAZO_LIMITS_REQUEST_TIME", "1 s", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);

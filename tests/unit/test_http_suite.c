@@ -12,7 +12,6 @@
 
 #include "common/mem.h"
 #include "common/text.h"
-#include "daemon/http/http.h"
 #include "tests/unit/http_client.h"
 
 #include <glob.h>
@@ -36,7 +35,6 @@ static const char *const lenient[] = {
 
 struct fixture {
     struct ev_loop *loop;
-    struct settings *settings;
     struct http *http;
     int reached;
 };
@@ -209,17 +207,9 @@ static void no_more_requests_than_llhttp_finds(void **state)
 static int setup(void **state)
 {
     struct fixture *f = mem_new(NULL, struct fixture);
-    struct http_options options = {.routes = routes, .arg = f};
-    struct diag d;
 
-    setenv("LAZO_HTTP_LISTEN", "127.0.0.1:0", 1);
-    diag_init(&d, f);
     f->loop = ev_loop_new(0);
-    f->settings = settings_load(f, NULL, &d);
-    assert_non_null(f->settings);
-    options.settings = f->settings;
-    f->http = http_new(f, f->loop, &options, &d);
-    assert_non_null(f->http);
+    f->http = client_server(f, f->loop, (struct http_options){.routes = routes, .arg = f});
     *state = f;
     return 0;
 }

@@ -14,11 +14,11 @@ SELECT c.id::text AS cursor, contact_doc(c)::text AS item FROM contact c WHERE c
 
 -- name: api_contacts_find
 -- $1 words as they were typed, $2 the e-mail address that they are, or null, $3 after this id, $4 limit. Each word must begin one of the contact's; the longest
--- drives. U+10FFFF ends the range of a prefix.
+-- drives. U+10FFFF ends the range of a prefix; it is added inside, since || is not leakproof and would cost the index.
 WITH q AS MATERIALIZED (SELECT array_agg(w ORDER BY length(w) DESC, w) AS words FROM words(fold($1::text)) AS w),
      hit AS (SELECT w.contact_id FROM contact_word w
               WHERE w.word >= (SELECT words[1] FROM q) COLLATE "C"
-                AND w.word < ((SELECT words[1] FROM q) || U&'\+10FFFF') COLLATE "C" AND w.contact_id > $3::bigint
+                AND w.word < (SELECT words[1] || U&'\+10FFFF' FROM q) COLLATE "C" AND w.contact_id > $3::bigint
              UNION
              SELECT i.contact_id FROM identity i WHERE i.sort = 'email' AND i.value = $2::text AND i.contact_id > $3::bigint)
 SELECT c.id::text AS cursor, contact_doc(c)::text AS item

@@ -312,7 +312,8 @@ static struct daemon *daemon_new(void)
     set("LAZO_MAIL_RELAY", "%s", "");
     set("LAZO_MAIL_TLS", "off");
     set("LAZO_MAIL_CA_FILE", "%s", "");
-    set("LAZO_LOG_LEVEL", "warning");
+    set("LAZO_LOG_LEVEL", "%s",
+        getenv("LAZO_TEST_LEVEL") != NULL ? getenv("LAZO_TEST_LEVEL") : "warning");
     return d;
 }
 

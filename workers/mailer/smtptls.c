@@ -45,6 +45,10 @@ struct smtp_tls *smtp_tls_new(const void *ctx, const struct relay *relay, const 
     tls->ctx = mem_must(SSL_CTX_new(TLS_client_method()));
     talloc_set_destructor(tls, free_tls);
     SSL_CTX_set_min_proto_version(tls->ctx, TLS1_2_VERSION);
+    /* Not 1.3: its session tickets come after the handshake, libesmtp takes them for the relay's
+     * answer to a command that it has not sent yet, and both sides wait until the time-out. */
+    SSL_CTX_set_max_proto_version(tls->ctx, TLS1_2_VERSION);
+    SSL_CTX_set_options(tls->ctx, SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_app_data(tls->ctx, tls);
     SSL_CTX_set_info_callback(tls->ctx, on_info);
     SSL_CTX_set_verify(tls->ctx, smtp_tls_checks(tls) ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);

@@ -1,4 +1,4 @@
-/* smtptls.h - the TLS of libesmtp's sessions: our own SSL_CTX, TLS 1.2 or later, the relay's name
+/* smtptls.h - the TLS of libesmtp's sessions: our own SSL_CTX, TLS 1.2, the relay's name
  * sent (SNI) and checked.
  *
  * With credentials or mail.tls = required the certificate must be valid for the relay's name.

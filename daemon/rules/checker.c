@@ -19,8 +19,7 @@ static void refuse(struct checker *k, const struct rule_node *node, const char *
         complain(k, node, "%s is not available in this version", what);
 }
 
-/* --- aggregates ---------------------------------------------------------------------------------
- */
+/* --- aggregates --- */
 
 static void check_window(struct checker *k, const struct rule_window *w, bool of_interactions)
 {
@@ -28,26 +27,6 @@ static void check_window(struct checker *k, const struct rule_window *w, bool of
         diag_at(k->d, w->line, w->column,
                 "an interaction counts only once it has happened; \"in next\" is for dates and "
                 "birthdays");
-}
-
-static bool is_numeric(enum rule_type type)
-{
-    switch (type) {
-    case RULE_TYPE_INTEGER:
-    case RULE_TYPE_MONEY:
-    case RULE_TYPE_MEAN:
-    case RULE_TYPE_NUMBER:
-    case RULE_TYPE_DECIMAL:
-        return true;
-    case RULE_TYPE_UNKNOWN:
-    case RULE_TYPE_TEXT:
-    case RULE_TYPE_INSTANT:
-    case RULE_TYPE_DATE:
-    case RULE_TYPE_BOOLEAN:
-    case RULE_TYPE_ANY:
-        return false;
-    }
-    return false;
 }
 
 /* The type of fn over a field of type `of`. */
@@ -103,14 +82,7 @@ static void check_aggregate(struct checker *k, struct rule_node *node)
     node->value_type = aggregate_type(k, node, of);
 }
 
-/* --- values against values ----------------------------------------------------------------------
- */
-
-static bool is_literal(const struct rule_node *node)
-{
-    return node->type == RULE_NODE_STRING || node->type == RULE_NODE_NUMBER ||
-           node->type == RULE_NODE_DATE || node->type == RULE_NODE_BOOLEAN;
-}
+/* --- values against values --- */
 
 /* What a literal is by itself. */
 static enum rule_type literal_type(const struct rule_node *node)
@@ -130,7 +102,7 @@ static void check_value(struct checker *k, struct rule_node *node)
         check_aggregate(k, node);
     else
         node->value_type = literal_type(node);
-    if (is_literal(node) && ++k->rule->n_literals == RULE_LITERALS_MAX + 1)
+    if (rule_is_literal(node) && ++k->rule->n_literals == RULE_LITERALS_MAX + 1)
         complain(k, node, "a rule has at most %d literals", RULE_LITERALS_MAX);
 }
 
@@ -232,16 +204,16 @@ static bool comparable(enum rule_type a, enum rule_type b)
     if (a == RULE_TYPE_ANY || b == RULE_TYPE_ANY) {
         enum rule_type other = a == RULE_TYPE_ANY ? b : a;
 
-        return other == RULE_TYPE_TEXT || other == RULE_TYPE_BOOLEAN || is_numeric(other);
+        return other == RULE_TYPE_TEXT || other == RULE_TYPE_BOOLEAN || rule_is_number(other);
     }
-    return is_numeric(a) && is_numeric(b);
+    return rule_is_number(a) && rule_is_number(b);
 }
 
 static void check_pair(struct checker *k, struct rule_node *left, struct rule_node *right)
 {
-    if (is_literal(right))
+    if (rule_is_literal(right))
         check_literal(k, left, right);
-    else if (is_literal(left))
+    else if (rule_is_literal(left))
         check_literal(k, right, left);
     else if (!comparable(left->value_type, right->value_type))
         complain(k, right, "%s is %s and %s is %s: they cannot be compared", value_shown(k, left),
@@ -284,14 +256,13 @@ static void check_during(struct checker *k, struct rule_node *node)
     struct rule_node *value = node->child[0];
     bool instant = value->value_type == RULE_TYPE_INSTANT || value->value_type == RULE_TYPE_DATE;
 
-    if (value->value_type != RULE_TYPE_UNKNOWN && (!instant || is_literal(value)))
+    if (value->value_type != RULE_TYPE_UNKNOWN && (!instant || rule_is_literal(value)))
         complain(k, value, "%s is %s: a window is for instants and dates", value_shown(k, value),
-                 is_literal(value) ? "fixed" : rule_type_name(value->value_type));
+                 rule_is_literal(value) ? "fixed" : rule_type_name(value->value_type));
     check_window(k, node->window, false);
 }
 
-/* --- conditions ---------------------------------------------------------------------------------
- */
+/* --- conditions --- */
 
 /* Conditions over one or more values: the first is tested against the others. */
 static void check_values(struct checker *k, struct rule_node *node)

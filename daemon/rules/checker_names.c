@@ -7,8 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* --- names --------------------------------------------------------------------------------------
- */
+/* --- names --- */
 
 static const struct catalogue_name *name_find(const struct catalogue_name *names, size_t n,
                                               const char *wanted)
@@ -112,8 +111,7 @@ void checker_segment(struct checker *k, struct rule_node *node)
     complain(k, node, "there is no segment \"%.100s\"%s", node->text, rule_close_hint(&close));
 }
 
-/* --- fields -------------------------------------------------------------------------------------
- */
+/* --- fields --- */
 
 static enum rule_type attribute_type(enum field_type type)
 {

@@ -64,8 +64,7 @@ static void add_laterals(struct buf *b, struct rule_gen *g)
     }
 }
 
-/* --- some and page ------------------------------------------------------------------------------
- */
+/* --- some and page --- */
 
 /* The contact's day, and the yearly days that hang on it, come after all that they are made of. */
 static void add_days(struct buf *b, struct rule_gen *g, const char *day)
@@ -174,8 +173,7 @@ struct rule_sql *rule_compile_page(const void *ctx, const struct rule_root *root
         " ORDER BY c.id");
 }
 
-/* --- search and where ---------------------------------------------------------------------------
- */
+/* --- search and where --- */
 
 struct rule_sql *rule_compile_search(const void *ctx, const struct rule *rule,
                                      const struct catalogue *cat)
@@ -230,8 +228,7 @@ struct rule_sql *rule_compile_where(const void *ctx, const struct rule *rule,
     return gen_finish(ctx, g, &b);
 }
 
-/* --- values -------------------------------------------------------------------------------------
- */
+/* --- values --- */
 
 /* The field or aggregate that a condition is about; NULL where it is about none. */
 static const struct rule_node *value_node(const struct rule_node *node)

@@ -1,6 +1,6 @@
 /* conditions.c - the compiler's part that turns conditions into SQL. See sqlgen.h.
  *
- * A condition is never unknown (RULES.md, Meaning 1). Where it stands under no `not`, SQL's own
+ * A condition is never unknown (lazo-rules(7)). Where it stands under no `not`, SQL's own
  * three values already give that: unknown is not true, and WHERE, FILTER and CASE ask for true
  * alone; and a bare comparison can use its index. Under a `not` each leaf is made false where it is
  * unknown. */
@@ -12,19 +12,12 @@
 /* A list of more texts than this is not worth an index. */
 #define SEARCH_LIST_MAX 50
 
-static bool is_literal(const struct rule_node *node)
-{
-    return node->type == RULE_NODE_STRING || node->type == RULE_NODE_NUMBER ||
-           node->type == RULE_NODE_DATE || node->type == RULE_NODE_BOOLEAN;
-}
-
 static const char *leaf(struct rule_gen *g, const char *sql)
 {
     return gen_printf(g, g->negated > 0 ? "coalesce(%s, false)" : "(%s)", sql);
 }
 
-/* --- comparisons --------------------------------------------------------------------------------
- */
+/* --- comparisons --- */
 
 static enum rule_comparison mirrored(enum rule_comparison op)
 {
@@ -92,8 +85,6 @@ static bool exact_sql(struct rule_gen *g, const struct rule_node *value,
                       const char **ret_literal)
 {
     const struct rule_field *exact;
-    struct buf b;
-    const char *param;
 
     if (value->type != RULE_NODE_FIELD || value->n_path != 1 || value->field == NULL ||
         value->field != rule_contact_field(value->path[0]))
@@ -101,18 +92,8 @@ static bool exact_sql(struct rule_gen *g, const struct rule_node *value,
     exact = rule_exact_field(value->field->name);
     if (exact == NULL)
         return false;
-    param = gen_param(g, "text", literal->text);
-    buf_init(&b, g->ctx, RULE_SQL_MAX);
-    for (const char *s = exact->exact_wrap; *s != '\0'; s++) {
-        if (s[0] == '%' && s[1] == 's') {
-            buf_str(&b, param);
-            s++;
-        } else {
-            buf_char(&b, *s);
-        }
-    }
     *ret_column = exact->exact_column;
-    *ret_literal = buf_take(&b, g->ctx);
+    *ret_literal = gen_fill(g, exact->exact_wrap, gen_param(g, "text", literal->text));
     return true;
 }
 
@@ -139,12 +120,6 @@ static const char *literal_compare(struct rule_gen *g, const struct rule_node *v
     return gen_printf(g, "%s %s %s", v, rule_comparison_sql(op), literal_sql(g, literal));
 }
 
-static bool is_number(enum rule_type type)
-{
-    return type == RULE_TYPE_INTEGER || type == RULE_TYPE_MONEY || type == RULE_TYPE_MEAN ||
-           type == RULE_TYPE_NUMBER || type == RULE_TYPE_DECIMAL;
-}
-
 /* Two values that are no literals. */
 static const char *value_compare(struct rule_gen *g, const struct rule_node *left,
                                  enum rule_comparison op, const struct rule_node *right)
@@ -152,7 +127,7 @@ static const char *value_compare(struct rule_gen *g, const struct rule_node *lef
     const char *a = value_sql(g, left), *b = value_sql(g, right);
     enum rule_type ta = left->value_type, tb = right->value_type;
 
-    if (is_number(ta) || is_number(tb)) {
+    if (rule_is_number(ta) || rule_is_number(tb)) {
         if (ta != tb) {
             a = as_numeric(g, a, ta);
             b = as_numeric(g, b, tb);
@@ -174,7 +149,7 @@ static const char *compare_sql(struct rule_gen *g, const struct rule_node *node)
     const struct rule_node *left = node->child[0], *right = node->child[1];
     enum rule_comparison op = (enum rule_comparison)node->op;
 
-    if (is_literal(left) && is_literal(right)) {
+    if (rule_is_literal(left) && rule_is_literal(right)) {
         const char *start, *end;
 
         if (left->value_type != RULE_TYPE_INSTANT)
@@ -183,9 +158,9 @@ static const char *compare_sql(struct rule_gen *g, const struct rule_node *node)
         date_span(g, left->text, &start, &end);
         return instant_compare(g, start, op, right->text);
     }
-    if (is_literal(right))
+    if (rule_is_literal(right))
         return literal_compare(g, left, value_sql(g, left), op, right);
-    if (is_literal(left))
+    if (rule_is_literal(left))
         return literal_compare(g, right, value_sql(g, right), mirrored(op), left);
     return value_compare(g, left, op, right);
 }
@@ -195,7 +170,7 @@ static const char *tested_sql(struct rule_gen *g, const struct rule_node *value)
 {
     const char *start, *end;
 
-    if (!is_literal(value))
+    if (!rule_is_literal(value))
         return value_sql(g, value);
     if (value->value_type != RULE_TYPE_INSTANT)
         return literal_sql(g, value);
@@ -212,7 +187,7 @@ static const char *in_texts_sql(struct rule_gen *g, const struct rule_node *node
     const char *column, *one;
     struct buf b;
 
-    if (value->value_type != RULE_TYPE_TEXT || is_literal(value))
+    if (value->value_type != RULE_TYPE_TEXT || rule_is_literal(value))
         return NULL;
     buf_init(&b, g->ctx, RULE_SQL_MAX);
     for (size_t i = 1; i < node->n_child; i++) {
@@ -253,8 +228,7 @@ static const char *between_sql(struct rule_gen *g, const struct rule_node *node)
                       literal_compare(g, value, v, RULE_LE, node->child[2]));
 }
 
-/* --- the other tests of a value -----------------------------------------------------------------
- */
+/* --- the other tests of a value --- */
 
 static const char *text_test_sql(struct rule_gen *g, const struct rule_node *node)
 {
@@ -309,8 +283,7 @@ static const char *anniversary_sql(struct rule_gen *g, const struct rule_node *n
     return yearly_sql(g, node, days, gen_printf(g, "%s.since", days));
 }
 
-/* --- rows beside the contact --------------------------------------------------------------------
- */
+/* --- rows beside the contact --- */
 
 /* Whether a row of `table` (alias t) with `match` belongs to the contact. A search asks for it so
  * that the table's own index can lead; an evaluation reads the contact's rows once for all rules.
@@ -340,10 +313,10 @@ static const char *tested_row_sql(struct rule_gen *g, const struct rule_node *no
 {
     const char *table, *match;
 
-    if (!g->search || is_literal(node->child[0]))
+    if (!g->search || rule_is_literal(node->child[0]))
         return NULL;
     for (size_t i = 1; i < node->n_child; i++)
-        if (!is_literal(node->child[i]))
+        if (!rule_is_literal(node->child[i]))
             return NULL;
     g->row_value = value_row(g, node->child[0], &table, &match);
     if (g->row_value == NULL)

@@ -43,3 +43,29 @@ bool rule_number_scaled(const char *text, int digits, int64_t *ret, bool *ret_fr
     *ret = value;
     return true;
 }
+
+bool rule_is_literal(const struct rule_node *node)
+{
+    return node->type == RULE_NODE_STRING || node->type == RULE_NODE_NUMBER ||
+           node->type == RULE_NODE_DATE || node->type == RULE_NODE_BOOLEAN;
+}
+
+bool rule_is_number(enum rule_type type)
+{
+    switch (type) {
+    case RULE_TYPE_INTEGER:
+    case RULE_TYPE_MONEY:
+    case RULE_TYPE_MEAN:
+    case RULE_TYPE_NUMBER:
+    case RULE_TYPE_DECIMAL:
+        return true;
+    case RULE_TYPE_UNKNOWN:
+    case RULE_TYPE_TEXT:
+    case RULE_TYPE_INSTANT:
+    case RULE_TYPE_DATE:
+    case RULE_TYPE_BOOLEAN:
+    case RULE_TYPE_ANY:
+        return false;
+    }
+    return false;
+}

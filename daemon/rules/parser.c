@@ -11,8 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* --- conditions ---------------------------------------------------------------------------------
- */
+/* --- conditions --- */
 
 static bool comparison_find(const char *sign, int *ret)
 {
@@ -272,8 +271,7 @@ static struct rule_node *parse_condition(struct parser *p)
     return parse_test(p, value);
 }
 
-/* --- and, or, not -------------------------------------------------------------------------------
- */
+/* --- and, or, not --- */
 
 /* Goes to what may follow a condition: "and", "or", the ")" that closes us, the end. */
 static void recover(struct parser *p)

@@ -5,8 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* --- tokens -------------------------------------------------------------------------------------
- */
+/* --- tokens --- */
 
 bool parser_token_is(const struct rule_token *t, const char *word)
 {
@@ -87,8 +86,7 @@ bool parser_expect_sign(struct parser *p, const char *sign)
     return false;
 }
 
-/* --- nodes --------------------------------------------------------------------------------------
- */
+/* --- nodes --- */
 
 struct rule_node *parser_node(struct parser *p, enum rule_node_type type,
                               const struct rule_token *at)

@@ -5,8 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* --- literals, durations, windows ---------------------------------------------------------------
- */
+/* --- literals, durations, windows --- */
 
 struct rule_node *parser_literal(struct parser *p, const char *what)
 {
@@ -164,8 +163,7 @@ struct rule_window *parser_window(struct parser *p)
     return parse_window_into(p, w) ? w : NULL;
 }
 
-/* --- values -------------------------------------------------------------------------------------
- */
+/* --- values --- */
 
 bool parser_at_name(const struct parser *p)
 {

@@ -9,8 +9,7 @@
 
 #define TEXT_MAX (8 * RULE_BYTES_MAX)
 
-/* --- text ---------------------------------------------------------------------------------------
- */
+/* --- text --- */
 
 static void print_node(struct buf *b, const struct rule_node *node);
 
@@ -249,8 +248,7 @@ char *rule_text(const void *ctx, const struct rule *rule)
     return buf_take(&b, ctx);
 }
 
-/* --- JSON ---------------------------------------------------------------------------------------
- */
+/* --- JSON --- */
 
 static json_t *node_json(const struct rule_node *node);
 

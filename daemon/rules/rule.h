@@ -1,5 +1,5 @@
-/* rule.h - the rule language (RULES.md): text -> tree -> checked tree -> SQL. Pure: no loop, no
- * database, no clock.
+/* rule.h - the rule language of lazo-rules(7): text -> tree -> checked tree -> SQL. Pure: no loop,
+ * no database, no clock.
  *
  * A rule is parsed once and is then immutable. Nothing else in the project builds a condition from
  * user input. */

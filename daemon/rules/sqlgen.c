@@ -21,6 +21,22 @@ const char *gen_printf(struct rule_gen *g, const char *format, ...)
     return s;
 }
 
+const char *gen_fill(struct rule_gen *g, const char *pattern, const char *with)
+{
+    struct buf b;
+
+    buf_init(&b, g->ctx, RULE_SQL_MAX);
+    for (const char *s = pattern; *s != '\0'; s++) {
+        if (s[0] == '%' && s[1] == 's') {
+            buf_str(&b, with);
+            s++;
+        } else {
+            buf_char(&b, *s);
+        }
+    }
+    return buf_take(&b, g->ctx);
+}
+
 const char *gen_param(struct rule_gen *g, const char *type, const char *value)
 {
     size_t i;

@@ -57,6 +57,8 @@ struct rule_gen {
 /* --- sqlgen.c --- */
 const char *gen_printf(struct rule_gen *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* gen_fill() - declared SQL (fields.def) with `with` put in for each of its %s. */
+const char *gen_fill(struct rule_gen *, const char *pattern, const char *with);
 /* gen_param() - "$n::type" for a value, the same for the same. */
 const char *gen_param(struct rule_gen *, const char *type, const char *value);
 const char *gen_param_int(struct rule_gen *, const char *type, int64_t value);

@@ -128,8 +128,7 @@ static const char *bound_returns(struct rule_gen *g, const struct bound *b, cons
                       b->at, b->jump);
 }
 
-/* --- days ---------------------------------------------------------------------------------------
- */
+/* --- days --- */
 
 /* A day may begin twice (clocks go back over midnight): the first time counts. AT TIME ZONE gives
  * the second. */
@@ -170,8 +169,7 @@ const char *org_tomorrow_start(struct rule_gen *g)
     return gen_once(g, day_start_sql(g, tomorrow, gen_zone(g)));
 }
 
-/* --- windows ------------------------------------------------------------------------------------
- */
+/* --- windows --- */
 
 /* A span of whole days that steps with the calendar: today, this month. */
 struct period {
@@ -345,8 +343,7 @@ void window_any_changes(struct rule_gen *g, const struct rule_window *w, const c
     edge_changes(g, &b, from, w->type == RULE_WINDOW_BEFORE_AGO ? "min" : "max", filter, filter);
 }
 
-/* --- birthdays ----------------------------------------------------------------------------------
- */
+/* --- birthdays --- */
 
 /* The day of (month, day) in the year of `today` plus `plus`. */
 static const char *yearly_date(struct rule_gen *g, const char *today, int plus, const char *month,

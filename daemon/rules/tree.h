@@ -198,6 +198,9 @@ void rule_close_offer(struct rule_close *, const char *name);
 const char *rule_close_hint(const struct rule_close *);
 
 /* literals.c */
+bool rule_is_literal(const struct rule_node *);
+/* rule_is_number() - whether values of the type are numbers, money among them. */
+bool rule_is_number(enum rule_type);
 /* rule_date_has_time() - whether a date literal names an instant rather than a day. */
 bool rule_date_has_time(const char *text);
 /* rule_number_scaled() - the literal times 10^digits as a whole number. False with *ret_fraction

@@ -21,8 +21,7 @@ const char *kind_from(struct rule_gen *g, int64_t kind_id)
                       gen_param_int(g, "int", kind_id));
 }
 
-/* --- values of data -----------------------------------------------------------------------------
- */
+/* --- values of data --- */
 
 const char *any_as_text(struct rule_gen *g, const char *jsonb)
 {
@@ -46,8 +45,7 @@ const char *any_as_boolean(struct rule_gen *g, const char *jsonb)
                       jsonb);
 }
 
-/* --- literals -----------------------------------------------------------------------------------
- */
+/* --- literals --- */
 
 static const char *scaled(struct rule_gen *g, const char *text, int digits)
 {
@@ -87,8 +85,7 @@ const char *literal_sql(struct rule_gen *g, const struct rule_node *node)
     bug("a literal of no type");
 }
 
-/* --- fields -------------------------------------------------------------------------------------
- */
+/* --- fields --- */
 
 static const char *attribute_column(const struct rule_node *node)
 {
@@ -107,28 +104,11 @@ static const char *attribute_sql(struct rule_gen *g, const struct rule_node *nod
                                  attribute_column(node), gen_param_int(g, "int", node->id)));
 }
 
-/* The declared SQL with `alias` put in for its one or more %s. */
-static const char *with_alias(struct rule_gen *g, const char *sql, const char *alias)
-{
-    struct buf b;
-
-    buf_init(&b, g->ctx, RULE_SQL_MAX);
-    for (const char *s = sql; *s != '\0'; s++) {
-        if (s[0] == '%' && s[1] == 's') {
-            buf_str(&b, alias);
-            s++;
-        } else {
-            buf_char(&b, *s);
-        }
-    }
-    return buf_take(&b, g->ctx);
-}
-
 static const char *score_sql(struct rule_gen *g, const struct rule_node *node)
 {
     const char *from = gen_printf(g, "rfm_score s WHERE s.contact_id = c.id AND s.model_id = %s",
                                   gen_param_int(g, "int", node->id));
-    const char *v = gen_column(g, from, with_alias(g, node->field->sql, "s"));
+    const char *v = gen_column(g, from, gen_fill(g, node->field->sql, "s"));
 
     if (node->field->need != RULE_NEED_TODAY)
         return v;
@@ -141,7 +121,7 @@ static const char *known_since_sql(struct rule_gen *g, const struct rule_node *n
     const char *from = "interaction i WHERE i.contact_id = c.id";
 
     gen_change(g, gen_column(g, from, "min(i.occurred_at) FILTER (WHERE i.occurred_at > w.now)"));
-    return with_alias(
+    return gen_fill(
         g, node->field->sql,
         gen_column(g, from, "min(i.occurred_at) FILTER (WHERE i.occurred_at <= w.now)"));
 }
@@ -176,8 +156,7 @@ static const char *field_sql(struct rule_gen *g, const struct rule_node *node)
     return field->sql;
 }
 
-/* --- aggregates ---------------------------------------------------------------------------------
- */
+/* --- aggregates --- */
 
 /* Its `where` over `i`, or NULL. */
 static const char *where_sql(struct rule_gen *g, const struct rule_node *node)
@@ -276,7 +255,7 @@ const char *value_row(struct rule_gen *g, const struct rule_node *node, const ch
     *ret_table = "rfm_score";
     *ret_match = gen_printf(g, "t.model_id = %s", id);
     if (node->value_type != RULE_TYPE_TEXT)
-        return with_alias(g, node->field->sql, "t");
+        return gen_fill(g, node->field->sql, "t");
     /* The plain column has an index; without a label it is ''. */
     *ret_match = gen_printf(g, "t.model_id = %s AND t.label_fold <> ''", id);
     return "t.label_fold";

@@ -1,4 +1,4 @@
-"""The rule language once more, as naively as it can be written: a reading of RULES.md over plain Python objects.
+"""The rule language once more, as naively as it can be written: a reading of lazo-rules(7) over plain Python objects.
 
 A rule is a tuple whose first word says what it is; `text` writes it in the language, `holds` evaluates it for one contact at one instant. It shares nothing with
 the compiler: no SQL, no parser, one contact, one condition, all interactions looked at each time."""

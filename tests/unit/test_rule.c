@@ -46,8 +46,7 @@ static struct rule *checked(const void *ctx, const char *text, struct diag *d,
     return rule != NULL && rule_check(rule, &catalogue, d, warnings) ? rule : NULL;
 }
 
-/* --- good rules: their canonical text -----------------------------------------------------------
- */
+/* --- good rules: their canonical text --- */
 
 static const struct {
     const char *text, *canonical; /* NULL: the same */
@@ -136,8 +135,7 @@ static void test_good(void **state)
     }
 }
 
-/* --- bad rules: the first mistake ---------------------------------------------------------------
- */
+/* --- bad rules: the first mistake --- */
 
 static const struct {
     const char *text;
@@ -303,8 +301,7 @@ static void test_warning(void **state)
     assert_true(rule_uses_scores(rule));
 }
 
-/* --- limits -------------------------------------------------------------------------------------
- */
+/* --- limits --- */
 
 static char *repeated(const void *ctx, const char *before, const char *middle, const char *after,
                       int n)
@@ -357,8 +354,7 @@ static void test_limits(void **state)
     expect_mistake("city = \"\xff\"", 10, "UTF-8");
 }
 
-/* --- pieces -------------------------------------------------------------------------------------
- */
+/* --- pieces --- */
 
 static void test_numbers(void **state)
 {

@@ -15,29 +15,26 @@ ALTER TABLE contact_word FORCE ROW LEVEL SECURITY;
 CREATE POLICY own_rows ON contact_word USING (org_id = nullif(current_setting('lazo.org', true), '')::bigint);
 GRANT SELECT, INSERT, UPDATE, DELETE ON contact_word TO lazo_app;
 
--- Folded text in words; what holds an @ stays whole.
+-- Folded text in words; a text with an @ is an address and stays whole.
 CREATE FUNCTION words(folded text) RETURNS SETOF text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT DISTINCT left(w, 100) FROM regexp_split_to_table(folded COLLATE "und-x-icu", '[^[:alnum:]@._+-]+') AS p(part),
-           LATERAL (SELECT part WHERE part LIKE '%@%'
-                    UNION ALL
-                    SELECT regexp_split_to_table(part COLLATE "und-x-icu", '[^[:alnum:]]+') WHERE part NOT LIKE '%@%') AS s(w)
+    SELECT DISTINCT left(w, 100)
+      FROM regexp_split_to_table(folded COLLATE "und-x-icu", CASE WHEN strpos(folded, '@') > 0 THEN '\s+' ELSE '[^[:alnum:]]+' END) AS w
      WHERE w <> '' $$;
-
-CREATE FUNCTION contact_words(c contact) RETURNS SETOF text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path = lazo AS
-$$ SELECT words(concat_ws(' ', c.first_name_fold, c.last_name_fold, c.company_name_fold, lower(c.email))) $$;
 
 CREATE FUNCTION contact_words_insert() RETURNS trigger LANGUAGE plpgsql SET search_path = lazo AS $$
 BEGIN
     INSERT INTO contact_word (org_id, contact_id, word)
-    SELECT c.org_id, c.id, w FROM added a JOIN contact c ON c.id = a.id, contact_words(c) AS w;
+    SELECT a.org_id, a.id, w FROM added a, words(concat_ws(' ', a.first_name_fold, a.last_name_fold, a.company_name_fold)) AS w
+     WHERE num_nonnulls(a.first_name, a.last_name, a.company_name) > 0
+    UNION SELECT a.org_id, a.id, left(a.email, 100) FROM added a WHERE a.email IS NOT NULL;
     RETURN NULL;
 END $$;
 CREATE FUNCTION contact_words_update() RETURNS trigger LANGUAGE plpgsql SET search_path = lazo AS $$
 BEGIN
-    WITH renamed AS (
-        SELECT c.org_id, c.id, ARRAY(SELECT contact_words(c)) AS words
-          FROM added a JOIN removed r ON r.id = a.id JOIN contact c ON c.id = a.id
+    WITH renamed AS MATERIALIZED (
+        SELECT a.org_id, a.id, ARRAY(SELECT words(concat_ws(' ', a.first_name_fold, a.last_name_fold, a.company_name_fold))
+                                     UNION SELECT left(a.email, 100) WHERE a.email IS NOT NULL) AS words
+          FROM added a JOIN removed r ON r.id = a.id
          WHERE (a.first_name, a.last_name, a.company_name, a.email)
                IS DISTINCT FROM (r.first_name, r.last_name, r.company_name, r.email)
     ), gone AS (

@@ -58,7 +58,7 @@ const struct filter *filter_lookup(struct name name)
     return NULL;
 }
 
-void parser_no_such(struct parser *p, size_t at, const char *what, struct name name,
+void liquid_no_such(struct parser *p, size_t at, const char *what, struct name name,
                     const char *(*nth)(size_t))
 {
     const char *known[128], *near;
@@ -68,9 +68,9 @@ void parser_no_such(struct parser *p, size_t at, const char *what, struct name n
         known[n] = nth(n), n++;
     near = suggest_nearest(word, known, n);
     if (near == NULL)
-        parser_fail(p, at, "unknown %s “%s”", what, word);
+        liquid_fail(p, at, "unknown %s “%s”", what, word);
     else
-        parser_fail(p, at, "unknown %s “%s”; did you mean “%s”?", what, word, near);
+        liquid_fail(p, at, "unknown %s “%s”; did you mean “%s”?", what, word, near);
 }
 
 /* --- tokens -------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ void template_place(const char *source, size_t at, int *ret_line, int *ret_colum
     *ret_column = column;
 }
 
-void parser_fail(struct parser *p, size_t at, const char *format, ...)
+void liquid_fail(struct parser *p, size_t at, const char *format, ...)
 {
     if (p->failed)
         return;
@@ -108,7 +108,7 @@ void parser_fail(struct parser *p, size_t at, const char *format, ...)
     p->token.kind = TOKEN_END;
 }
 
-void parser_advance(struct parser *p)
+void liquid_advance(struct parser *p)
 {
     if (p->failed)
         return;
@@ -118,89 +118,89 @@ void parser_advance(struct parser *p)
     if (p->token.kind != TOKEN_BAD)
         return;
     if (*s == '\'' || *s == '"')
-        parser_fail(p, p->token.at, "the text that begins with %c is not closed", *s);
+        liquid_fail(p, p->token.at, "the text that begins with %c is not closed", *s);
     else if (n == 3 && memcmp(s, "\xE2\x80", 2) == 0 && (unsigned char)s[2] >= 0x98 &&
              (unsigned char)s[2] <= 0x9F)
-        parser_fail(p, p->token.at, "“%.3s” is a typographic quote; write ' or \"", s);
+        liquid_fail(p, p->token.at, "“%.3s” is a typographic quote; write ' or \"", s);
     else
-        parser_fail(p, p->token.at, "unexpected character “%.*s”", (int)n, s);
+        liquid_fail(p, p->token.at, "unexpected character “%.*s”", (int)n, s);
 }
 
-void parser_open(struct parser *p, size_t from, size_t to)
+void liquid_open(struct parser *p, size_t from, size_t to)
 {
     p->piece.to = to;
     p->token = (struct token){.at = from, .end = from};
-    parser_advance(p);
+    liquid_advance(p);
 }
 
-bool parser_take(struct parser *p, enum token_kind kind)
+bool liquid_take(struct parser *p, enum token_kind kind)
 {
     if (p->failed || p->token.kind != kind)
         return false;
-    parser_advance(p);
+    liquid_advance(p);
     return true;
 }
 
-void parser_unexpected(struct parser *p, const char *what)
+void liquid_unexpected(struct parser *p, const char *what)
 {
     if (p->token.kind == TOKEN_END)
-        parser_fail(p, p->token.at, "%s expected", what);
+        liquid_fail(p, p->token.at, "%s expected", what);
     else
-        parser_fail(p, p->token.at, "“%.*s” is not expected here: %s expected",
+        liquid_fail(p, p->token.at, "“%.*s” is not expected here: %s expected",
                     (int)(p->token.end - p->token.at), p->t->source + p->token.at, what);
 }
 
-void parser_need(struct parser *p, enum token_kind kind, const char *what)
+void liquid_need(struct parser *p, enum token_kind kind, const char *what)
 {
-    if (!p->failed && !parser_take(p, kind))
-        parser_unexpected(p, what);
+    if (!p->failed && !liquid_take(p, kind))
+        liquid_unexpected(p, what);
 }
 
-bool parser_at_word(const struct parser *p, const char *word)
+bool liquid_at_word(const struct parser *p, const char *word)
 {
     return !p->failed && p->token.kind == TOKEN_NAME &&
            name_is((struct name){p->t->source + p->token.at, p->token.end - p->token.at}, word);
 }
 
-bool parser_take_word(struct parser *p, const char *word)
+bool liquid_take_word(struct parser *p, const char *word)
 {
-    if (!parser_at_word(p, word))
+    if (!liquid_at_word(p, word))
         return false;
-    parser_advance(p);
+    liquid_advance(p);
     return true;
 }
 
-void parser_end(struct parser *p)
+void liquid_end(struct parser *p)
 {
     if (!p->failed && p->token.kind != TOKEN_END)
-        parser_unexpected(p, "the end of the tag");
+        liquid_unexpected(p, "the end of the tag");
 }
 
-struct name parser_name(struct parser *p, bool lenient)
+struct name liquid_name(struct parser *p, bool lenient)
 {
     struct name name = {p->t->source + p->token.at, p->token.end - p->token.at};
     if (lenient && p->token.kind == TOKEN_TEXT)
         name = (struct name){name.s + 1, name.n - 2};
     else if (p->token.kind != TOKEN_NAME && !(lenient && p->token.kind == TOKEN_NUMBER)) {
-        parser_unexpected(p, "a name");
+        liquid_unexpected(p, "a name");
         return (struct name){"", 0};
     }
-    parser_advance(p);
+    liquid_advance(p);
     return name;
 }
 
-void parser_local(struct parser *p, struct name name)
+void liquid_local(struct parser *p, struct name name)
 {
     mem_grow(p->t, &p->locals.items, &p->locals.cap, p->locals.n + 1);
     p->locals.items[p->locals.n++] = name;
 }
 
-bool parser_deeper(struct parser *p, size_t at)
+bool liquid_deeper(struct parser *p, size_t at)
 {
     if (p->depth++ < template_limits_default().max_depth)
         return true;
     p->depth--;
-    parser_fail(p, at, "too many levels of nesting (limit %zu)",
+    liquid_fail(p, at, "too many levels of nesting (limit %zu)",
                 template_limits_default().max_depth);
     return false;
 }
@@ -208,7 +208,7 @@ bool parser_deeper(struct parser *p, size_t at)
 /* --- bodies -------------------------------------------------------------------------------------
  */
 
-struct node *parser_node(struct parser *p, enum node_kind kind, size_t at)
+struct node *liquid_node(struct parser *p, enum node_kind kind, size_t at)
 {
     struct node *n = mem_new(p->t, struct node);
     n->kind = kind;
@@ -231,7 +231,7 @@ struct node *node_drop_texts(struct node *list)
 
 static struct node *text_node(struct parser *p)
 {
-    struct node *n = parser_node(p, NODE_TEXT, p->piece.from);
+    struct node *n = liquid_node(p, NODE_TEXT, p->piece.from);
     n->text = (struct name){p->t->source + p->piece.from, p->piece.to - p->piece.from};
     n->blank = true;
     for (size_t i = 0; i < n->text.n; i++)
@@ -250,7 +250,7 @@ static void inline_comment(struct parser *p)
         while (at < p->piece.to && s[at] != '\n' && ascii_space(s[at]))
             at++;
         if (at < p->piece.to && s[at] != '#' && s[at] != '\n')
-            parser_fail(p, at, "each line of a {%% # comment %%} begins with “#”");
+            liquid_fail(p, at, "each line of a {%% # comment %%} begins with “#”");
     }
 }
 
@@ -271,23 +271,23 @@ static struct node *parse_tag(struct parser *p, bool *ret_word)
         if (*ret_word)
             return NULL;
         struct node *n = NULL;
-        if (parser_deeper(p, p->piece.at)) {
+        if (liquid_deeper(p, p->piece.at)) {
             n = TAGS[i].parse(p, p->piece.at);
             p->depth--;
         }
         return n;
     }
     if (name.n == 0)
-        parser_fail(p, p->piece.name, "the name of a tag expected");
+        liquid_fail(p, p->piece.name, "the name of a tag expected");
     else
-        parser_no_such(p, p->piece.name, "tag", name, template_tag_name);
+        liquid_no_such(p, p->piece.name, "tag", name, template_tag_name);
     return NULL;
 }
 
 static struct node *parse_output(struct parser *p)
 {
-    struct node *n = parser_node(p, NODE_OUTPUT, p->piece.at);
-    parser_open(p, p->piece.from, p->piece.to);
+    struct node *n = liquid_node(p, NODE_OUTPUT, p->piece.at);
+    liquid_open(p, p->piece.from, p->piece.to);
     n->chain = parse_chain(p);
     return n;
 }
@@ -302,7 +302,7 @@ struct node *parse_body(struct parser *p, bool *ret_blank)
         if (p->piece.kind == PIECE_END)
             break;
         if (p->piece.error != NULL) {
-            parser_fail(p, p->piece.at, "%s", p->piece.error);
+            liquid_fail(p, p->piece.at, "%s", p->piece.error);
             break;
         }
         if (p->piece.kind == PIECE_TEXT)
@@ -315,22 +315,22 @@ struct node *parse_body(struct parser *p, bool *ret_blank)
     return list;
 }
 
-bool parser_word_is(const struct parser *p, const char *word)
+bool liquid_word_is(const struct parser *p, const char *word)
 {
     return !p->failed && p->piece.kind == PIECE_TAG &&
            name_is((struct name){p->t->source + p->piece.name, p->piece.name_n}, word);
 }
 
-void parser_close(struct parser *p, const char *tag, const char *word, size_t at)
+void liquid_close(struct parser *p, const char *tag, const char *word, size_t at)
 {
-    if (p->failed || parser_word_is(p, word))
+    if (p->failed || liquid_word_is(p, word))
         return;
     int line, column;
     template_place(p->t->source, at, &line, &column);
     if (p->piece.kind == PIECE_END)
-        parser_fail(p, at, "“%s” is not closed: “%s” expected", tag, word);
+        liquid_fail(p, at, "“%s” is not closed: “%s” expected", tag, word);
     else
-        parser_fail(p, p->piece.name,
+        liquid_fail(p, p->piece.name,
                     "“%.*s” is not expected here: “%s” expected for the “%s” at %d:%d",
                     (int)p->piece.name_n, p->t->source + p->piece.name, word, tag, line, column);
 }
@@ -410,14 +410,14 @@ static bool check_source(struct parser *p)
 {
     struct template_limits limits = template_limits_default();
     if (p->t->n > limits.max_source) {
-        parser_fail(p, 0, "the template has %zu bytes; at most %zu are allowed", p->t->n,
+        liquid_fail(p, 0, "the template has %zu bytes; at most %zu are allowed", p->t->n,
                     limits.max_source);
         return false;
     }
     for (size_t at = 0; at < p->t->n;) {
         size_t n = utf8_length(p->t->source + at, p->t->n - at);
         if (n == 0 || p->t->source[at] == '\0') {
-            parser_fail(p, at, "the template is not plain UTF-8 here");
+            liquid_fail(p, at, "the template is not plain UTF-8 here");
             return false;
         }
         at += n;
@@ -439,7 +439,7 @@ struct template *template_compile(const void *ctx, const char *text, size_t n, s
         bool blank;
         t->root = parse_body(&p, &blank);
         if (!p.failed && p.piece.kind != PIECE_END)
-            parser_fail(&p, p.piece.name, "“%.*s” has nothing open before it", (int)p.piece.name_n,
+            liquid_fail(&p, p.piece.name, "“%.*s” has nothing open before it", (int)p.piece.name_n,
                         source + p.piece.name);
     }
     if (!p.failed)

@@ -48,9 +48,9 @@ static struct path_step *add_step(struct parser *p, struct expr *e, size_t *cap)
 
 static void parse_index(struct parser *p, struct path_step *step)
 {
-    parser_advance(p);
+    liquid_advance(p);
     step->index = parse_expr(p);
-    parser_need(p, TOKEN_CLOSE_SQUARE, "“]”");
+    liquid_need(p, TOKEN_CLOSE_SQUARE, "“]”");
 }
 
 /* parse_steps() - .name and [index], as many as there are. */
@@ -66,15 +66,15 @@ static void parse_steps(struct parser *p, struct expr *e, size_t *cap)
             e->steps[i] = index;
             end = p->token.at;
         } else if (p->token.kind == TOKEN_DOT) {
-            parser_advance(p);
+            liquid_advance(p);
             bool word = p->token.kind == TOKEN_OPERATOR && p->t->source[p->token.at] == 'c';
             if (p->token.kind != TOKEN_NAME && !word) {
-                parser_unexpected(p, "a name after “.”");
+                liquid_unexpected(p, "a name after “.”");
                 return;
             }
             add_step(p, e, cap)->name = slice(p, p->token);
             end = p->token.end;
-            parser_advance(p);
+            liquid_advance(p);
         } else {
             return;
         }
@@ -94,7 +94,7 @@ static struct expr *parse_path(struct parser *p)
     } else {
         struct name name = slice(p, p->token);
         struct value value;
-        parser_advance(p);
+        liquid_advance(p);
         bool alone = p->token.kind != TOKEN_DOT && p->token.kind != TOKEN_OPEN_SQUARE;
         if (alone && literal_word(name, &value)) {
             e->kind = EXPR_LITERAL;
@@ -112,12 +112,12 @@ static struct expr *parse_path(struct parser *p)
 static struct expr *parse_range(struct parser *p)
 {
     struct expr *e = new_expr(p, EXPR_RANGE);
-    parser_advance(p);
+    liquid_advance(p);
     e->first = parse_expr(p);
-    parser_need(p, TOKEN_DOTS, "“..”");
+    liquid_need(p, TOKEN_DOTS, "“..”");
     e->last = parse_expr(p);
     e->end = p->token.end;
-    parser_need(p, TOKEN_CLOSE_ROUND, "“)”");
+    liquid_need(p, TOKEN_CLOSE_ROUND, "“)”");
     return e;
 }
 
@@ -127,16 +127,16 @@ static struct expr *parse_number(struct parser *p)
     struct name text = slice(p, p->token);
     struct decimal d = {0};
     if (!decimal_parse(text.s, text.n, &d))
-        parser_fail(p, p->token.at, "the number %.*s has too many digits", (int)text.n, text.s);
+        liquid_fail(p, p->token.at, "the number %.*s has too many digits", (int)text.n, text.s);
     e->literal = value_number(d);
-    parser_advance(p);
+    liquid_advance(p);
     return e;
 }
 
 struct expr *parse_expr(struct parser *p)
 {
     struct expr *e = NULL;
-    if (!parser_deeper(p, p->token.at))
+    if (!liquid_deeper(p, p->token.at))
         return NULL;
     switch (p->token.kind) {
     case TOKEN_NAME:
@@ -149,7 +149,7 @@ struct expr *parse_expr(struct parser *p)
     case TOKEN_TEXT:
         e = new_expr(p, EXPR_LITERAL);
         e->literal = value_text(p->t->source + e->at + 1, e->end - e->at - 2);
-        parser_advance(p);
+        liquid_advance(p);
         break;
     case TOKEN_OPEN_ROUND:
         e = parse_range(p);
@@ -165,7 +165,7 @@ struct expr *parse_expr(struct parser *p)
     case TOKEN_CLOSE_SQUARE:
     case TOKEN_CLOSE_ROUND:
     case TOKEN_BAD:
-        parser_unexpected(p, "a value");
+        liquid_unexpected(p, "a value");
         break;
     }
     p->depth--;
@@ -177,7 +177,7 @@ void parse_values(struct parser *p, struct expr_list *list, bool or_too)
     do {
         mem_grow(p->t, &list->items, &list->cap, list->n + 1);
         list->items[list->n++] = parse_expr(p);
-    } while (parser_take(p, TOKEN_COMMA) || (or_too && parser_take_word(p, "or")));
+    } while (liquid_take(p, TOKEN_COMMA) || (or_too && liquid_take_word(p, "or")));
 }
 
 /* --- filters ------------------------------------------------------------------------------------
@@ -189,12 +189,12 @@ static void check_count(struct parser *p, const struct call *call)
     if (call->n >= f->least && call->n <= f->most)
         return;
     if (f->most == 0)
-        parser_fail(p, call->at, "the filter “%s” takes no argument", f->name);
+        liquid_fail(p, call->at, "the filter “%s” takes no argument", f->name);
     else if (f->least == f->most)
-        parser_fail(p, call->at, "the filter “%s” takes %zu argument%s, not %zu", f->name, f->most,
+        liquid_fail(p, call->at, "the filter “%s” takes %zu argument%s, not %zu", f->name, f->most,
                     f->most == 1 ? "" : "s", call->n);
     else
-        parser_fail(p, call->at, "the filter “%s” takes %zu to %zu arguments, not %zu", f->name,
+        liquid_fail(p, call->at, "the filter “%s” takes %zu to %zu arguments, not %zu", f->name,
                     f->least, f->most, call->n);
 }
 
@@ -207,10 +207,10 @@ static bool named_argument(struct parser *p, struct call *call)
     struct name name = slice(p, p->token);
     const char *option = call->filter->option;
     if (option == NULL || !name_is(name, option))
-        parser_fail(p, p->token.at, "the filter “%s” has no named argument “%.*s”",
+        liquid_fail(p, p->token.at, "the filter “%s” has no named argument “%.*s”",
                     call->filter->name, (int)name.n, name.s);
-    parser_advance(p);
-    parser_advance(p);
+    liquid_advance(p);
+    liquid_advance(p);
     return true;
 }
 
@@ -228,23 +228,23 @@ static void parse_arguments(struct parser *p, struct call *call)
         if (call->n < FILTER_ARGS_MAX)
             call->args[call->n] = e;
         call->n++;
-    } while (parser_take(p, TOKEN_COMMA));
+    } while (liquid_take(p, TOKEN_COMMA));
 }
 
 static void parse_call(struct parser *p, struct chain *chain)
 {
     if (p->token.kind != TOKEN_NAME) {
-        parser_unexpected(p, "the name of a filter after “|”");
+        liquid_unexpected(p, "the name of a filter after “|”");
         return;
     }
     struct name name = slice(p, p->token);
     struct call call = {.filter = filter_lookup(name), .at = p->token.at};
     if (call.filter == NULL) {
-        parser_no_such(p, call.at, "filter", name, template_filter_name);
+        liquid_no_such(p, call.at, "filter", name, template_filter_name);
         return;
     }
-    parser_advance(p);
-    if (parser_take(p, TOKEN_COLON))
+    liquid_advance(p);
+    if (liquid_take(p, TOKEN_COLON))
         parse_arguments(p, &call);
     check_count(p, &call);
     mem_grow(p->t, &chain->calls, &chain->cap, chain->n + 1);
@@ -257,10 +257,10 @@ struct chain parse_chain(struct parser *p)
     if (p->token.kind == TOKEN_END)
         return chain;
     chain.head = parse_expr(p);
-    while (parser_take(p, TOKEN_PIPE))
+    while (liquid_take(p, TOKEN_PIPE))
         parse_call(p, &chain);
     if (!p->failed && p->token.kind != TOKEN_END)
-        parser_unexpected(p, "“|” or the end");
+        liquid_unexpected(p, "“|” or the end");
     return chain;
 }
 
@@ -290,10 +290,10 @@ static struct test *parse_comparison(struct parser *p)
     if (p->token.kind == TOKEN_OPERATOR) {
         t->kind = TEST_COMPARE;
         t->comparison = comparison_of(slice(p, p->token));
-        parser_advance(p);
+        liquid_advance(p);
         t->b = parse_expr(p);
     } else if (p->token.kind == TOKEN_EQUALS) {
-        parser_fail(p, p->token.at, "“=” does not compare; did you mean “==”?");
+        liquid_fail(p, p->token.at, "“=” does not compare; did you mean “==”?");
     }
     return t;
 }
@@ -304,8 +304,8 @@ struct test *parse_test(struct parser *p)
     struct test *root = NULL, **slot = &root;
     for (;;) {
         struct test *left = parse_comparison(p);
-        bool both = parser_at_word(p, "and");
-        if (!both && !parser_at_word(p, "or")) {
+        bool both = liquid_at_word(p, "and");
+        if (!both && !liquid_at_word(p, "or")) {
             *slot = left;
             break;
         }
@@ -314,9 +314,9 @@ struct test *parse_test(struct parser *p)
         join->left = left;
         *slot = join;
         slot = &join->right;
-        parser_advance(p);
+        liquid_advance(p);
     }
     if (!p->failed && p->token.kind != TOKEN_END)
-        parser_unexpected(p, "a comparison (== != < > <= >= contains), “and”, “or” or the end");
+        liquid_unexpected(p, "a comparison (== != < > <= >= contains), “and”, “or” or the end");
     return root;
 }

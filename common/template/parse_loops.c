@@ -9,11 +9,11 @@
 static struct loop_spec *parse_head(struct parser *p)
 {
     struct loop_spec *loop = mem_new(p->t, struct loop_spec);
-    parser_open(p, p->piece.from, p->piece.to);
-    loop->variable = parser_name(p, false);
-    parser_local(p, loop->variable);
-    if (!p->failed && !parser_take_word(p, "in"))
-        parser_unexpected(p, "“in”");
+    liquid_open(p, p->piece.from, p->piece.to);
+    loop->variable = liquid_name(p, false);
+    liquid_local(p, loop->variable);
+    if (!p->failed && !liquid_take_word(p, "in"))
+        liquid_unexpected(p, "“in”");
     loop->items = parse_expr(p);
     if (p->failed)
         return loop;
@@ -27,9 +27,9 @@ static struct loop_spec *parse_head(struct parser *p)
 /* parse_option() - `word: value` where that word is at hand. */
 static bool parse_option(struct parser *p, const char *word, struct expr **ret_value)
 {
-    if (!parser_take_word(p, word))
+    if (!liquid_take_word(p, word))
         return false;
-    parser_need(p, TOKEN_COLON, "“:”");
+    liquid_need(p, TOKEN_COLON, "“:”");
     *ret_value = parse_expr(p);
     return true;
 }
@@ -37,15 +37,15 @@ static bool parse_option(struct parser *p, const char *word, struct expr **ret_v
 static void parse_options(struct parser *p, struct loop_spec *loop, bool table)
 {
     while (!p->failed && p->token.kind != TOKEN_END) {
-        if (parser_take(p, TOKEN_COMMA))
+        if (liquid_take(p, TOKEN_COMMA))
             continue;
-        if (!table && parser_take_word(p, "reversed")) {
+        if (!table && liquid_take_word(p, "reversed")) {
             loop->reversed = true;
             continue;
         }
         if (!parse_option(p, "limit", &loop->limit) && !parse_option(p, "offset", &loop->offset) &&
             !(table && parse_option(p, "cols", &loop->cols)))
-            parser_unexpected(p, table ? "“cols”, “limit” or “offset”"
+            liquid_unexpected(p, table ? "“cols”, “limit” or “offset”"
                                        : "“limit”, “offset” or “reversed”");
     }
     const struct expr *offset = loop->offset;
@@ -53,20 +53,20 @@ static void parse_options(struct parser *p, struct loop_spec *loop, bool table)
         name_is(offset->steps[0].name, "continue")) {
         loop->offset_continue = true;
         loop->offset = NULL;
-        parser_local(p, offset->steps[0].name);
+        liquid_local(p, offset->steps[0].name);
     }
 }
 
 struct node *parse_for(struct parser *p, size_t at)
 {
-    struct node *n = parser_node(p, NODE_FOR, at);
+    struct node *n = liquid_node(p, NODE_FOR, at);
     bool blank, else_blank = true;
     n->loop = parse_head(p);
     parse_options(p, n->loop, false);
     n->body = parse_body(p, &blank);
-    if (parser_word_is(p, "else"))
+    if (liquid_word_is(p, "else"))
         n->loop->otherwise = parse_body(p, &else_blank);
-    parser_close(p, "for", "endfor", at);
+    liquid_close(p, "for", "endfor", at);
     n->blank = blank && else_blank;
     if (n->blank) {
         n->body = node_drop_texts(n->body);
@@ -77,12 +77,12 @@ struct node *parse_for(struct parser *p, size_t at)
 
 struct node *parse_tablerow(struct parser *p, size_t at)
 {
-    struct node *n = parser_node(p, NODE_TABLEROW, at);
+    struct node *n = liquid_node(p, NODE_TABLEROW, at);
     bool blank;
     n->loop = parse_head(p);
     parse_options(p, n->loop, true);
     n->body = parse_body(p, &blank);
-    parser_close(p, "tablerow", "endtablerow", at);
+    liquid_close(p, "tablerow", "endtablerow", at);
     return n;
 }
 
@@ -92,10 +92,10 @@ struct node *parse_tablerow(struct parser *p, size_t at)
 static void parse_named_arguments(struct parser *p, struct partial_spec *spec)
 {
     while (!p->failed && p->token.kind != TOKEN_END) {
-        if (parser_take(p, TOKEN_COMMA) && p->token.kind == TOKEN_END)
+        if (liquid_take(p, TOKEN_COMMA) && p->token.kind == TOKEN_END)
             return;
-        struct argument a = {.name = parser_name(p, false)};
-        parser_need(p, TOKEN_COLON, "“:” and a value");
+        struct argument a = {.name = liquid_name(p, false)};
+        liquid_need(p, TOKEN_COLON, "“:” and a value");
         a.value = parse_expr(p);
         mem_grow(p->t, &spec->arguments, &spec->cap, spec->n + 1);
         spec->arguments[spec->n++] = a;
@@ -104,18 +104,18 @@ static void parse_named_arguments(struct parser *p, struct partial_spec *spec)
 
 static struct node *parse_partial(struct parser *p, size_t at, bool isolated)
 {
-    struct node *n = parser_node(p, NODE_PARTIAL, at);
+    struct node *n = liquid_node(p, NODE_PARTIAL, at);
     struct partial_spec *spec = n->partial = mem_new(p->t, struct partial_spec);
     spec->isolated = isolated;
-    parser_open(p, p->piece.from, p->piece.to);
+    liquid_open(p, p->piece.from, p->piece.to);
     if (isolated && !p->failed && p->token.kind != TOKEN_TEXT)
-        parser_unexpected(p, "the name of a partial in quotes");
+        liquid_unexpected(p, "the name of a partial in quotes");
     spec->file = parse_expr(p);
-    spec->each = parser_at_word(p, "for");
-    if (parser_take_word(p, "for") || parser_take_word(p, "with"))
+    spec->each = liquid_at_word(p, "for");
+    if (liquid_take_word(p, "for") || liquid_take_word(p, "with"))
         spec->with = parse_expr(p);
-    if (parser_take_word(p, "as"))
-        spec->alias = parser_name(p, false);
+    if (liquid_take_word(p, "as"))
+        spec->alias = liquid_name(p, false);
     parse_named_arguments(p, spec);
     return n;
 }

@@ -8,26 +8,26 @@
 
 static void open_tag(struct parser *p)
 {
-    parser_open(p, p->piece.from, p->piece.to);
+    liquid_open(p, p->piece.from, p->piece.to);
 }
 
 struct node *parse_assign(struct parser *p, size_t at)
 {
-    struct node *n = parser_node(p, NODE_ASSIGN, at);
+    struct node *n = liquid_node(p, NODE_ASSIGN, at);
     open_tag(p);
-    n->text = parser_name(p, true);
+    n->text = liquid_name(p, true);
     n->blank = true;
-    parser_local(p, n->text);
-    parser_need(p, TOKEN_EQUALS, "“=”");
+    liquid_local(p, n->text);
+    liquid_need(p, TOKEN_EQUALS, "“=”");
     if (!p->failed && p->token.kind == TOKEN_END)
-        parser_unexpected(p, "a value");
+        liquid_unexpected(p, "a value");
     n->chain = parse_chain(p);
     return n;
 }
 
 struct node *parse_echo(struct parser *p, size_t at)
 {
-    struct node *n = parser_node(p, NODE_OUTPUT, at);
+    struct node *n = liquid_node(p, NODE_OUTPUT, at);
     open_tag(p);
     n->chain = parse_chain(p);
     return n;
@@ -35,25 +35,25 @@ struct node *parse_echo(struct parser *p, size_t at)
 
 struct node *parse_capture(struct parser *p, size_t at)
 {
-    struct node *n = parser_node(p, NODE_CAPTURE, at);
+    struct node *n = liquid_node(p, NODE_CAPTURE, at);
     bool blank;
     open_tag(p);
-    n->text = parser_name(p, true);
+    n->text = liquid_name(p, true);
     n->blank = true;
-    parser_local(p, n->text);
-    parser_end(p);
+    liquid_local(p, n->text);
+    liquid_end(p);
     n->body = parse_body(p, &blank);
-    parser_close(p, "capture", "endcapture", at);
+    liquid_close(p, "capture", "endcapture", at);
     return n;
 }
 
 static struct node *parse_counter(struct parser *p, enum node_kind kind, size_t at)
 {
-    struct node *n = parser_node(p, kind, at);
+    struct node *n = liquid_node(p, kind, at);
     open_tag(p);
-    n->text = parser_name(p, false);
-    parser_local(p, n->text);
-    parser_end(p);
+    n->text = liquid_name(p, false);
+    liquid_local(p, n->text);
+    liquid_end(p);
     return n;
 }
 
@@ -70,8 +70,8 @@ struct node *parse_decrement(struct parser *p, size_t at)
 static struct node *parse_interrupt(struct parser *p, enum node_kind kind, size_t at)
 {
     open_tag(p);
-    parser_end(p);
-    return parser_node(p, kind, at);
+    liquid_end(p);
+    return liquid_node(p, kind, at);
 }
 
 struct node *parse_break(struct parser *p, size_t at)
@@ -88,17 +88,17 @@ struct node *parse_continue(struct parser *p, size_t at)
  * go on together; one with variables stands alone. */
 struct node *parse_cycle(struct parser *p, size_t at)
 {
-    struct node *n = parser_node(p, NODE_CYCLE, at);
+    struct node *n = liquid_node(p, NODE_CYCLE, at);
     open_tag(p);
     size_t from = p->token.at;
     struct expr *first = parse_expr(p);
-    if (parser_take(p, TOKEN_COLON)) {
+    if (liquid_take(p, TOKEN_COLON)) {
         n->subject = first;
         parse_values(p, &n->values, false);
     } else {
         mem_grow(p->t, &n->values.items, &n->values.cap, 1);
         n->values.items[n->values.n++] = first;
-        if (parser_take(p, TOKEN_COMMA))
+        if (liquid_take(p, TOKEN_COMMA))
             parse_values(p, &n->values, false);
     }
     n->text = (struct name){p->t->source + from, p->piece.to - from};
@@ -109,17 +109,17 @@ struct node *parse_cycle(struct parser *p, size_t at)
         n->text.s = mem_printf(p->t, "%zu", at);
         n->text.n = strlen(n->text.s);
     }
-    parser_end(p);
+    liquid_end(p);
     return n;
 }
 
 struct node *parse_ifchanged(struct parser *p, size_t at)
 {
-    struct node *n = parser_node(p, NODE_IFCHANGED, at);
+    struct node *n = liquid_node(p, NODE_IFCHANGED, at);
     open_tag(p);
-    parser_end(p);
+    liquid_end(p);
     n->body = parse_body(p, &n->blank);
-    parser_close(p, "ifchanged", "endifchanged", at);
+    liquid_close(p, "ifchanged", "endifchanged", at);
     return n;
 }
 
@@ -144,12 +144,12 @@ static void drop_blank(struct node *n)
 static struct node *parse_condition(struct parser *p, size_t at, bool negate, const char *tag,
                                     const char *close)
 {
-    struct node *n = parser_node(p, NODE_IF, at);
+    struct node *n = liquid_node(p, NODE_IF, at);
     struct branch **slot = &n->branches;
     bool blank;
     n->blank = true;
     do {
-        bool otherwise = parser_word_is(p, "else");
+        bool otherwise = liquid_word_is(p, "else");
         struct branch *b = add_branch(p, &slot);
         open_tag(p);
         if (!otherwise) {
@@ -158,8 +158,8 @@ static struct node *parse_condition(struct parser *p, size_t at, bool negate, co
         }
         b->body = parse_body(p, &blank);
         n->blank = n->blank && blank;
-    } while (parser_word_is(p, "else") || parser_word_is(p, "elsif"));
-    parser_close(p, tag, close, at);
+    } while (liquid_word_is(p, "else") || liquid_word_is(p, "elsif"));
+    liquid_close(p, tag, close, at);
     drop_blank(n);
     return n;
 }
@@ -179,28 +179,28 @@ static void parse_when(struct parser *p, struct branch *b)
     open_tag(p);
     parse_values(p, &b->values, true);
     /* Liquid takes the values before an `and` and overlooks the rest. */
-    if (!parser_at_word(p, "and"))
-        parser_end(p);
+    if (!liquid_at_word(p, "and"))
+        liquid_end(p);
 }
 
 struct node *parse_case(struct parser *p, size_t at)
 {
-    struct node *n = parser_node(p, NODE_CASE, at);
+    struct node *n = liquid_node(p, NODE_CASE, at);
     struct branch **slot = &n->branches;
     bool blank;
     open_tag(p);
     n->subject = parse_expr(p);
-    parser_end(p);
+    liquid_end(p);
     parse_body(p, &blank); /* what stands before the first `when` is never shown */
     n->blank = true;
-    while (parser_word_is(p, "when") || parser_word_is(p, "else")) {
+    while (liquid_word_is(p, "when") || liquid_word_is(p, "else")) {
         struct branch *b = add_branch(p, &slot);
-        if (parser_word_is(p, "when"))
+        if (liquid_word_is(p, "when"))
             parse_when(p, b);
         b->body = parse_body(p, &blank);
         n->blank = n->blank && blank;
     }
-    parser_close(p, "case", "endcase", at);
+    liquid_close(p, "case", "endcase", at);
     drop_blank(n);
     return n;
 }
@@ -210,14 +210,14 @@ struct node *parse_case(struct parser *p, size_t at)
 
 struct node *parse_raw(struct parser *p, size_t at)
 {
-    struct node *n = parser_node(p, NODE_TEXT, at);
+    struct node *n = liquid_node(p, NODE_TEXT, at);
     size_t from = 0, to = 0;
     open_tag(p);
-    parser_end(p);
+    liquid_end(p);
     if (p->scan.lines)
-        parser_fail(p, at, "“raw” cannot stand within “liquid”");
+        liquid_fail(p, at, "“raw” cannot stand within “liquid”");
     else if (!scanner_verbatim(&p->scan, "endraw", &from, &to))
-        parser_fail(p, at, "“raw” is not closed: “endraw” expected");
+        liquid_fail(p, at, "“raw” is not closed: “endraw” expected");
     n->text = (struct name){p->t->source + from, to - from};
     n->blank = n->text.n == 0;
     return n;
@@ -231,12 +231,12 @@ static void skip_block(struct parser *p, const char *open, const char *close, si
         scanner_skip_text(&p->scan);
         p->piece = scanner_next(&p->scan);
         if (p->piece.kind == PIECE_END || p->piece.error != NULL)
-            parser_fail(p, at, "“%s” is not closed: “%s” expected", open, close);
-        else if (parser_word_is(p, open))
+            liquid_fail(p, at, "“%s” is not closed: “%s” expected", open, close);
+        else if (liquid_word_is(p, open))
             level++;
-        else if (parser_word_is(p, close))
+        else if (liquid_word_is(p, close))
             level--;
-        else if (parser_word_is(p, "raw") && !p->scan.lines)
+        else if (liquid_word_is(p, "raw") && !p->scan.lines)
             scanner_verbatim(&p->scan, "endraw", &from, &to);
     }
 }
@@ -251,11 +251,11 @@ struct node *parse_doc(struct parser *p, size_t at)
 {
     size_t from, to;
     open_tag(p);
-    parser_end(p);
+    liquid_end(p);
     if (p->scan.lines)
         skip_block(p, "doc", "enddoc", at);
     else if (!p->failed && !scanner_verbatim(&p->scan, "enddoc", &from, &to))
-        parser_fail(p, at, "“doc” is not closed: “enddoc” expected");
+        liquid_fail(p, at, "“doc” is not closed: “enddoc” expected");
     return NULL;
 }
 
@@ -269,7 +269,7 @@ struct node *parse_liquid(struct parser *p, size_t at)
         .source = outer.source, .at = p->piece.from, .end = p->piece.to, .lines = true};
     struct node *list = parse_body(p, &blank);
     if (!p->failed && p->piece.kind != PIECE_END)
-        parser_fail(p, p->piece.name, "“%.*s” has nothing open before it within this “liquid”",
+        liquid_fail(p, p->piece.name, "“%.*s” has nothing open before it within this “liquid”",
                     (int)p->piece.name_n, p->t->source + p->piece.name);
     p->scan = outer;
     p->piece.kind = PIECE_TAG;

@@ -33,30 +33,30 @@ struct parser {
     bool failed;
 };
 
-void parser_fail(struct parser *, size_t at, const char *format, ...)
+void liquid_fail(struct parser *, size_t at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* parser_no_such() - an error: there is no such `what`; names the nearest of those that `nth`
+/* liquid_no_such() - an error: there is no such `what`; names the nearest of those that `nth`
  * counts up. */
-void parser_no_such(struct parser *, size_t at, const char *what, struct name,
+void liquid_no_such(struct parser *, size_t at, const char *what, struct name,
                     const char *(*nth)(size_t));
-/* parser_open() - begins with the tokens of [from, to). */
-void parser_open(struct parser *, size_t from, size_t to);
-void parser_advance(struct parser *);
-/* parser_take() - passes a token of that kind where it is at hand. */
-bool parser_take(struct parser *, enum token_kind);
-/* parser_need() - likewise, else an error that says `what` was expected. */
-void parser_need(struct parser *, enum token_kind, const char *what);
-bool parser_at_word(const struct parser *, const char *word);
-bool parser_take_word(struct parser *, const char *word);
-/* parser_unexpected() - an error: the token at hand instead of `what`. */
-void parser_unexpected(struct parser *, const char *what);
-void parser_end(struct parser *);
-/* parser_name() - a variable's name, which may be of digits alone where `lenient`. */
-struct name parser_name(struct parser *, bool lenient);
-void parser_local(struct parser *, struct name);
-/* parser_deeper() - one level of nesting more; false (and failed) beyond the limit. Undo with
+/* liquid_open() - begins with the tokens of [from, to). */
+void liquid_open(struct parser *, size_t from, size_t to);
+void liquid_advance(struct parser *);
+/* liquid_take() - passes a token of that kind where it is at hand. */
+bool liquid_take(struct parser *, enum token_kind);
+/* liquid_need() - likewise, else an error that says `what` was expected. */
+void liquid_need(struct parser *, enum token_kind, const char *what);
+bool liquid_at_word(const struct parser *, const char *word);
+bool liquid_take_word(struct parser *, const char *word);
+/* liquid_unexpected() - an error: the token at hand instead of `what`. */
+void liquid_unexpected(struct parser *, const char *what);
+void liquid_end(struct parser *);
+/* liquid_name() - a variable's name, which may be of digits alone where `lenient`. */
+struct name liquid_name(struct parser *, bool lenient);
+void liquid_local(struct parser *, struct name);
+/* liquid_deeper() - one level of nesting more; false (and failed) beyond the limit. Undo with
  * depth--. */
-bool parser_deeper(struct parser *, size_t at);
+bool liquid_deeper(struct parser *, size_t at);
 
 struct expr *parse_expr(struct parser *);
 struct chain parse_chain(struct parser *);
@@ -66,11 +66,11 @@ void parse_values(struct parser *, struct expr_list *, bool or_too);
 /* parse_body() - the nodes up to a word that the caller's block must know (parser->piece) or the
  * end. */
 struct node *parse_body(struct parser *, bool *ret_blank);
-/* parser_word_is() - whether that word ended the body. */
-bool parser_word_is(const struct parser *, const char *word);
-/* parser_close() - an error unless `word` ended the body of the block `tag` that began at `at`. */
-void parser_close(struct parser *, const char *tag, const char *word, size_t at);
-struct node *parser_node(struct parser *, enum node_kind, size_t at);
+/* liquid_word_is() - whether that word ended the body. */
+bool liquid_word_is(const struct parser *, const char *word);
+/* liquid_close() - an error unless `word` ended the body of the block `tag` that began at `at`. */
+void liquid_close(struct parser *, const char *tag, const char *word, size_t at);
+struct node *liquid_node(struct parser *, enum node_kind, size_t at);
 /* node_drop_texts() - the list without its texts: a block that shows nothing keeps no white space.
  */
 struct node *node_drop_texts(struct node *);

@@ -40,7 +40,7 @@ const char *journey_state_name(enum journey_state state)
 static void start_interaction(struct journey_parser *p, const char *at, json_t *value)
 {
     p->def->start.kind = JOURNEY_START_INTERACTION;
-    p->def->start.name = parser_text(p, at, value, 80, "the name of a kind of interaction");
+    p->def->start.name = journey_parser_text(p, at, value, 80, "the name of a kind of interaction");
 }
 
 static void start_segment(struct journey_parser *p, const char *at, json_t *value)
@@ -57,17 +57,18 @@ static void start_segment(struct journey_parser *p, const char *at, json_t *valu
     }
     json_object_foreach(value, key, name)
     {
-        char *pointer = parser_pointer(p, at, key);
+        char *pointer = journey_parser_pointer(p, at, key);
 
         if (strcmp(key, "leave") == 0)
             start->kind = JOURNEY_START_SEGMENT_LEAVE;
         else if (strcmp(key, "enter") != 0) {
-            parser_unknown(p, pointer, key, keys, COUNT(keys), "way to start with a segment");
+            journey_parser_unknown(p, pointer, key, keys, COUNT(keys),
+                                   "way to start with a segment");
             return;
         }
-        start->name = parser_text(p, pointer, name, 100, "the name of a segment");
+        start->name = journey_parser_text(p, pointer, name, 100, "the name of a segment");
         if (start->name != NULL)
-            parser_segment(p, pointer, start->name);
+            journey_parser_segment(p, pointer, start->name);
     }
 }
 
@@ -81,11 +82,11 @@ static void start_birthday(struct journey_parser *p, const char *at, json_t *val
 static void start_anniversary(struct journey_parser *p, const char *at, json_t *value)
 {
     const struct catalogue_field *field = NULL;
-    const char *name = parser_text(p, at, value, 80, "the name of a custom field");
+    const char *name = journey_parser_text(p, at, value, 80, "the name of a custom field");
 
     p->def->start.kind = JOURNEY_START_ANNIVERSARY;
     if (name != NULL)
-        field = parser_field(p, at, name);
+        field = journey_parser_field(p, at, name);
     if (field == NULL)
         return;
     if (field->type != FIELD_DATE)
@@ -119,7 +120,7 @@ static bool parse_start_kind(struct journey_parser *p, json_t *value)
         json_t *member = json_object_get(value, starts[i].key);
 
         if (member != NULL && found++ == 0)
-            starts[i].parse(p, parser_pointer(p, "/start", starts[i].key), member);
+            starts[i].parse(p, journey_parser_pointer(p, "/start", starts[i].key), member);
     }
     if (found != 1)
         diag_field(
@@ -132,21 +133,21 @@ static void parse_start_option(struct journey_parser *p, const char *key, json_t
 {
     const char *const keys[] = {"interaction", "segment", "birthday", "anniversary", "where", "at"};
     struct journey_start *start = &p->def->start;
-    char *at = parser_pointer(p, "/start", key);
+    char *at = journey_parser_pointer(p, "/start", key);
 
     for (size_t i = 0; i < COUNT(starts); i++)
         if (strcmp(key, starts[i].key) == 0)
             return;
     if (strcmp(key, "where") == 0) {
-        start->where = parser_rule(p, at, value, true);
+        start->where = journey_parser_rule(p, at, value, true);
         if (start->kind != JOURNEY_START_INTERACTION)
             diag_field(p->d, at, "\"where\" goes with \"interaction\" only");
     } else if (strcmp(key, "at") == 0) {
-        parser_minute(p, at, value, &start->minute);
+        journey_parser_minute(p, at, value, &start->minute);
         if (!starts_by_calendar(p->def))
             diag_field(p->d, at, "\"at\" goes with \"birthday\" and \"anniversary\" only");
     } else {
-        parser_unknown(p, at, key, keys, COUNT(keys), "key of a start");
+        journey_parser_unknown(p, at, key, keys, COUNT(keys), "key of a start");
     }
 }
 
@@ -205,14 +206,14 @@ static void parse_again(struct journey_parser *p, json_t *value)
 
 static void parse_fresh(struct journey_parser *p, json_t *value)
 {
-    parser_duration(p, "/fresh", value, &p->def->fresh_us);
+    journey_parser_duration(p, "/fresh", value, &p->def->fresh_us);
     if (starts_by_calendar(p->def))
         diag_field(p->d, "/fresh", "\"fresh\" is for what an interaction or a segment starts");
 }
 
 static void parse_leave_when(struct journey_parser *p, json_t *value)
 {
-    p->def->leave_when = parser_rule(p, "/leave when", value, false);
+    p->def->leave_when = journey_parser_rule(p, "/leave when", value, false);
 }
 
 static void parse_steps(struct journey_parser *p, json_t *value)
@@ -246,8 +247,8 @@ static void refuse_unknown_keys(struct journey_parser *p, const json_t *definiti
         while (i < COUNT(keys_known) && strcmp(key, words[i]) != 0)
             i++;
         if (i == COUNT(keys_known))
-            parser_unknown(p, parser_pointer(p, "", key), key, words, COUNT(words),
-                           "key of a journey");
+            journey_parser_unknown(p, journey_parser_pointer(p, "", key), key, words, COUNT(words),
+                                   "key of a journey");
     }
 }
 

@@ -13,7 +13,7 @@
 #define PARSER_WAIT_MAX_US (INT64_C(3660) * CLOCK_DAY_US)
 #define PARSER_RULE_MAX    20000
 
-char *parser_pointer(const struct journey_parser *p, const char *at, const char *key)
+char *journey_parser_pointer(const struct journey_parser *p, const char *at, const char *key)
 {
     char *pointer = mem_printf(p->def, "%s/", at);
 
@@ -29,8 +29,8 @@ char *parser_pointer(const struct journey_parser *p, const char *at, const char 
     return pointer;
 }
 
-void parser_unknown(struct journey_parser *p, const char *at, const char *word,
-                    const char *const *words, size_t n, const char *what)
+void journey_parser_unknown(struct journey_parser *p, const char *at, const char *word,
+                            const char *const *words, size_t n, const char *what)
 {
     const char *near = suggest_nearest(word, words, n);
 
@@ -57,8 +57,8 @@ static size_t text_characters(const char *s, size_t n)
     return count;
 }
 
-const char *parser_text(struct journey_parser *p, const char *at, json_t *value, size_t max,
-                        const char *what)
+const char *journey_parser_text(struct journey_parser *p, const char *at, json_t *value, size_t max,
+                                const char *what)
 {
     size_t n;
 
@@ -74,9 +74,10 @@ const char *parser_text(struct journey_parser *p, const char *at, json_t *value,
     return mem_strdup(p->def, json_string_value(value));
 }
 
-const char *parser_slug(struct journey_parser *p, const char *at, json_t *value, const char *what)
+const char *journey_parser_slug(struct journey_parser *p, const char *at, json_t *value,
+                                const char *what)
 {
-    const char *s = parser_text(p, at, value, 63, what);
+    const char *s = journey_parser_text(p, at, value, 63, what);
 
     if (s == NULL)
         return NULL;
@@ -93,7 +94,8 @@ const char *parser_slug(struct journey_parser *p, const char *at, json_t *value,
     return s;
 }
 
-bool parser_duration(struct journey_parser *p, const char *at, json_t *value, int64_t *ret_us)
+bool journey_parser_duration(struct journey_parser *p, const char *at, json_t *value,
+                             int64_t *ret_us)
 {
     int64_t us;
 
@@ -111,7 +113,7 @@ bool parser_duration(struct journey_parser *p, const char *at, json_t *value, in
     return true;
 }
 
-bool parser_minute(struct journey_parser *p, const char *at, json_t *value, int *ret_minute)
+bool journey_parser_minute(struct journey_parser *p, const char *at, json_t *value, int *ret_minute)
 {
     const char *s = json_is_string(value) ? json_string_value(value) : "";
     int minute;
@@ -144,7 +146,8 @@ static void take_rule_mistakes(struct journey_parser *p, const char *at, const s
     }
 }
 
-struct rule *parser_rule(struct journey_parser *p, const char *at, json_t *value, bool where)
+struct rule *journey_parser_rule(struct journey_parser *p, const char *at, json_t *value,
+                                 bool where)
 {
     struct rule *rule;
     struct diag d;
@@ -164,8 +167,8 @@ struct rule *parser_rule(struct journey_parser *p, const char *at, json_t *value
     return rule;
 }
 
-const struct catalogue_field *parser_field(struct journey_parser *p, const char *at,
-                                           const char *name)
+const struct catalogue_field *journey_parser_field(struct journey_parser *p, const char *at,
+                                                   const char *name)
 {
     const struct catalogue *c = p->catalogue;
     const char *bare = strncmp(name, "attr.", 5) == 0 ? name + 5 : name;
@@ -176,12 +179,12 @@ const struct catalogue_field *parser_field(struct journey_parser *p, const char 
             return &c->fields[i];
         names[i] = c->fields[i].name;
     }
-    parser_unknown(p, at, bare, names, c->n_fields, "custom field");
+    journey_parser_unknown(p, at, bare, names, c->n_fields, "custom field");
     return NULL;
 }
 
-const struct catalogue_segment *parser_segment(struct journey_parser *p, const char *at,
-                                               const char *name)
+const struct catalogue_segment *journey_parser_segment(struct journey_parser *p, const char *at,
+                                                       const char *name)
 {
     const struct catalogue *c = p->catalogue;
     const char **names = mem_array(p->def, const char *, c->n_segments);
@@ -191,6 +194,6 @@ const struct catalogue_segment *parser_segment(struct journey_parser *p, const c
             return &c->segments[i];
         names[i] = c->segments[i].name;
     }
-    parser_unknown(p, at, name, names, c->n_segments, "segment");
+    journey_parser_unknown(p, at, name, names, c->n_segments, "segment");
     return NULL;
 }

@@ -46,7 +46,7 @@ static const char *const engine_kinds[] = {"email_sent",    "email_opened",     
 static int64_t topic_id(struct journey_parser *p, const char *at, json_t *value)
 {
     const struct catalogue *c = p->catalogue;
-    const char *name = parser_slug(p, at, value, "the name of a topic");
+    const char *name = journey_parser_slug(p, at, value, "the name of a topic");
     const char **names = mem_array(p->def, const char *, c->n_topics);
 
     if (name == NULL)
@@ -56,57 +56,59 @@ static int64_t topic_id(struct journey_parser *p, const char *at, json_t *value)
             return c->topics[i].id;
         names[i] = c->topics[i].name;
     }
-    parser_unknown(p, at, name, names, c->n_topics, "topic");
+    journey_parser_unknown(p, at, name, names, c->n_topics, "topic");
     return 0;
 }
 
 static void parse_send(struct journey_parser *p, const char *at, json_t *step)
 {
-    char *pointer = parser_pointer(p, at, "send");
+    char *pointer = journey_parser_pointer(p, at, "send");
     json_t *topic = json_object_get(step, "topic");
     struct journey_step *new = step_new(p, JOURNEY_STEP_send, pointer);
 
-    new->name = parser_slug(p, pointer, json_object_get(step, "send"), "the name of a template");
+    new->name =
+        journey_parser_slug(p, pointer, json_object_get(step, "send"), "the name of a template");
     if (topic != NULL)
-        new->topic_id = topic_id(p, parser_pointer(p, at, "topic"), topic);
+        new->topic_id = topic_id(p, journey_parser_pointer(p, at, "topic"), topic);
 }
 
 static void parse_webhook(struct journey_parser *p, const char *at, json_t *step)
 {
-    char *pointer = parser_pointer(p, at, "webhook");
+    char *pointer = journey_parser_pointer(p, at, "webhook");
     struct journey_step *new = step_new(p, JOURNEY_STEP_webhook, pointer);
 
-    new->name = parser_slug(p, pointer, json_object_get(step, "webhook"), "the name of a webhook");
+    new->name =
+        journey_parser_slug(p, pointer, json_object_get(step, "webhook"), "the name of a webhook");
 }
 
 static void parse_tag(struct journey_parser *p, const char *at, json_t *step)
 {
-    char *pointer = parser_pointer(p, at, "tag");
+    char *pointer = journey_parser_pointer(p, at, "tag");
     struct journey_step *new = step_new(p, JOURNEY_STEP_tag, pointer);
 
-    new->name = parser_text(p, pointer, json_object_get(step, "tag"), 100, "a tag");
+    new->name = journey_parser_text(p, pointer, json_object_get(step, "tag"), 100, "a tag");
 }
 
 static void parse_untag(struct journey_parser *p, const char *at, json_t *step)
 {
-    char *pointer = parser_pointer(p, at, "untag");
+    char *pointer = journey_parser_pointer(p, at, "untag");
     struct journey_step *new = step_new(p, JOURNEY_STEP_untag, pointer);
 
-    new->name = parser_text(p, pointer, json_object_get(step, "untag"), 100, "a tag");
+    new->name = journey_parser_text(p, pointer, json_object_get(step, "untag"), 100, "a tag");
 }
 
 /* A segment whose members are kept by hand. */
 static void parse_membership(struct journey_parser *p, const char *at, json_t *step,
                              enum journey_step_kind kind, const char *key)
 {
-    char *pointer = parser_pointer(p, at, key);
+    char *pointer = journey_parser_pointer(p, at, key);
     struct journey_step *new = step_new(p, kind, pointer);
     const struct catalogue_segment *segment = NULL;
     const char *name =
-        parser_text(p, pointer, json_object_get(step, key), 100, "the name of a segment");
+        journey_parser_text(p, pointer, json_object_get(step, key), 100, "the name of a segment");
 
     if (name != NULL)
-        segment = parser_segment(p, pointer, name);
+        segment = journey_parser_segment(p, pointer, name);
     if (segment == NULL)
         return;
     if (segment->rule != NULL)
@@ -129,7 +131,7 @@ static void parse_remove(struct journey_parser *p, const char *at, json_t *step)
 static void record_kind(struct journey_parser *p, const char *at, json_t *value,
                         struct journey_step *step)
 {
-    step->name = parser_text(p, at, value, 80, "the name of a kind of interaction");
+    step->name = journey_parser_text(p, at, value, 80, "the name of a kind of interaction");
     for (size_t k = 0; step->name != NULL && k < COUNT(engine_kinds); k++)
         if (strcmp(step->name, engine_kinds[k]) == 0)
             diag_field(p->d, at, "only Lazo itself records \"%s\"", step->name);
@@ -139,7 +141,7 @@ static void record_kind(struct journey_parser *p, const char *at, json_t *value,
 static void parse_record(struct journey_parser *p, const char *at, json_t *step)
 {
     const char *const keys[] = {"kind", "data"};
-    char *pointer = parser_pointer(p, at, "record");
+    char *pointer = journey_parser_pointer(p, at, "record");
     struct journey_step *new = step_new(p, JOURNEY_STEP_record, pointer);
     json_t *value = json_object_get(step, "record"), *data = json_object_get(value, "data"),
            *member;
@@ -151,9 +153,9 @@ static void parse_record(struct journey_parser *p, const char *at, json_t *step)
     }
     json_object_foreach(value, key,
                         member) if (strcmp(key, "kind") != 0 && strcmp(key, "data") != 0)
-        parser_unknown(p, parser_pointer(p, pointer, key), key, keys, COUNT(keys),
-                       "key of a record");
-    record_kind(p, parser_pointer(p, pointer, "kind"), json_object_get(value, "kind"), new);
+        journey_parser_unknown(p, journey_parser_pointer(p, pointer, key), key, keys, COUNT(keys),
+                               "key of a record");
+    record_kind(p, journey_parser_pointer(p, pointer, "kind"), json_object_get(value, "kind"), new);
     if (data == NULL)
         return;
     if (json_is_object(data)) {
@@ -162,7 +164,7 @@ static void parse_record(struct journey_parser *p, const char *at, json_t *step)
         new->value = mem_strdup(p->def, text);
         free(text);
     } else {
-        diag_field(p->d, parser_pointer(p, pointer, "data"), "expected an object");
+        diag_field(p->d, journey_parser_pointer(p, pointer, "data"), "expected an object");
     }
 }
 
@@ -184,7 +186,7 @@ static void set_column(struct journey_parser *p, const char *at, size_t column, 
     step->name = columns[column].name;
     if (json_is_null(value))
         return;
-    step->value = parser_text(p, at, value, columns[column].max, "the field's new value");
+    step->value = journey_parser_text(p, at, value, columns[column].max, "the field's new value");
     if (step->value != NULL && strcmp(step->name, "country") == 0 &&
         (step->value[0] < 'A' || step->value[0] > 'Z' || step->value[1] < 'A' ||
          step->value[1] > 'Z'))
@@ -202,7 +204,7 @@ static const char *attr_value(struct journey_parser *p, const char *at,
 
     switch (field->type) {
     case FIELD_TEXT:
-        return parser_text(p, at, value, 2000, "the field's new value");
+        return journey_parser_text(p, at, value, 2000, "the field's new value");
     case FIELD_NUMBER:
         if (json_is_number(value) && isfinite(json_number_value(value)))
             return mem_printf(p->def, "%.17g", json_number_value(value));
@@ -226,7 +228,7 @@ static const char *attr_value(struct journey_parser *p, const char *at,
 
 static void set_attr(struct journey_parser *p, const char *at, const char *key, json_t *value)
 {
-    const struct catalogue_field *field = parser_field(p, at, key);
+    const struct catalogue_field *field = journey_parser_field(p, at, key);
     struct journey_step *step = step_new(p, JOURNEY_STEP_set, at);
 
     if (field == NULL)
@@ -240,7 +242,7 @@ static void set_attr(struct journey_parser *p, const char *at, const char *key, 
 
 static void parse_set(struct journey_parser *p, const char *at, json_t *step)
 {
-    char *pointer = parser_pointer(p, at, "set");
+    char *pointer = journey_parser_pointer(p, at, "set");
     json_t *value = json_object_get(step, "set"), *member;
     const char *key;
 
@@ -250,7 +252,7 @@ static void parse_set(struct journey_parser *p, const char *at, json_t *step)
     }
     json_object_foreach(value, key, member)
     {
-        char *to = parser_pointer(p, pointer, key);
+        char *to = journey_parser_pointer(p, pointer, key);
         size_t i = 0;
 
         while (i < COUNT(columns) && strcmp(columns[i].name, key) != 0)
@@ -266,30 +268,31 @@ static void parse_set(struct journey_parser *p, const char *at, json_t *step)
 
 static void parse_wait(struct journey_parser *p, const char *at, json_t *step)
 {
-    char *pointer = parser_pointer(p, at, "wait");
+    char *pointer = journey_parser_pointer(p, at, "wait");
     int64_t us = 0;
 
-    if (parser_duration(p, pointer, json_object_get(step, "wait"), &us))
+    if (journey_parser_duration(p, pointer, json_object_get(step, "wait"), &us))
         step_new(p, JOURNEY_STEP_wait, pointer)->wait_us = us;
 }
 
 static void parse_at(struct journey_parser *p, const char *at, json_t *step)
 {
-    char *pointer = parser_pointer(p, at, "at");
+    char *pointer = journey_parser_pointer(p, at, "at");
     int minute = 0;
 
-    if (parser_minute(p, pointer, json_object_get(step, "at"), &minute))
+    if (journey_parser_minute(p, pointer, json_object_get(step, "at"), &minute))
         step_new(p, JOURNEY_STEP_at, pointer)->minute = minute;
 }
 
 static void parse_until(struct journey_parser *p, const char *at, json_t *step)
 {
-    char *pointer = parser_pointer(p, at, "until");
-    struct rule *rule = parser_rule(p, pointer, json_object_get(step, "until"), false);
+    char *pointer = journey_parser_pointer(p, at, "until");
+    struct rule *rule = journey_parser_rule(p, pointer, json_object_get(step, "until"), false);
     size_t first = p->def->n_steps;
     int64_t left, look;
 
-    if (!parser_duration(p, parser_pointer(p, at, "up to"), json_object_get(step, "up to"), &left))
+    if (!journey_parser_duration(p, journey_parser_pointer(p, at, "up to"),
+                                 json_object_get(step, "up to"), &left))
         return;
     look = left / UNTIL_LOOKS > UNTIL_LOOK_MIN_US ? left / UNTIL_LOOKS : UNTIL_LOOK_MIN_US;
     while (left > 0) {
@@ -308,10 +311,10 @@ static void parse_until(struct journey_parser *p, const char *at, json_t *step)
 
 static void parse_if(struct journey_parser *p, const char *at, json_t *step)
 {
-    char *pointer = parser_pointer(p, at, "if");
+    char *pointer = journey_parser_pointer(p, at, "if");
     json_t *then_steps = json_object_get(step, "then"), *else_steps = json_object_get(step, "else");
     size_t branch, jump;
-    struct rule *rule = parser_rule(p, pointer, json_object_get(step, "if"), false);
+    struct rule *rule = journey_parser_rule(p, pointer, json_object_get(step, "if"), false);
 
     step_new(p, JOURNEY_STEP_branch, pointer)->rule = rule;
     branch = p->def->n_steps - 1;
@@ -323,12 +326,12 @@ static void parse_if(struct journey_parser *p, const char *at, json_t *step)
         diag_field(p->d, pointer, "expected \"then\" or \"else\" beside it");
     p->depth++;
     if (then_steps != NULL)
-        journey_steps_parse(p, parser_pointer(p, at, "then"), then_steps);
+        journey_steps_parse(p, journey_parser_pointer(p, at, "then"), then_steps);
     if (else_steps != NULL) {
         step_new(p, JOURNEY_STEP_jump, pointer);
         jump = p->def->n_steps - 1;
         p->def->steps[branch].to = p->def->n_steps;
-        journey_steps_parse(p, parser_pointer(p, at, "else"), else_steps);
+        journey_steps_parse(p, journey_parser_pointer(p, at, "else"), else_steps);
         p->def->steps[jump].to = p->def->n_steps;
     } else {
         p->def->steps[branch].to = p->def->n_steps;
@@ -338,7 +341,7 @@ static void parse_if(struct journey_parser *p, const char *at, json_t *step)
 
 static void parse_leave(struct journey_parser *p, const char *at, json_t *step)
 {
-    char *pointer = parser_pointer(p, at, "leave");
+    char *pointer = journey_parser_pointer(p, at, "leave");
 
     if (!json_is_true(json_object_get(step, "leave")))
         diag_field(p->d, pointer, "expected true");
@@ -392,7 +395,7 @@ static void refuse_key(struct journey_parser *p, const char *at, const char *key
         words[n++] = syntaxes[i].also[0];
         words[n++] = syntaxes[i].also[1];
     }
-    parser_unknown(p, parser_pointer(p, at, key), key, words, n, "step");
+    journey_parser_unknown(p, journey_parser_pointer(p, at, key), key, words, n, "step");
 }
 
 static void parse_step(struct journey_parser *p, const char *at, json_t *step)

@@ -233,7 +233,7 @@ static int listen_on(const char *listen_at, int *ret_port, struct diag *d)
         return -1;
     }
     freeaddrinfo(at);
-    *ret_port = atoi(port);
+    *ret_port = (int)strtol(port, NULL, 10);
     given = fd;
     fd = -1;
     return given;

@@ -121,7 +121,8 @@ static void pgconn_on_prepared(void *arg, const struct pgres *res)
     struct pgconn *c = arg;
 
     if (!pgres_ok(res) && !pgres_lost(res) && !res->aborted)
-        log_error("pgconn", "a statement does not fit the schema", "why=%s", log_value(pgres_message(res)));
+        log_error("pgconn", "a statement does not fit the schema", "why=%s",
+                  log_value(pgres_message(res)));
     if (!pgres_ok(res))
         c->lost = true;
 }

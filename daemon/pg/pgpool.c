@@ -36,7 +36,8 @@ struct pgtx {
     void *arg;
     size_t outstanding; /* statements sent and not answered */
     bool commit;
-    bool closing; /* COMMIT or ROLLBACK was sent: its answer ends the transaction, whatever failed */
+    bool
+        closing; /* COMMIT or ROLLBACK was sent: its answer ends the transaction, whatever failed */
     struct pgres error; /* of the first query that failed; its result is ours */
 };
 

@@ -8,7 +8,6 @@
 
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define GAP      40
@@ -369,7 +368,7 @@ int reason_reply(const char *text)
             (s > text ? is_code_edge(s[-1]) : true) &&
             (s[3] == ' ' || s[3] == '-' || s[3] == ':' || s[3] == ',' || s[3] == '\n' ||
              s[3] == '\0'))
-            return atoi((char[]){s[0], s[1], s[2], '\0'});
+            return (s[0] - '0') * 100 + (s[1] - '0') * 10 + (s[2] - '0');
     return 0;
 }
 

@@ -68,10 +68,10 @@ static void check_aggregate(struct checker *k, struct rule_node *node)
     }
     if (++k->rule->n_aggregates == RULE_AGGREGATES_MAX + 1)
         complain(k, node, "a rule has at most %d aggregates", RULE_AGGREGATES_MAX);
-    checker_kind(k, node);
+    rule_checker_kind(k, node);
     k->interaction = true;
     if (node->n_path > 0) {
-        checker_interaction_field(k, node);
+        rule_checker_interaction_field(k, node);
         of = node->value_type;
     }
     if (node->where != NULL)
@@ -97,7 +97,7 @@ static enum rule_type literal_type(const struct rule_node *node)
 static void check_value(struct checker *k, struct rule_node *node)
 {
     if (node->type == RULE_NODE_FIELD)
-        checker_field(k, node);
+        rule_checker_field(k, node);
     else if (node->type == RULE_NODE_AGGREGATE)
         check_aggregate(k, node);
     else
@@ -326,9 +326,9 @@ static void check_of_contact(struct checker *k, struct rule_node *node)
     if (!check_place(k, node))
         return;
     if (node->type == RULE_NODE_SUBSCRIBED)
-        checker_topic(k, node);
+        rule_checker_topic(k, node);
     else if (node->type == RULE_NODE_SEGMENT)
-        checker_segment(k, node);
+        rule_checker_segment(k, node);
     else if (node->type == RULE_NODE_RELATED)
         check_related(k, node);
     else if (node->type == RULE_NODE_BIRTHDAY || node->type == RULE_NODE_ANNIVERSARY)

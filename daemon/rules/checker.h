@@ -16,11 +16,12 @@ struct checker {
 
 /* Each resolves the name in a node and notes where there is none: the id of a kind (0 with a
  * warning), topic or segment; a field and its type. */
-void checker_kind(struct checker *, struct rule_node *);
-void checker_topic(struct checker *, struct rule_node *);
-void checker_segment(struct checker *, struct rule_node *);
-void checker_field(struct checker *, struct rule_node *);
-/* checker_interaction_field() - of an interaction: within `where`, or after an aggregate's kind. */
-void checker_interaction_field(struct checker *, struct rule_node *);
+void rule_checker_kind(struct checker *, struct rule_node *);
+void rule_checker_topic(struct checker *, struct rule_node *);
+void rule_checker_segment(struct checker *, struct rule_node *);
+void rule_checker_field(struct checker *, struct rule_node *);
+/* rule_checker_interaction_field() - of an interaction: within `where`, or after an aggregate's
+ * kind. */
+void rule_checker_interaction_field(struct checker *, struct rule_node *);
 
 #endif

@@ -41,7 +41,7 @@ static void remember(struct rule *rule, const char ***list, size_t *n, size_t *c
     (*list)[(*n)++] = name;
 }
 
-void checker_kind(struct checker *k, struct rule_node *node)
+void rule_checker_kind(struct checker *k, struct rule_node *node)
 {
     struct rule *r = k->rule;
     const struct catalogue_name *kind;
@@ -63,7 +63,7 @@ void checker_kind(struct checker *k, struct rule_node *node)
                 rule_close_hint(&close));
 }
 
-void checker_topic(struct checker *k, struct rule_node *node)
+void rule_checker_topic(struct checker *k, struct rule_node *node)
 {
     const struct catalogue_name *topic;
     struct rule_close close;
@@ -90,7 +90,7 @@ static const struct catalogue_segment *segment_find(const struct catalogue *cat,
     return NULL;
 }
 
-void checker_segment(struct checker *k, struct rule_node *node)
+void rule_checker_segment(struct checker *k, struct rule_node *node)
 {
     struct rule *r = k->rule;
     const struct catalogue_segment *segment;
@@ -199,7 +199,7 @@ static void check_score(struct checker *k, struct rule_node *node)
 }
 
 /* A field of an interaction: within `where`, or after an aggregate's kind. */
-void checker_interaction_field(struct checker *k, struct rule_node *node)
+void rule_checker_interaction_field(struct checker *k, struct rule_node *node)
 {
     struct rule_close close = rule_close_start(k->rule, node->path[0]);
 
@@ -223,12 +223,12 @@ void checker_interaction_field(struct checker *k, struct rule_node *node)
              node->path[0], rule_close_hint(&close));
 }
 
-void checker_field(struct checker *k, struct rule_node *node)
+void rule_checker_field(struct checker *k, struct rule_node *node)
 {
     struct rule_close close = rule_close_start(k->rule, node->path[0]);
 
     if (k->interaction) {
-        checker_interaction_field(k, node);
+        rule_checker_interaction_field(k, node);
         return;
     }
     if (strcasecmp(node->path[0], "attr") == 0) {

@@ -25,40 +25,41 @@ static bool comparison_find(const char *sign, int *ret)
 
 static struct rule_node *parse_in_list(struct parser *p, struct rule_node *value, bool negated)
 {
-    struct rule_node *node = parser_over(p, RULE_NODE_IN, value);
+    struct rule_node *node = rule_parser_over(p, RULE_NODE_IN, value);
 
     node->negated = negated;
-    parser_advance(p);
-    if (!parser_at_sign(p, "("))
-        return parser_expected(p, negated ? "\"(\" and a list"
-                                          : "\"(\" and a list, \"last\" or \"next\"");
-    parser_advance(p);
+    rule_parser_advance(p);
+    if (!rule_parser_at_sign(p, "("))
+        return rule_parser_expected(p, negated ? "\"(\" and a list"
+                                               : "\"(\" and a list, \"last\" or \"next\"");
+    rule_parser_advance(p);
     do {
-        struct rule_node *literal = parser_literal(p, "a string, a number, a date, true or false");
+        struct rule_node *literal =
+            rule_parser_literal(p, "a string, a number, a date, true or false");
 
         if (literal == NULL)
             return NULL;
-        parser_add(node, literal);
-    } while (parser_skip_sign(p, ","));
-    if (parser_skip_sign(p, ")"))
+        rule_parser_add(node, literal);
+    } while (rule_parser_skip_sign(p, ","));
+    if (rule_parser_skip_sign(p, ")"))
         return node;
-    return parser_expected(p, "\",\" or \")\"");
+    return rule_parser_expected(p, "\",\" or \")\"");
 }
 
 static struct rule_node *parse_between(struct parser *p, struct rule_node *value)
 {
-    struct rule_node *node = parser_over(p, RULE_NODE_BETWEEN, value);
+    struct rule_node *node = rule_parser_over(p, RULE_NODE_BETWEEN, value);
 
-    parser_advance(p);
+    rule_parser_advance(p);
     for (int i = 0; i < 2; i++) {
         struct rule_node *literal;
 
-        if (i == 1 && !parser_skip(p, "and"))
-            return parser_expected(p, "\"and\" and the upper end");
-        literal = parser_literal(p, "a string, a number or a date");
+        if (i == 1 && !rule_parser_skip(p, "and"))
+            return rule_parser_expected(p, "\"and\" and the upper end");
+        literal = rule_parser_literal(p, "a string, a number or a date");
         if (literal == NULL)
             return NULL;
-        parser_add(node, literal);
+        rule_parser_add(node, literal);
     }
     return node;
 }
@@ -66,36 +67,36 @@ static struct rule_node *parse_between(struct parser *p, struct rule_node *value
 static struct rule_node *parse_text_test(struct parser *p, struct rule_node *value,
                                          enum rule_text_test op)
 {
-    struct rule_node *node = parser_over(p, RULE_NODE_TEXT_TEST, value);
+    struct rule_node *node = rule_parser_over(p, RULE_NODE_TEXT_TEST, value);
 
     node->op = (int)op;
     if (p->t->type != RULE_TOKEN_STRING)
-        return parser_expected(p, "a string");
-    parser_add(node, parser_literal(p, "a string"));
+        return rule_parser_expected(p, "a string");
+    rule_parser_add(node, rule_parser_literal(p, "a string"));
     return node;
 }
 
 static struct rule_node *parse_is(struct parser *p, struct rule_node *value)
 {
-    struct rule_node *node = parser_over(p, RULE_NODE_KNOWN, value);
+    struct rule_node *node = rule_parser_over(p, RULE_NODE_KNOWN, value);
 
-    parser_advance(p);
-    node->negated = parser_at(p, "unknown");
-    if (parser_skip(p, "known") || parser_skip(p, "unknown"))
+    rule_parser_advance(p);
+    node->negated = rule_parser_at(p, "unknown");
+    if (rule_parser_skip(p, "known") || rule_parser_skip(p, "unknown"))
         return node;
-    return parser_expected(p, "\"known\" or \"unknown\"");
+    return rule_parser_expected(p, "\"known\" or \"unknown\"");
 }
 
 static struct rule_node *parse_compare(struct parser *p, struct rule_node *value)
 {
-    struct rule_node *node = parser_over(p, RULE_NODE_COMPARE, value), *right;
+    struct rule_node *node = rule_parser_over(p, RULE_NODE_COMPARE, value), *right;
 
     comparison_find(p->t->text, &node->op);
-    parser_advance(p);
-    right = parser_value(p);
+    rule_parser_advance(p);
+    right = rule_parser_value(p);
     if (right == NULL)
         return NULL;
-    parser_add(node, right);
+    rule_parser_add(node, right);
     return node;
 }
 
@@ -109,11 +110,11 @@ static bool skip_text_test(struct parser *p, enum rule_text_test *ret)
 
         if (p->t->type != RULE_TOKEN_WORD || strlen(p->t->text) != n ||
             strncasecmp(p->t->text, words, n) != 0 ||
-            (two && !parser_token_is(parser_second(p), words + n + 1)))
+            (two && !rule_parser_token_is(parser_second(p), words + n + 1)))
             continue;
-        parser_advance(p);
+        rule_parser_advance(p);
         if (two)
-            parser_advance(p);
+            rule_parser_advance(p);
         *ret = (enum rule_text_test)i;
         return true;
     }
@@ -128,71 +129,71 @@ static struct rule_node *parse_test(struct parser *p, struct rule_node *value)
 
     if (p->t->type == RULE_TOKEN_SIGN && comparison_find(p->t->text, &op))
         return parse_compare(p, value);
-    if (parser_at_window(p) && !parser_at(p, "between")) {
-        struct rule_node *node = parser_over(p, RULE_NODE_DURING, value);
+    if (rule_parser_at_window(p) && !rule_parser_at(p, "between")) {
+        struct rule_node *node = rule_parser_over(p, RULE_NODE_DURING, value);
 
-        node->window = parser_window(p);
+        node->window = rule_parser_window(p);
         return node->window == NULL ? NULL : node;
     }
-    if (parser_at(p, "not") && parser_token_is(parser_second(p), "in")) {
-        parser_advance(p);
+    if (rule_parser_at(p, "not") && rule_parser_token_is(parser_second(p), "in")) {
+        rule_parser_advance(p);
         return parse_in_list(p, value, true);
     }
-    if (parser_at(p, "in"))
+    if (rule_parser_at(p, "in"))
         return parse_in_list(p, value, false);
-    if (parser_at(p, "between"))
+    if (rule_parser_at(p, "between"))
         return parse_between(p, value);
-    if (parser_at(p, "is"))
+    if (rule_parser_at(p, "is"))
         return parse_is(p, value);
     if (skip_text_test(p, &test))
         return parse_text_test(p, value, test);
-    return parser_expected(
+    return rule_parser_expected(
         p, "a comparison (= != < <= > >=), in, between, contains, starts with, ends with, "
            "matches, is known, is unknown or a window such as in last 30 days");
 }
 
 static struct rule_node *parse_day(struct parser *p, struct rule_node *node)
 {
-    if (parser_at(p, "today") || parser_at(p, "tomorrow")) {
-        node->op = parser_at(p, "today") ? RULE_DAY_TODAY : RULE_DAY_TOMORROW;
-        parser_advance(p);
+    if (rule_parser_at(p, "today") || rule_parser_at(p, "tomorrow")) {
+        node->op = rule_parser_at(p, "today") ? RULE_DAY_TODAY : RULE_DAY_TOMORROW;
+        rule_parser_advance(p);
         return node;
     }
-    if (!parser_at(p, "in") || !parser_token_is(parser_second(p), "next"))
-        return parser_expected(p, "\"today\", \"tomorrow\" or \"in next\" and a duration");
+    if (!rule_parser_at(p, "in") || !rule_parser_token_is(parser_second(p), "next"))
+        return rule_parser_expected(p, "\"today\", \"tomorrow\" or \"in next\" and a duration");
     node->op = RULE_DAY_IN_NEXT;
-    parser_advance(p);
-    parser_advance(p);
-    return parser_duration(p, &node->duration) ? node : NULL;
+    rule_parser_advance(p);
+    rule_parser_advance(p);
+    return rule_parser_duration(p, &node->duration) ? node : NULL;
 }
 
 static struct rule_node *parse_anniversary(struct parser *p)
 {
-    struct rule_node *node = parser_node(p, RULE_NODE_ANNIVERSARY, p->t), *field;
+    struct rule_node *node = rule_parser_node(p, RULE_NODE_ANNIVERSARY, p->t), *field;
 
-    parser_advance(p);
-    if (!parser_skip(p, "of"))
-        return parser_expected(p, "\"of\" and a field");
-    if (!parser_at_name(p))
-        return parser_expected(p, "a field");
-    field = parser_node(p, RULE_NODE_FIELD, p->t);
-    if (!parser_path(p, field, "a name after \".\""))
+    rule_parser_advance(p);
+    if (!rule_parser_skip(p, "of"))
+        return rule_parser_expected(p, "\"of\" and a field");
+    if (!rule_parser_at_name(p))
+        return rule_parser_expected(p, "a field");
+    field = rule_parser_node(p, RULE_NODE_FIELD, p->t);
+    if (!rule_parser_path(p, field, "a name after \".\""))
         return NULL;
-    parser_add(node, field);
+    rule_parser_add(node, field);
     return parse_day(p, node);
 }
 
 /* A word and a string: tag "socio", in segment "fieles". The words are `words` tokens long. */
 static struct rule_node *parse_named(struct parser *p, enum rule_node_type type, int words)
 {
-    struct rule_node *node = parser_node(p, type, p->t);
+    struct rule_node *node = rule_parser_node(p, type, p->t);
 
     for (int i = 0; i < words; i++)
-        parser_advance(p);
+        rule_parser_advance(p);
     if (p->t->type != RULE_TOKEN_STRING)
-        return parser_expected(p, "a string");
+        return rule_parser_expected(p, "a string");
     node->text = p->t->text;
-    parser_advance(p);
+    rule_parser_advance(p);
     return node;
 }
 
@@ -200,43 +201,43 @@ static struct rule_node *parse_related(struct parser *p)
 {
     struct rule_node *node = parse_named(p, RULE_NODE_RELATED, 2);
 
-    if (node == NULL || !parser_skip(p, "where"))
+    if (node == NULL || !rule_parser_skip(p, "where"))
         return node;
-    if (!parser_expect_sign(p, "("))
+    if (!rule_parser_expect_sign(p, "("))
         return NULL;
-    node->where = parser_or(p);
-    return node->where != NULL && parser_expect_sign(p, ")") ? node : NULL;
+    node->where = rule_parser_or(p);
+    return node->where != NULL && rule_parser_expect_sign(p, ")") ? node : NULL;
 }
 
 /* "in segment", "in group", "in" and something else. */
 static struct rule_node *parse_in(struct parser *p)
 {
-    if (parser_token_is(parser_second(p), "segment"))
+    if (rule_parser_token_is(parser_second(p), "segment"))
         return parse_named(p, RULE_NODE_SEGMENT, 2);
-    if (parser_token_is(parser_second(p), "group"))
+    if (rule_parser_token_is(parser_second(p), "group"))
         return parse_named(p, RULE_NODE_GROUP, 2);
-    parser_advance(p);
-    return parser_expected(p, "\"segment\" or \"group\"");
+    rule_parser_advance(p);
+    return rule_parser_expected(p, "\"segment\" or \"group\"");
 }
 
 static struct rule_node *parse_word_alone(struct parser *p, enum rule_node_type type, bool negated)
 {
-    struct rule_node *node = parser_node(p, type, p->t);
+    struct rule_node *node = rule_parser_node(p, type, p->t);
 
     node->negated = negated;
-    parser_advance(p);
+    rule_parser_advance(p);
     return node;
 }
 
 /* Whether the word at hand stands alone: no test or dot follows that would make it a value. */
 static bool stands_alone(const struct parser *p)
 {
-    const struct rule_token *t = parser_second(p);
+    const struct rule_token *t = rule_parser_second(p);
 
     if (t->type == RULE_TOKEN_SIGN)
         return strcmp(t->text, ")") == 0;
-    return t->type == RULE_TOKEN_END || parser_token_is(t, "and") || parser_token_is(t, "or") ||
-           parser_at_window(&(struct parser){.t = t});
+    return t->type == RULE_TOKEN_END || rule_parser_token_is(t, "and") ||
+           rule_parser_token_is(t, "or") || rule_parser_at_window(&(struct parser){.t = t});
 }
 
 static struct rule_node *parse_condition(struct parser *p)
@@ -244,26 +245,26 @@ static struct rule_node *parse_condition(struct parser *p)
     struct rule_node *value;
 
     if (p->t->type == RULE_TOKEN_WORD) {
-        if (parser_at(p, "birthday"))
+        if (rule_parser_at(p, "birthday"))
             return parse_day(p, parse_word_alone(p, RULE_NODE_BIRTHDAY, false));
-        if (parser_at(p, "anniversary"))
+        if (rule_parser_at(p, "anniversary"))
             return parse_anniversary(p);
-        if (parser_at(p, "tag"))
+        if (rule_parser_at(p, "tag"))
             return parse_named(p, RULE_NODE_TAG, 1);
-        if (parser_at(p, "subscribed"))
+        if (rule_parser_at(p, "subscribed"))
             return parse_named(p, RULE_NODE_SUBSCRIBED, 1);
-        if (parser_at(p, "in"))
+        if (rule_parser_at(p, "in"))
             return parse_in(p);
-        if (parser_at(p, "related") && parser_token_is(parser_second(p), "as"))
+        if (rule_parser_at(p, "related") && rule_parser_token_is(parser_second(p), "as"))
             return parse_related(p);
-        if (parser_at(p, "person"))
+        if (rule_parser_at(p, "person"))
             return parse_word_alone(p, RULE_NODE_PERSON, false);
-        if (parser_at(p, "company"))
+        if (rule_parser_at(p, "company"))
             return parse_word_alone(p, RULE_NODE_COMPANY, false);
-        if ((parser_at(p, "true") || parser_at(p, "false")) && stands_alone(p))
-            return parse_word_alone(p, RULE_NODE_CONSTANT, parser_at(p, "false"));
+        if ((rule_parser_at(p, "true") || rule_parser_at(p, "false")) && stands_alone(p))
+            return parse_word_alone(p, RULE_NODE_CONSTANT, rule_parser_at(p, "false"));
     }
-    value = parser_value(p);
+    value = rule_parser_value(p);
     if (value == NULL)
         return NULL;
     if (value->type == RULE_NODE_AGGREGATE && value->op == RULE_ANY)
@@ -278,12 +279,12 @@ static void recover(struct parser *p)
 {
     int open = 0;
 
-    for (; p->t->type != RULE_TOKEN_END; parser_advance(p)) {
-        if (parser_at_sign(p, "("))
+    for (; p->t->type != RULE_TOKEN_END; rule_parser_advance(p)) {
+        if (rule_parser_at_sign(p, "("))
             open++;
-        else if (parser_at_sign(p, ")") && open-- == 0)
+        else if (rule_parser_at_sign(p, ")") && open-- == 0)
             return;
-        else if (open == 0 && (parser_at(p, "and") || parser_at(p, "or")))
+        else if (open == 0 && (rule_parser_at(p, "and") || rule_parser_at(p, "or")))
             return;
     }
 }
@@ -302,21 +303,21 @@ static struct rule_node *parse_not(struct parser *p)
 
     if (!enter(p)) {
         while (p->t->type != RULE_TOKEN_END)
-            parser_advance(p);
-    } else if (parser_at(p, "not")) {
+            rule_parser_advance(p);
+    } else if (rule_parser_at(p, "not")) {
         struct rule_node *inner;
 
-        node = parser_node(p, RULE_NODE_NOT, p->t);
-        parser_advance(p);
+        node = rule_parser_node(p, RULE_NODE_NOT, p->t);
+        rule_parser_advance(p);
         inner = parse_not(p);
         if (inner != NULL)
-            parser_add(node, inner);
+            rule_parser_add(node, inner);
         else
             node = NULL;
-    } else if (parser_skip_sign(p, "(")) {
-        node = parser_or(p);
-        if (!parser_skip_sign(p, ")") && node != NULL)
-            node = parser_expected(p, "\"and\", \"or\" or \")\"");
+    } else if (rule_parser_skip_sign(p, "(")) {
+        node = rule_parser_or(p);
+        if (!rule_parser_skip_sign(p, ")") && node != NULL)
+            node = rule_parser_expected(p, "\"and\", \"or\" or \")\"");
     } else {
         const struct rule_token *start = p->t;
 
@@ -324,7 +325,7 @@ static struct rule_node *parse_not(struct parser *p)
         if (node == NULL) {
             /* A condition cut short by its own "and" (between … and) must not be read twice. */
             if (p->t == start)
-                parser_advance(p);
+                rule_parser_advance(p);
             recover(p);
         }
     }
@@ -336,7 +337,7 @@ static struct rule_node *parse_not(struct parser *p)
 static struct rule_node *parse_joined(struct parser *p, enum rule_node_type type, const char *word,
                                       struct rule_node *(*operand)(struct parser *))
 {
-    struct rule_node *node = parser_node(p, type, p->t);
+    struct rule_node *node = rule_parser_node(p, type, p->t);
     bool good = true;
 
     do {
@@ -345,8 +346,8 @@ static struct rule_node *parse_joined(struct parser *p, enum rule_node_type type
         if (one == NULL)
             good = false;
         else
-            parser_add(node, one);
-    } while (parser_skip(p, word));
+            rule_parser_add(node, one);
+    } while (rule_parser_skip(p, word));
     if (!good)
         return NULL;
     return node->n_child == 1 ? node->child[0] : node;
@@ -357,7 +358,7 @@ static struct rule_node *parse_and(struct parser *p)
     return parse_joined(p, RULE_NODE_AND, "and", parse_not);
 }
 
-struct rule_node *parser_or(struct parser *p)
+struct rule_node *rule_parser_or(struct parser *p)
 {
     return parse_joined(p, RULE_NODE_OR, "or", parse_and);
 }
@@ -373,9 +374,9 @@ static struct rule *parse(const void *ctx, const char *text, size_t n, struct di
     rule->where_only = where_only;
     if (tokens != NULL) {
         p.t = tokens;
-        rule->root = parser_or(&p);
+        rule->root = rule_parser_or(&p);
         if (rule->root != NULL && p.t->type != RULE_TOKEN_END)
-            parser_expected(&p, "\"and\", \"or\" or the end of the rule");
+            rule_parser_expected(&p, "\"and\", \"or\" or the end of the rule");
     }
     if (tokens == NULL || d->n > mistakes || rule->root == NULL) {
         talloc_free(rule);

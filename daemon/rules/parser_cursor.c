@@ -7,50 +7,50 @@
 
 /* --- tokens --- */
 
-bool parser_token_is(const struct rule_token *t, const char *word)
+bool rule_parser_token_is(const struct rule_token *t, const char *word)
 {
     return t->type == RULE_TOKEN_WORD && strcasecmp(t->text, word) == 0;
 }
 
-bool parser_token_is_sign(const struct rule_token *t, const char *sign)
+bool rule_parser_token_is_sign(const struct rule_token *t, const char *sign)
 {
     return t->type == RULE_TOKEN_SIGN && strcmp(t->text, sign) == 0;
 }
 
-bool parser_at(const struct parser *p, const char *word)
+bool rule_parser_at(const struct parser *p, const char *word)
 {
-    return parser_token_is(p->t, word);
+    return rule_parser_token_is(p->t, word);
 }
 
-bool parser_at_sign(const struct parser *p, const char *sign)
+bool rule_parser_at_sign(const struct parser *p, const char *sign)
 {
-    return parser_token_is_sign(p->t, sign);
+    return rule_parser_token_is_sign(p->t, sign);
 }
 
-const struct rule_token *parser_second(const struct parser *p)
+const struct rule_token *rule_parser_second(const struct parser *p)
 {
     return p->t->type == RULE_TOKEN_END ? p->t : p->t + 1;
 }
 
-void parser_advance(struct parser *p)
+void rule_parser_advance(struct parser *p)
 {
     if (p->t->type != RULE_TOKEN_END)
         p->t++;
 }
 
-bool parser_skip(struct parser *p, const char *word)
+bool rule_parser_skip(struct parser *p, const char *word)
 {
-    if (!parser_at(p, word))
+    if (!rule_parser_at(p, word))
         return false;
-    parser_advance(p);
+    rule_parser_advance(p);
     return true;
 }
 
-bool parser_skip_sign(struct parser *p, const char *sign)
+bool rule_parser_skip_sign(struct parser *p, const char *sign)
 {
-    if (!parser_at_sign(p, sign))
+    if (!rule_parser_at_sign(p, sign))
         return false;
-    parser_advance(p);
+    rule_parser_advance(p);
     return true;
 }
 
@@ -71,25 +71,25 @@ static const char *token_shown(const void *ctx, const struct rule_token *t)
     return mem_printf(ctx, "\"%.60s\"", t->text);
 }
 
-void *parser_expected(struct parser *p, const char *what)
+void *rule_parser_expected(struct parser *p, const char *what)
 {
     diag_at(p->d, p->t->line, p->t->column, "expected %s, found %s", what,
             token_shown(p->rule, p->t));
     return NULL;
 }
 
-bool parser_expect_sign(struct parser *p, const char *sign)
+bool rule_parser_expect_sign(struct parser *p, const char *sign)
 {
-    if (parser_skip_sign(p, sign))
+    if (rule_parser_skip_sign(p, sign))
         return true;
-    parser_expected(p, mem_printf(p->rule, "\"%s\"", sign));
+    rule_parser_expected(p, mem_printf(p->rule, "\"%s\"", sign));
     return false;
 }
 
 /* --- nodes --- */
 
-struct rule_node *parser_node(struct parser *p, enum rule_node_type type,
-                              const struct rule_token *at)
+struct rule_node *rule_parser_node(struct parser *p, enum rule_node_type type,
+                                   const struct rule_token *at)
 {
     struct rule_node *node = mem_new(p->rule, struct rule_node);
 
@@ -99,20 +99,21 @@ struct rule_node *parser_node(struct parser *p, enum rule_node_type type,
     return node;
 }
 
-void parser_add(struct rule_node *node, struct rule_node *child)
+void rule_parser_add(struct rule_node *node, struct rule_node *child)
 {
     mem_grow(node, &node->child, &node->cap_child, node->n_child + 1);
     node->child[node->n_child++] = child;
 }
 
 /* A condition over `value`, which stands where the value does. */
-struct rule_node *parser_over(struct parser *p, enum rule_node_type type, struct rule_node *value)
+struct rule_node *rule_parser_over(struct parser *p, enum rule_node_type type,
+                                   struct rule_node *value)
 {
     struct rule_node *node = mem_new(p->rule, struct rule_node);
 
     node->type = type;
     node->line = value->line;
     node->column = value->column;
-    parser_add(node, value);
+    rule_parser_add(node, value);
     return node;
 }

@@ -110,7 +110,7 @@ static bool skip_text_test(struct parser *p, enum rule_text_test *ret)
 
         if (p->t->type != RULE_TOKEN_WORD || strlen(p->t->text) != n ||
             strncasecmp(p->t->text, words, n) != 0 ||
-            (two && !rule_parser_token_is(parser_second(p), words + n + 1)))
+            (two && !rule_parser_token_is(rule_parser_second(p), words + n + 1)))
             continue;
         rule_parser_advance(p);
         if (two)
@@ -135,7 +135,7 @@ static struct rule_node *parse_test(struct parser *p, struct rule_node *value)
         node->window = rule_parser_window(p);
         return node->window == NULL ? NULL : node;
     }
-    if (rule_parser_at(p, "not") && rule_parser_token_is(parser_second(p), "in")) {
+    if (rule_parser_at(p, "not") && rule_parser_token_is(rule_parser_second(p), "in")) {
         rule_parser_advance(p);
         return parse_in_list(p, value, true);
     }
@@ -159,7 +159,7 @@ static struct rule_node *parse_day(struct parser *p, struct rule_node *node)
         rule_parser_advance(p);
         return node;
     }
-    if (!rule_parser_at(p, "in") || !rule_parser_token_is(parser_second(p), "next"))
+    if (!rule_parser_at(p, "in") || !rule_parser_token_is(rule_parser_second(p), "next"))
         return rule_parser_expected(p, "\"today\", \"tomorrow\" or \"in next\" and a duration");
     node->op = RULE_DAY_IN_NEXT;
     rule_parser_advance(p);
@@ -212,9 +212,9 @@ static struct rule_node *parse_related(struct parser *p)
 /* "in segment", "in group", "in" and something else. */
 static struct rule_node *parse_in(struct parser *p)
 {
-    if (rule_parser_token_is(parser_second(p), "segment"))
+    if (rule_parser_token_is(rule_parser_second(p), "segment"))
         return parse_named(p, RULE_NODE_SEGMENT, 2);
-    if (rule_parser_token_is(parser_second(p), "group"))
+    if (rule_parser_token_is(rule_parser_second(p), "group"))
         return parse_named(p, RULE_NODE_GROUP, 2);
     rule_parser_advance(p);
     return rule_parser_expected(p, "\"segment\" or \"group\"");
@@ -255,7 +255,7 @@ static struct rule_node *parse_condition(struct parser *p)
             return parse_named(p, RULE_NODE_SUBSCRIBED, 1);
         if (rule_parser_at(p, "in"))
             return parse_in(p);
-        if (rule_parser_at(p, "related") && rule_parser_token_is(parser_second(p), "as"))
+        if (rule_parser_at(p, "related") && rule_parser_token_is(rule_parser_second(p), "as"))
             return parse_related(p);
         if (rule_parser_at(p, "person"))
             return parse_word_alone(p, RULE_NODE_PERSON, false);

@@ -74,8 +74,8 @@ bool rule_parser_at_window(const struct parser *p)
                                         "today",  "yesterday", "this",  "previous"};
 
     if (rule_parser_at(p, "in"))
-        return rule_parser_token_is(parser_second(p), "last") ||
-               rule_parser_token_is(parser_second(p), "next");
+        return rule_parser_token_is(rule_parser_second(p), "last") ||
+               rule_parser_token_is(rule_parser_second(p), "next");
     if (rule_parser_at(p, "between"))
         return rule_parser_second(p)->type == RULE_TOKEN_DATE;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -241,7 +241,7 @@ static struct rule_node *unknown_function(struct parser *p)
 {
     struct rule_close close = rule_close_start(p->rule, p->t->text);
 
-    if (rule_parser_token_is_sign(parser_second(p), "(")) {
+    if (rule_parser_token_is_sign(rule_parser_second(p), "(")) {
         for (int i = RULE_ANY; i <= RULE_LAST; i++)
             rule_close_offer(&close, rule_aggregate_word((enum rule_aggregate)i));
         rule_close_offer(&close, "not");
@@ -259,7 +259,7 @@ struct rule_node *rule_parser_value(struct parser *p)
     enum rule_aggregate fn;
     struct rule_node *node;
 
-    if (p->t->type == RULE_TOKEN_WORD && rule_parser_token_is_sign(parser_second(p), "(")) {
+    if (p->t->type == RULE_TOKEN_WORD && rule_parser_token_is_sign(rule_parser_second(p), "(")) {
         if (rule_aggregate_find(p->t->text, &fn))
             return parse_aggregate(p, fn);
         return unknown_function(p);

@@ -92,10 +92,12 @@ static void q_write(struct buf *out, const char *s, size_t n)
 }
 
 /* How many bytes of `s`, whole characters, fit in `room` bytes of payload. At least one character.
- */
+ * In base64, where more follows, a multiple of three if there is one: some readers join words and
+ * stop at padding in between. */
 static size_t word_take(const char *s, size_t n, size_t room, bool q)
 {
     size_t taken = 0;
+    size_t even = 0;
     size_t cost = 0;
     while (taken < n) {
         size_t len = utf8_length(s + taken, n - taken);
@@ -103,10 +105,31 @@ static size_t word_take(const char *s, size_t n, size_t room, bool q)
             len = 1;
         cost = q ? cost + q_cost(s + taken, len) : (taken + len + 2) / 3 * 4;
         if (cost > room && taken > 0)
-            break;
+            return !q && even > 0 ? even : taken;
         taken += len;
+        if (taken % 3 == 0)
+            even = taken;
     }
     return taken;
+}
+
+static size_t payload_room(size_t column)
+{
+    return (column + WORD_MAX > WORD_LINE ? WORD_LINE - column : WORD_MAX) - WORD_FRAME;
+}
+
+/* Whether base64 words of this text need no padding before the last. */
+static bool base64_joins(const char *text, size_t n, size_t column)
+{
+    while (n > 0) {
+        size_t taken = word_take(text, n, payload_room(column), false);
+        if (taken < n && taken % 3 != 0)
+            return false;
+        text += taken;
+        n -= taken;
+        column = 1;
+    }
+    return true;
 }
 
 /* `text` as encoded words; the first one goes on the line where `column` bytes already stand.
@@ -114,10 +137,9 @@ static size_t word_take(const char *s, size_t n, size_t room, bool q)
 static size_t encoded_words(struct buf *out, const char *text, size_t column)
 {
     size_t n = strlen(text);
-    bool q = q_cost(text, n) <= (n + 2) / 3 * 4;
+    bool q = q_cost(text, n) <= (n + 2) / 3 * 4 || !base64_joins(text, n, column);
     while (n > 0) {
-        size_t room = (column + WORD_MAX > WORD_LINE ? WORD_LINE - column : WORD_MAX) - WORD_FRAME;
-        size_t taken = word_take(text, n, room, q);
+        size_t taken = word_take(text, n, payload_room(column), q);
         size_t before = out->len;
         buf_str(out, q ? WORD_OPEN_Q : WORD_OPEN_B);
         if (q)
@@ -191,6 +213,18 @@ void encode_field(struct buf *out, const char *name, const char *value)
     talloc_free(clean);
 }
 
+/* encode_clean() without the blanks at both ends. */
+static char *trimmed(const void *ctx, const char *s)
+{
+    char *clean = encode_clean(ctx, s);
+    size_t n = strlen(clean);
+    while (n > 0 && clean[n - 1] == ' ')
+        clean[--n] = '\0';
+    size_t blanks = strspn(clean, " ");
+    memmove(clean, clean + blanks, n - blanks + 1);
+    return clean;
+}
+
 /* Whether `s` is atoms with single blanks between them: a phrase that needs no quotes. */
 static bool is_phrase(const char *s)
 {
@@ -203,12 +237,13 @@ static bool is_phrase(const char *s)
 void encode_mailbox(struct buf *out, const char *name, const char *display, const char *address)
 {
     size_t column = strlen(name) + 2;
-    buf_printf(out, "%s: ", name);
-    if (display == NULL || display[0] == '\0') {
-        encode_token(out, NULL, address);
+    char *clean = trimmed(out->data, display != NULL ? display : "");
+    if (clean[0] == '\0') {
+        talloc_free(clean);
+        encode_token(out, name, address);
         return;
     }
-    char *clean = encode_clean(out->data, display);
+    buf_printf(out, "%s: ", name);
     if (plain(clean, LINE_MAX_SOFT - column) && is_phrase(clean)) {
         column = folded(out, clean, column);
     } else if (plain(clean, LINE_MAX_SOFT) && 2 * strlen(clean) + column < LINE_MAX_SOFT) {
@@ -234,8 +269,7 @@ void encode_mailbox(struct buf *out, const char *name, const char *display, cons
 
 void encode_token(struct buf *out, const char *name, const char *value)
 {
-    if (name != NULL)
-        buf_printf(out, "%s: ", name);
+    buf_printf(out, "%s: ", name);
     size_t written = 0;
     for (const char *p = value; *p != '\0' && written < TOKEN_MAX; p++)
         if (*p > ' ' && (unsigned char)*p < 0x7f) {

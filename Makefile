@@ -5,10 +5,11 @@
 #   make run        keeps the same instance up
 #   make check      builds with sanitizers and runs every test
 #   make bench      measures, as ratios
-#   make lint       formatting, layering, units, prose
+#   make lint       formatting, layering, units, prose; quiet when all is well
+#   make fuzz       each fuzzer for FUZZ_SECONDS
 #   make install    DESTDIR and PREFIX as usual
 #
-# V=debug|asan|tsan|release chooses the build; BUILD= another place for it.
+# V=debug|asan|tsan|fuzz|release chooses the build; BUILD= another place for it.
 
 V ?= debug
 BUILD ?= build/$(V)
@@ -18,7 +19,8 @@ DESTDIR ?=
 # Debian's Python packages belong to Debian's Python, which is not always the first on the path.
 PYTHON := /usr/bin/python3
 
-CC := gcc
+# libFuzzer is clang's.
+CC := $(if $(filter fuzz,$(V)),clang-14,gcc)
 PKGS := talloc jansson libzmq libpq libmicrohttpd libcurl icu-uc icu-i18n yaml-0.1 libidn2 libsodium \
         openssl smartcols libsystemd gmime-3.0
 # Asked only where something is compiled: before `make deps` there is no pkg-config.
@@ -28,9 +30,12 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wswitch
 OPT_debug := -Og -g -Werror
 OPT_asan := -O1 -g -Werror -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_tsan := -O1 -g -Werror -fsanitize=thread
+# Its warnings are others than gcc's, which judge.
+OPT_fuzz := -w -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 LD_asan := -fsanitize=address,undefined
 LD_tsan := -fsanitize=thread
+LD_fuzz := -fsanitize=address,undefined
 
 CPPFLAGS = -D_GNU_SOURCE -I. -I$(GEN) -DLAZO_PREFIX='"$(PREFIX)"' -DLAZO_VERSION='"$(VERSION)"'
 CFLAGS = -std=c17 $(WARN) $(OPT_$(V)) -pthread
@@ -122,7 +127,7 @@ DEBIAN := gcc make gawk pkg-config libc6-dev libev-dev libzmq3-dev libpq-dev lib
           libmicrohttpd-dev libjansson-dev libtalloc-dev uthash-dev libicu-dev libinih-dev libyaml-dev libidn2-dev \
           libsodium-dev libssl-dev libsmartcols-dev libsystemd-dev libgmime-3.0-dev postgresql-15
 DEBIAN_CHECK := libcmocka-dev postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl python3-pytest python3-aiosmtpd \
-          python3-psycopg2 python3-yaml python3-requests python3-openapi-spec-validator clang clang-format libclang-rt-14-dev mandoc systemd procps
+          python3-psycopg2 python3-yaml python3-requests clang clang-format libclang-rt-14-dev mandoc systemd procps
 DEBIAN_DEMO := python3-aiosmtpd python3-psycopg2 python3-requests
 
 deps:
@@ -145,7 +150,8 @@ check:
 	@tests/install.sh $(DEBIAN) $(DEBIAN_DEMO) $(DEBIAN_CHECK)
 	@$(MAKE) --no-print-directory -j2 V=asan BUILD=build/asan all unit
 	@$(MAKE) --no-print-directory -j2 V=tsan BUILD=build/tsan threads
-	@LAZO_BUILD=$(abspath build/asan) LAZO_TSAN=$(abspath build/tsan) $(PYTHON) tests/run.py
+	@$(MAKE) --no-print-directory -j2 V=fuzz BUILD=build/fuzz fuzzers
+	@LAZO_BUILD=$(abspath build/asan) LAZO_TSAN=$(abspath build/tsan) LAZO_FUZZ=$(abspath build/fuzz) $(PYTHON) tests/run.py
 
 bench:
 	@tests/install.sh $(DEBIAN) $(DEBIAN_DEMO) $(DEBIAN_CHECK)
@@ -181,8 +187,22 @@ $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(MAILER_A) $(HOOK_A) $
 	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(MAILER_LIBS) $(INBOX_LIBS) $(DAEMON_LIBS) $(COMMON_LIBS)
 
 # Where there are threads: under ThreadSanitizer.
+THREAD_TESTS := $(filter test_mailer_% test_journal test_pool test_smtp% test_connect test_template,$(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c))))
 .PHONY: threads
 threads: $(addprefix $(BUILD)/tests/unit/,$(THREAD_TESTS))
+
+# Any bytes, where bytes come from outside.
+FUZZ_SECONDS ?= 60
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(MAILER_A) $(HOOK_A) $(INBOX_A) $(DAEMON_A) $(COMMON_A)
+	@echo "  LD   $(@F)"
+	@$(CC) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(MAILER_LIBS) $(INBOX_LIBS) $(DAEMON_LIBS) $(COMMON_LIBS)
+fuzz:
+	@tests/install.sh $(DEBIAN) $(DEBIAN_CHECK)
+	@$(MAKE) --no-print-directory -j2 V=fuzz BUILD=build/fuzz fuzzers
+	@LAZO_FUZZ=$(abspath build/fuzz) FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTHON) -m pytest -q -p no:cacheprovider tests/fuzz
 
 clean:
 	rm -rf build

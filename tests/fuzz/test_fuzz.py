@@ -46,9 +46,7 @@ def told(path, key):
 
 def rules():
     """Rules as the example and the manual page have them."""
-    for path in (ROOT / "config/example").rglob("*.yaml"):
-        for match in re.finditer(r"\brule: (.+)", path.read_text()):
-            yield match.group(1).encode()
+    yield from whole(ROOT / "config/example/segments/*.rule")
     for line in (ROOT / "daemon/rules/lazo-rules.7").read_text().split("\n"):
         if line and not line.startswith("."):
             yield line.encode()

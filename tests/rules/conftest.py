@@ -4,15 +4,15 @@ The compiler comes from $LAZO_BUILD (tests/rules/rule_sql, or the archives to li
 import json
 import os
 import pathlib
-import shutil
 import subprocess
+import sys
 import tempfile
 
-import psycopg2
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = "/usr/lib/postgresql/15/bin"
+sys.path.insert(0, str(ROOT / "tests"))
+from postgres import Cluster  # noqa: E402
 
 
 class Compiler:
@@ -53,41 +53,12 @@ def compiler():
         one.close()
 
 
-def as_postgres(*command):
-    drop = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
-    subprocess.run([*drop, *command], cwd="/", check=True, stdout=subprocess.DEVNULL)
-
-
-class Cluster:
-    def __init__(self, folder):
-        self.folder = folder
-        os.chmod(folder, 0o755)
-        if os.geteuid() == 0:
-            shutil.chown(folder, "postgres")
-        as_postgres(BIN + "/initdb", "-D", folder + "/data", "-U", "postgres", "--auth=trust", "--no-locale", "-E", "UTF8", "--no-sync")
-        options = "-c listen_addresses='' -c unix_socket_directories=%s -c fsync=off -c jit=off" % folder
-        as_postgres(BIN + "/pg_ctl", "-s", "-w", "-D", folder + "/data", "-l", folder + "/log", "-o", options, "start")
-        subprocess.run(["createdb", "-h", folder, "-U", "postgres", "lazo"], check=True)
-        self.apply("postgres", ROOT / "schema/roles.sql")
-        for path in sorted((ROOT / "schema").glob("0*.sql")):
-            self.apply("lazo_owner", path)
-
-    def apply(self, user, path):
-        with self.connect(user) as connection, connection.cursor() as cursor:
-            cursor.execute(path.read_text())
-        connection.close()
-
-    def connect(self, user):
-        return psycopg2.connect(host=self.folder, user=user, dbname="lazo")
-
-    def stop(self):
-        as_postgres(BIN + "/pg_ctl", "-s", "-m", "immediate", "-D", self.folder + "/data", "stop")
-
-
 @pytest.fixture(scope="session")
 def cluster():
-    folder = tempfile.mkdtemp(prefix="lazo-rules-")
-    one = Cluster(folder)
+    one = Cluster()
+    one.create("lazo")
+    one.apply("postgres", ROOT / "schema/roles.sql")
+    for path in sorted((ROOT / "schema").glob("0*.sql")):
+        one.apply("lazo_owner", path)
     yield one
     one.stop()
-    shutil.rmtree(folder, ignore_errors=True)

@@ -158,7 +158,7 @@ static bool is_hard(const struct reply *r)
         e[0] == 0 ||
         (e[0] == 5 && ((e[1] == 0) || (e[1] == 2 && e[2] == 1) || (e[1] == 5 && e[2] == 0)));
     return open && (r->code == 550 || r->code == 551 || r->code == 552 || r->code == 553) &&
-           says_nobody(text);
+           says_nobody(text) && strcasestr(text, "sender") == NULL;
 }
 
 /* A relay that sends enhanced codes without offering them has them at the start of its text: taken

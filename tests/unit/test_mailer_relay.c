@@ -23,6 +23,15 @@
 
 #include <cmocka.h>
 
+#if defined(__SANITIZE_THREAD__)
+/* libzmq is not built for ThreadSanitizer, which does not see how it synchronises its threads. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "race:libzmq.so\ncalled_from_lib:libzmq.so\n";
+}
+#endif
+
 #define JOBS_MAX 4000
 #define BATCH    50
 

@@ -6,6 +6,7 @@
  * leases, results, what a new session gives back. */
 #include "common/bus.h"
 #include "common/mem.h"
+#include "tests/unit/mailer_env.h"
 #include "workers/mailer/mailer.h"
 
 #include <errno.h>
@@ -22,15 +23,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#if defined(__SANITIZE_THREAD__)
-/* libzmq is not built for ThreadSanitizer, which does not see how it synchronises its threads. */
-const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void)
-{
-    return "race:libzmq.so\ncalled_from_lib:libzmq.so\n";
-}
-#endif
 
 #define JOBS_MAX 4000
 #define BATCH    50
@@ -239,12 +231,6 @@ static void on_limit(struct ev_loop *loop, ev_timer *w, int revents)
     ev_break(loop, EVBREAK_ALL);
 }
 
-static const char *repository(void)
-{
-    const char *root = getenv("LAZO_ROOT");
-    return root != NULL ? root : ".";
-}
-
 /* Starts sink.py with more arguments; false where it cannot run here. */
 static bool start_sink(struct daemon *d, const char *const *more)
 {
@@ -284,17 +270,6 @@ static void stop(pid_t *pid, int signal_number)
         waitpid(*pid, NULL, 0);
     }
     *pid = 0;
-}
-
-static void set(const char *key, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void set(const char *key, const char *format, ...)
-{
-    char value[256];
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(value, sizeof value, format, ap);
-    va_end(ap);
-    setenv(key, value, 1);
 }
 
 static struct daemon *daemon_new(void)

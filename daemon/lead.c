@@ -12,18 +12,21 @@ struct lead {
     struct ev_loop *loop;
     struct pgconn *conn;
     ev_timer timer;
-    bool holds, asking;
-    void (*changed)(void *arg, bool leads);
+    enum lead_state state;
+    bool asking;
+    void (*changed)(void *arg, enum lead_state);
     void *arg;
 };
 
-static void lead_set(struct lead *l, bool holds)
+static void lead_set(struct lead *l, enum lead_state state)
 {
-    if (l->holds == holds)
+    static const char *const names[] = {"none", "here", "elsewhere"};
+
+    if (l->state == state)
         return;
-    l->holds = holds;
-    log_info("lead", holds ? "this daemon leads" : "this daemon does not lead any more", "%s", "");
-    l->changed(l->arg, holds);
+    log_info("lead", "changed", "was=%s is=%s", names[l->state], names[state]);
+    l->state = state;
+    l->changed(l->arg, state);
 }
 
 static void lead_on_lock(void *arg, const struct pgres *res)
@@ -32,18 +35,16 @@ static void lead_on_lock(void *arg, const struct pgres *res)
 
     l->asking = false;
     if (pgres_ok(res))
-        lead_set(l, pgres_bool(res, 0, "got"));
+        lead_set(l, pgres_bool(res, 0, "got") ? LEAD_here : LEAD_elsewhere);
 }
 
-/* While it leads, asking keeps the connection's loss from going unnoticed; the lock itself is not
- * taken twice. */
 static void lead_timer_cb(EV_P_ ev_timer *w, int revents)
 {
     struct lead *l = w->data;
 
     (void)loop;
     (void)revents;
-    if (!pgconn_ready(l->conn) || l->asking || l->holds)
+    if (!pgconn_ready(l->conn) || l->asking || l->state == LEAD_here)
         return;
     l->asking = true;
     pgconn_send_named(l->conn, Q_LEAD_TRY, NULL, lead_on_lock, l);
@@ -57,7 +58,7 @@ static void lead_on_state(void *arg, struct pgconn *conn, bool ready)
     (void)conn;
     l->asking = false;
     if (!ready)
-        lead_set(l, false);
+        lead_set(l, LEAD_none);
     else
         ev_feed_event(l->loop, &l->timer, EV_TIMER);
 }
@@ -69,7 +70,7 @@ static int lead_destroy(struct lead *l)
 }
 
 struct lead *lead_new(const void *ctx, struct ev_loop *loop, const char *conninfo,
-                      void (*changed)(void *arg, bool leads), void *arg)
+                      void (*changed)(void *arg, enum lead_state), void *arg)
 {
     struct lead *l = mem_new(ctx, struct lead);
     struct pgconn_owner owner = {.state = lead_on_state, .arg = l};
@@ -85,9 +86,4 @@ struct lead *lead_new(const void *ctx, struct ev_loop *loop, const char *conninf
         pgconn_new(l, loop, conninfo,
                    "-c search_path=lazo -c client_min_messages=error -c TimeZone=UTC", &owner);
     return l;
-}
-
-bool lead_holds(const struct lead *l)
-{
-    return l->holds;
 }

@@ -4,15 +4,19 @@
 #define LAZO_DAEMON_LEAD_H
 
 #include <ev.h>
-#include <stdbool.h>
 
 struct lead;
 
-/* lead_new() - tries for the lock each second; `changed(arg, true)` when it was got, `changed(arg,
- * false)` when the connection that held it is lost: a standby may have it from then on. Child of
- * ctx; freeing it gives the lock up. */
+enum lead_state {
+    LEAD_none,      /* nobody is known to lead: the database is away, or nothing was asked yet */
+    LEAD_here,      /* this daemon has the lock */
+    LEAD_elsewhere, /* another one has it */
+};
+
+/* lead_new() - tries for the lock each second and calls back with each new state. The loss of the
+ * connection that held it is LEAD_none: another daemon may have it from then on. Child of ctx;
+ * freeing it gives the lock up. */
 struct lead *lead_new(const void *ctx, struct ev_loop *, const char *conninfo,
-                      void (*changed)(void *arg, bool leads), void *arg);
-bool lead_holds(const struct lead *);
+                      void (*changed)(void *arg, enum lead_state), void *arg);
 
 #endif

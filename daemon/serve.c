@@ -23,7 +23,12 @@
 #define DRAIN_MAX_S    20.0
 
 struct serve {
-    struct app app;
+    struct app app; /* its steps are NULL while this daemon does not lead */
+    struct {
+        struct evaluate *evaluate;
+        struct decide *decide;
+        struct dispatch *dispatch;
+    } steps; /* made when it first leads */
     struct lead *lead;
     struct settings *settings;
     const char *path;
@@ -63,48 +68,66 @@ static void serve_on_evaluated(void *arg, int64_t org_id)
 {
     struct app *app = arg;
 
-    decide_wake(app->decide, org_id);
+    if (app->decide != NULL)
+        decide_wake(app->decide, org_id);
 }
 
 static void serve_on_jobs(void *arg)
 {
     struct app *app = arg;
 
-    dispatch_wake(app->dispatch);
+    if (app->dispatch != NULL)
+        dispatch_wake(app->dispatch);
 }
 
 /* --- leading
  * ----------------------------------------------------------------------------------------- */
+
+static void serve_poll(struct serve *s);
 
 static void serve_begin_to_lead(struct serve *s)
 {
     struct app *app = &s->app;
     struct decide_ops ops = {.jobs_made = serve_on_jobs, .changed = serve_on_recorded};
 
-    app->evaluate = evaluate_new(s, app->loop, app->pool, app->orgs, serve_on_evaluated, app);
-    app->decide = decide_new(s, app->loop, app->pool, app->orgs, &ops, app);
-    app->dispatch = dispatch_new(s, app->loop, app->settings, app->public_url, app->pool, app->orgs,
-                                 serve_on_recorded, app);
-    if (app->dispatch == NULL)
+    s->steps.evaluate = evaluate_new(s, app->loop, app->pool, app->orgs, serve_on_evaluated, app);
+    s->steps.decide = decide_new(s, app->loop, app->pool, app->orgs, &ops, app);
+    s->steps.dispatch = dispatch_new(s, app->loop, app->settings, app->public_url, app->pool,
+                                     app->orgs, serve_on_recorded, app);
+    if (s->steps.dispatch == NULL)
         log_fatal("bus", "cannot be bound", "address=%s why=%s",
                   log_value(settings_text(app->settings, "bus.address")),
                   log_value(strerror(errno)));
-    decide_calendar(app->decide);
+    decide_calendar(s->steps.decide);
 }
 
-/* Leadership that was lost ends the process: what its steps had under way is another's now, and a
- * start is the one clean state. systemd starts it again. */
-static void serve_on_lead(void *arg, bool leads)
+/* While the database is away nobody leads: the steps rest, and go on when the lock was got again.
+ * Where another daemon has it meanwhile, this process ends: what its steps had under way is the
+ * other's now, and a start is the one clean state. systemd starts it again, as a standby. */
+static void serve_on_lead(void *arg, enum lead_state state)
 {
     struct serve *s = arg;
 
-    if (leads) {
-        serve_begin_to_lead(s);
-        return;
-    }
-    if (!s->stopping) {
-        s->status = 1;
-        ev_break(s->app.loop, EVBREAK_ALL);
+    switch (state) {
+    case LEAD_here:
+        if (s->steps.evaluate == NULL)
+            serve_begin_to_lead(s);
+        s->app.evaluate = s->steps.evaluate;
+        s->app.decide = s->steps.decide;
+        s->app.dispatch = s->steps.dispatch;
+        serve_poll(s);
+        break;
+    case LEAD_none:
+        s->app.evaluate = NULL;
+        s->app.decide = NULL;
+        s->app.dispatch = NULL;
+        break;
+    case LEAD_elsewhere:
+        if (s->steps.evaluate != NULL && !s->stopping) {
+            s->status = 1;
+            ev_break(s->app.loop, EVBREAK_ALL);
+        }
+        break;
     }
 }
 
@@ -142,7 +165,10 @@ static void serve_on_clock(void *arg, const struct pgres *res)
 {
     struct serve *s = arg;
 
-    if (pgres_rows(res) != 1)
+    /* It never runs backwards: an answer that was under way while the clock was moved is older than
+     * what is known. */
+    if (pgres_rows(res) != 1 ||
+        (s->clock_known && pgres_int(res, 0, "offset_us") < s->app.clock_offset_us))
         return;
     s->app.simulated = pgres_bool(res, 0, "simulated");
     s->app.clock_offset_us = pgres_int(res, 0, "offset_us");
@@ -340,9 +366,9 @@ static int serve_end(struct serve *s)
     /* In this order: who asks goes before who answers. */
     talloc_free(s->lead);
     talloc_free(s->app.http);
-    talloc_free(s->app.dispatch);
-    talloc_free(s->app.decide);
-    talloc_free(s->app.evaluate);
+    talloc_free(s->steps.dispatch);
+    talloc_free(s->steps.decide);
+    talloc_free(s->steps.evaluate);
     talloc_free(s->app.record);
     talloc_free(s->app.pool);
     ev_loop_destroy(s->app.loop);

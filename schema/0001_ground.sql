@@ -28,11 +28,20 @@ $$ SELECT lower(regexp_replace(normalize($1, NFD), '[\u0300-\u036f]', '', 'g') C
 CREATE FUNCTION current_org() RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE AS
 $$ SELECT nullif(current_setting('lazo.org', true), '')::bigint $$;
 
+-- Whether the database knows a time zone of this name.
+CREATE FUNCTION zone_known(name text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    PERFORM timestamp '2000-01-01' AT TIME ZONE name;
+    RETURN true;
+EXCEPTION WHEN invalid_parameter_value THEN
+    RETURN false;
+END $$;
+
 CREATE TABLE organisation (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     slug text NOT NULL UNIQUE CHECK (slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
     name text NOT NULL,
-    time_zone text NOT NULL DEFAULT 'Europe/Madrid',
+    time_zone text NOT NULL DEFAULT 'Europe/Madrid' CHECK (zone_known(time_zone)),
     language text NOT NULL DEFAULT 'es',
     currency text NOT NULL DEFAULT 'EUR' CHECK (currency ~ '^[A-Z]{3}$'),
     leap_birthday text NOT NULL DEFAULT '02-28' CHECK (leap_birthday IN ('02-28', '03-01')),

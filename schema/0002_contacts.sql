@@ -17,7 +17,7 @@ CREATE TABLE contact (
     birth_year smallint CHECK (birth_year BETWEEN 1850 AND 2200),
     birth_month smallint CHECK (birth_month BETWEEN 1 AND 12),
     birth_day smallint CHECK (birth_day BETWEEN 1 AND 31),
-    time_zone text CHECK (length(time_zone) <= 64),
+    time_zone text CHECK (length(time_zone) <= 64 AND zone_known(time_zone)),
     stage text CHECK (length(stage) <= 80),
     external_id text CHECK (length(external_id) <= 200),
     created_at timestamptz NOT NULL DEFAULT clock_now(),

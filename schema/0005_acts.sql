@@ -168,8 +168,10 @@ CREATE TABLE delivery (
     campaign_id bigint,
     journey_id int,
     interaction_id bigint,
+    topic_id int,
     message_id text,
     address text,
+    data jsonb NOT NULL DEFAULT '{}',    -- what the job brought, to send it again
     attempt int NOT NULL,
     status text NOT NULL DEFAULT '',     -- the relay's or endpoint's answer
     made_at timestamptz NOT NULL,
@@ -179,3 +181,9 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_contact ON delivery (contact_id, done_at);
 CREATE INDEX delivery_campaign ON delivery (org_id, campaign_id, state) WHERE campaign_id IS NOT NULL;
 CREATE INDEX delivery_state ON delivery (org_id, state, done_at);
+
+-- A mail's Message-ID: the same on every retry, since the job and when it was first asked for say it all.
+CREATE FUNCTION message_id(org_id bigint, job_id bigint, first_at timestamptz, mail_from text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$ SELECT '<' || to_hex(org_id) || '.' || to_hex(job_id) || '.' || to_hex((extract(epoch FROM first_at) * 1000000)::bigint) || '@'
+       || coalesce(nullif(split_part(mail_from, '@', 2), ''), 'localhost') || '>' $$;

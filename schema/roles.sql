@@ -25,3 +25,5 @@ BEGIN
     EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO lazo_app, lazo_owner', current_database());
     EXECUTE format('GRANT CREATE ON DATABASE %I TO lazo_owner', current_database());
 END $$;
+-- lazod pipelines SET LOCAL with each statement, as one implicit transaction. The server warns of that each time, needlessly.
+ALTER ROLE lazo_app SET log_min_messages = error;

@@ -311,6 +311,7 @@ struct dispatch *dispatch_new(const void *ctx, struct ev_loop *loop,
     d->orgs = orgs;
     d->recorded = recorded;
     d->arg = arg;
+    d->results = result_queue_new(d);
     d->bus = bus_bind(d, loop, settings_text(settings, "bus.address"), on_message, d);
     if (d->bus == NULL) {
         talloc_free(d);

@@ -34,6 +34,8 @@ struct hand {
     int joining_left; /* organisations whose leases are still to be released */
 };
 
+struct result_queue;
+
 struct dispatch {
     struct ev_loop *loop;
     const struct settings *settings;
@@ -44,6 +46,7 @@ struct dispatch {
     void (*recorded)(void *arg, int64_t org_id);
     void *arg;
     struct hand *hands;
+    struct result_queue *results;
     ev_timer tick;
     bool asking[2]; /* a lease of this sort is under way: see lease.c */
     bool wanted[2];
@@ -67,6 +70,7 @@ void lease_expire(struct dispatch *);
 void lease_renew(struct dispatch *);
 
 /* result.c */
+struct result_queue *result_queue_new(struct dispatch *);
 /* result_take() - one result message of a worker; acknowledged when it is on disk. */
 void result_take(struct hand *, json_t *items);
 /* result_uncertain() - leases of one organisation that nobody will report. */

@@ -63,15 +63,6 @@ static void letter_sender(const struct dispatch *d, const struct org *org, int64
                         at));
 }
 
-/* The same on every retry: the job and when it was first asked for say it all. */
-static char *letter_message_id(const void *ctx, const struct org *org, const struct pgres *res,
-                               int row)
-{
-    return mem_printf(ctx, "<%" PRIx64 ".%" PRIx64 ".%" PRIx64 "@%s>", org->catalogue.org_id,
-                      pgres_int(res, row, "id"), pgres_instant(res, row, "first_at"),
-                      address_domain(org->mail_from));
-}
-
 static json_t *letter_organisation(const struct org *org)
 {
     return json_pack("{s:s, s:s, s:s, s:s}", "name", org->name, "postal_address",
@@ -131,14 +122,13 @@ json_t *letter_mail(const struct dispatch *d, const struct org *org, const struc
     json_t *job = letter_head(res, row), *data = letter_data(org, res, row);
     const char *person = pgres_text(res, row, "person");
     char now[CLOCK_TEXT];
-    char *message_id = letter_message_id(NULL, org, res, row);
 
     set_text(job, "sort", "mail");
     set_text(job, "to", pgres_text(res, row, "address"));
     set_text(job, "to_name",
              person != NULL && person[0] != '\0' ? person : pgres_text(res, row, "company_name"));
     letter_sender(d, org, pgres_int(res, row, "id"), job);
-    set_text(job, "message_id", message_id);
+    set_text(job, "message_id", pgres_text(res, row, "message_id"));
     set_text(job, "language", pgres_text(res, row, "language"));
     set_text(job, "time_zone", pgres_text(res, row, "time_zone"));
     set_text(job, "currency", pgres_text(res, row, "currency"));
@@ -147,7 +137,6 @@ json_t *letter_mail(const struct dispatch *d, const struct org *org, const struc
     json_object_set_new(job, "class", json_integer(pgres_int(res, row, "class")));
     letter_unsubscribe(d, org, res, row, job, data);
     json_object_set_new(job, "data", data);
-    talloc_free(message_id);
     return job;
 }
 

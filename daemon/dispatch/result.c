@@ -1,63 +1,136 @@
-/* result.c - results of workers, written in one transaction an organisation, then acknowledged; and
- * mail that the inbox brought.
+/* result.c - results of workers, written together, then acknowledged; and mail that the inbox
+ * brought.
+ *
+ * Results wait in a queue. While some are being written the next ones gather, so that what many
+ * threads of a mailer report one by one costs a few commits a second:
+ *
+ *     queue ──nobody writes──► owners of the leases asked ──► one statement an organisation ──►
+ * acks ──► the queue again
  *
  * A result names its lease. Leases that are not there (the answer to an earlier ack was lost) are
- * acknowledged and change nothing. What could not be written is not acknowledged: the worker sends
- * it again. */
+ * acknowledged and change nothing. What could not be written is not acknowledged: the worker's
+ * session ends, and it brings its results to the next one. */
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "daemon/dispatch/hand.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* One message of results on its way to disk. */
+#define WRITE_MAX  1000
+#define STATUS_MAX 500
+#define CODE_MAX   20
+
+/* One result of one job. */
 struct result {
-    struct dispatch *dispatch;
-    int64_t session;          /* who waits for the ack; 0: nobody */
-    json_t *items;            /* owned */
-    int64_t *leases, *owners; /* of each item; owner 0: no such lease */
-    size_t n;
-    int left; /* organisations still to be written */
+    struct result *next;
+    int64_t session; /* who waits for the ack; 0: nobody */
+    int64_t lease;
+    int64_t org_id; /* 0: no such lease */
     bool failed;
+    json_t *item; /* owned */
 };
+
+/* Those that are being written. */
+struct result_write {
+    struct dispatch *dispatch;
+    struct result **results;
+    size_t n;
+    int left; /* statements under way */
+};
+
+struct result_queue {
+    struct result *first, **last;
+    bool writing;
+};
+
+static void result_pump(struct dispatch *d);
 
 static int result_destroy(struct result *r)
 {
-    json_decref(r->items);
+    json_decref(r->item);
     return 0;
 }
 
-static void result_finish(struct result *r)
+struct result_queue *result_queue_new(struct dispatch *d)
 {
-    struct hand *hand = hand_by_session(r->dispatch, r->session);
-    json_t *leases;
+    struct result_queue *q = mem_new(d, struct result_queue);
 
-    if (--r->left > 0)
-        return;
-    if (!r->failed && hand != NULL) {
-        leases = json_array();
-        for (size_t i = 0; i < r->n; i++)
-            json_array_append_new(leases, json_integer(r->leases[i]));
-        hand_send(hand, BUS_ack, json_pack("{s:o}", "leases", leases));
-    } else if (r->failed && hand != NULL) {
-        /* It keeps its results and says hello with them. */
-        hand_drop(hand, true);
-    }
-    talloc_free(r);
+    q->last = &q->first;
+    return q;
 }
 
+static void result_put(struct dispatch *d, int64_t session, int64_t org_id, json_t *item)
+{
+    struct result_queue *q = d->results;
+    struct result *r = mem_new(q, struct result);
+
+    r->session = session;
+    r->org_id = org_id;
+    r->lease = json_integer_value(json_object_get(item, "lease"));
+    r->item = json_incref(item);
+    talloc_set_destructor(r, result_destroy);
+    *q->last = r;
+    q->last = &r->next;
+}
+
+/* --- the end: acks
+ * -------------------------------------------------------------------------------- */
+
+/* One ack to each session for all of its results that were written; a session with one that was not
+ * is ended: it keeps them and says hello with them. */
+static void write_ack_session(struct result_write *w, int64_t session)
+{
+    struct hand *hand = hand_by_session(w->dispatch, session);
+    json_t *leases = json_array();
+    bool failed = false;
+
+    for (size_t i = 0; i < w->n; i++) {
+        struct result *r = w->results[i];
+
+        if (r->session != session)
+            continue;
+        r->session = 0;
+        failed = failed || r->failed;
+        if (!r->failed)
+            json_array_append_new(leases, json_integer(r->lease));
+    }
+    if (hand != NULL && json_array_size(leases) > 0)
+        hand_send(hand, BUS_ack, json_pack("{s:O}", "leases", leases));
+    json_decref(leases);
+    if (hand != NULL && failed)
+        hand_drop(hand, true);
+}
+
+static void write_finish(struct result_write *w)
+{
+    struct dispatch *d = w->dispatch;
+
+    if (--w->left > 0)
+        return;
+    for (size_t i = 0; i < w->n; i++)
+        if (w->results[i]->session != 0)
+            write_ack_session(w, w->results[i]->session);
+    talloc_free(w);
+    d->results->writing = false;
+    result_pump(d);
+}
+
+/* --- the writing
+ * ----------------------------------------------------------------------------------- */
+
 struct result_part {
-    struct result *result;
+    struct result_write *write;
     int64_t org_id;
 };
 
-static void result_on_written(void *arg, const struct pgres *res)
+static void part_on_written(void *arg, const struct pgres *res)
 {
     struct result_part *part = arg;
-    struct result *r = part->result;
-    struct dispatch *d = r->dispatch;
+    struct result_write *w = part->write;
+    struct dispatch *d = w->dispatch;
 
     if (pgres_ok(res)) {
         d->sent += (uint64_t)pgres_int(res, 0, "sent");
@@ -66,12 +139,13 @@ static void result_on_written(void *arg, const struct pgres *res)
         d->again += (uint64_t)pgres_int(res, 0, "again");
         d->recorded(d->arg, part->org_id);
     } else {
-        r->failed = true;
         if (!pgres_lost(res))
             log_error("result", "cannot be written", "org=%" PRId64 " why=%s", part->org_id,
                       log_value(pgres_message(res)));
+        for (size_t i = 0; i < w->n; i++)
+            w->results[i]->failed = w->results[i]->failed || w->results[i]->org_id == part->org_id;
     }
-    result_finish(r);
+    write_finish(w);
 }
 
 static const char *item_text(const json_t *item, const char *key)
@@ -79,6 +153,17 @@ static const char *item_text(const json_t *item, const char *key)
     const char *s = json_string_value(json_object_get(item, key));
 
     return s == NULL ? "" : s;
+}
+
+/* At most `most` bytes, and no half character at the end. */
+static const char *text_within(const void *ctx, const char *text, size_t most)
+{
+    size_t n = strlen(text);
+
+    if (n > most)
+        for (n = most; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80; n--)
+            ;
+    return mem_strndup(ctx, text, n);
 }
 
 /* What a worker says is checked like what any stranger says. */
@@ -92,117 +177,150 @@ static const char *item_state(const json_t *item)
     return "failed";
 }
 
-static void result_write(struct result *r, int64_t org_id)
+/* Six parallel arrays of the organisation's results. */
+struct columns {
+    struct pgarray lease, state, status, code, hard, gone;
+};
+
+static void columns_add(struct columns *c, const void *ctx, const struct result *r)
 {
-    MEM_SCOPED void *scratch = talloc_new(NULL);
-    struct result_part *part = mem_new(r, struct result_part);
-    const struct settings *s = r->dispatch->settings;
-    struct pgarray leases, states, statuses, codes, hards, gones;
+    pgarray_int(&c->lease, r->lease);
+    pgarray_text(&c->state, item_state(r->item));
+    pgarray_text(&c->status, text_within(ctx, item_text(r->item, "status"), STATUS_MAX));
+    pgarray_text(&c->code, text_within(ctx, item_text(r->item, "code"), CODE_MAX));
+    pgarray_bool(&c->hard, json_is_true(json_object_get(r->item, "hard")));
+    pgarray_bool(&c->gone, json_is_true(json_object_get(r->item, "gone")));
+}
+
+static void write_part(struct result_write *w, int64_t org_id)
+{
+    struct result_part *part = mem_new(w, struct result_part);
+    const struct settings *s = w->dispatch->settings;
+    struct columns c;
+    struct pgarray *all[] = {&c.lease, &c.state, &c.status, &c.code, &c.hard, &c.gone};
     struct pgargs args;
 
-    pgarray_init(&leases, scratch);
-    pgarray_init(&states, scratch);
-    pgarray_init(&statuses, scratch);
-    pgarray_init(&codes, scratch);
-    pgarray_init(&hards, scratch);
-    pgarray_init(&gones, scratch);
-    for (size_t i = 0; i < r->n; i++) {
-        const json_t *item = json_array_get(r->items, i);
-
-        if (r->owners[i] != org_id)
-            continue;
-        pgarray_int(&leases, r->leases[i]);
-        pgarray_text(&states, item_state(item));
-        pgarray_text(&statuses, mem_strndup(scratch, item_text(item, "status"), 500));
-        pgarray_text(&codes, mem_strndup(scratch, item_text(item, "code"), 20));
-        pgarray_bool(&hards, json_is_true(json_object_get(item, "hard")));
-        pgarray_bool(&gones, json_is_true(json_object_get(item, "gone")));
-    }
-    part->result = r;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        pgarray_init(all[i], part);
+    for (size_t i = 0; i < w->n; i++)
+        if (w->results[i]->org_id == org_id)
+            columns_add(&c, part, w->results[i]);
+    part->write = w;
     part->org_id = org_id;
-    pgargs_init(&args, scratch);
+    pgargs_init(&args, part);
     pgargs_int(&args, org_id);
-    pgargs_array(&args, &leases);
-    pgargs_array(&args, &states);
-    pgargs_array(&args, &statuses);
-    pgargs_array(&args, &codes);
-    pgargs_array(&args, &hards);
-    pgargs_array(&args, &gones);
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        pgargs_array(&args, all[i]);
     pgargs_instant(&args, clock_now_us());
     pgargs_int(&args, settings_int(s, "mail.retry_first") / CLOCK_SECOND_US);
     pgargs_int(&args, settings_int(s, "mail.give_up") / CLOCK_SECOND_US);
-    pgpool_query(r->dispatch->pool, org_id, Q_RESULT_WRITE, &args, result_on_written, part);
+    w->left++;
+    pgpool_query(w->dispatch->pool, org_id, Q_RESULT_WRITE, &args, part_on_written, part);
 }
 
-/* Owners come in order of organisation; each gets one statement. */
-static void result_on_owners(void *arg, const struct pgres *res)
+/* Each organisation among the results gets one statement. */
+static void write_parts(struct result_write *w)
 {
-    struct result *r = arg;
-    int64_t last = 0;
+    w->left = 1;
+    for (size_t i = 0; i < w->n; i++) {
+        int64_t org_id = w->results[i]->org_id;
+        bool seen = org_id == 0;
 
-    r->failed = !pgres_ok(res);
-    r->left = 1;
-    for (int row = 0; row < pgres_rows(res); row++)
-        for (size_t i = 0; i < r->n; i++)
-            if (r->leases[i] == pgres_int(res, row, "lease"))
-                r->owners[i] = pgres_int(res, row, "org_id");
-    for (int row = 0; row < pgres_rows(res); row++) {
-        int64_t org_id = pgres_int(res, row, "org_id");
-
-        if (org_id == last)
-            continue;
-        last = org_id;
-        r->left++;
-        result_write(r, org_id);
+        for (size_t k = 0; k < i && !seen; k++)
+            seen = w->results[k]->org_id == org_id;
+        if (!seen)
+            write_part(w, org_id);
     }
-    result_finish(r);
+    write_finish(w);
 }
 
-static struct result *result_new(struct dispatch *d, json_t *items, int64_t session)
+static int compare_leases(const void *a, const void *b)
 {
-    struct result *r = mem_new(d, struct result);
+    int64_t x = (*(struct result *const *)a)->lease, y = (*(struct result *const *)b)->lease;
 
-    r->dispatch = d;
-    r->session = session;
-    r->items = json_incref(items);
-    r->n = json_array_size(items);
-    r->leases = mem_array(r, int64_t, r->n);
-    r->owners = mem_array(r, int64_t, r->n);
-    talloc_set_destructor(r, result_destroy);
-    for (size_t i = 0; i < r->n; i++)
-        r->leases[i] = json_integer_value(json_object_get(json_array_get(items, i), "lease"));
-    return r;
+    return x < y ? -1 : x > y;
+}
+
+static void write_on_owners(void *arg, const struct pgres *res)
+{
+    struct result_write *w = arg;
+
+    for (size_t i = 0; i < w->n && !pgres_ok(res); i++)
+        w->results[i]->failed = true;
+    for (int row = 0; row < pgres_rows(res); row++) {
+        struct result key = {.lease = pgres_int(res, row, "lease")}, *at = &key;
+        struct result **found = bsearch(&at, w->results, w->n, sizeof(at), compare_leases);
+
+        if (found != NULL)
+            (*found)->org_id = pgres_int(res, row, "org_id");
+    }
+    write_parts(w);
+}
+
+static void write_owners(struct result_write *w)
+{
+    struct pgarray leases;
+    struct pgargs args;
+
+    pgarray_init(&leases, w);
+    for (size_t i = 0; i < w->n; i++)
+        pgarray_int(&leases, w->results[i]->lease);
+    pgargs_init(&args, w);
+    pgargs_array(&args, &leases);
+    pgpool_query(w->dispatch->pool, 0, Q_LEASE_OWNERS, &args, write_on_owners, w);
+}
+
+/* A lease stands once in a write: one that was reported twice waits for the next. */
+static bool write_has(const struct result_write *w, int64_t lease)
+{
+    for (size_t i = 0; i < w->n; i++)
+        if (w->results[i]->lease == lease)
+            return true;
+    return false;
+}
+
+static void result_pump(struct dispatch *d)
+{
+    struct result_queue *q = d->results;
+    struct result_write *w;
+
+    if (q->writing || q->first == NULL)
+        return;
+    q->writing = true;
+    w = mem_new(d, struct result_write);
+    w->dispatch = d;
+    w->results = mem_array(w, struct result *, WRITE_MAX);
+    while (q->first != NULL && w->n < WRITE_MAX && !write_has(w, q->first->lease)) {
+        struct result *r = q->first;
+
+        q->first = r->next;
+        w->results[w->n++] = talloc_steal(w, r);
+    }
+    if (q->first == NULL)
+        q->last = &q->first;
+    qsort(w->results, w->n, sizeof(w->results[0]), compare_leases);
+    write_owners(w);
 }
 
 void result_take(struct hand *hand, json_t *items)
 {
-    struct result *r = result_new(hand->dispatch, items, hand->session);
-    struct pgarray leases;
-    struct pgargs args;
+    json_t *item;
+    size_t i;
 
-    pgarray_init(&leases, r);
-    for (size_t i = 0; i < r->n; i++)
-        pgarray_int(&leases, r->leases[i]);
-    pgargs_init(&args, r);
-    pgargs_array(&args, &leases);
-    pgpool_query(hand->dispatch->pool, 0, Q_LEASE_OWNERS, &args, result_on_owners, r);
+    json_array_foreach(items, i, item) result_put(hand->dispatch, hand->session, 0, item);
+    result_pump(hand->dispatch);
 }
 
 void result_uncertain(struct dispatch *d, int64_t org_id, const int64_t *leases, size_t n)
 {
-    json_t *items = json_array();
-    struct result *r;
+    for (size_t i = 0; i < n; i++) {
+        json_t *item = json_pack("{s:I, s:s, s:s}", "lease", (json_int_t)leases[i], "state",
+                                 "uncertain", "status", "its worker did not come back");
 
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(items,
-                              json_pack("{s:I, s:s, s:s}", "lease", (json_int_t)leases[i], "state",
-                                        "uncertain", "status", "its worker did not come back"));
-    r = result_new(d, items, 0);
-    json_decref(items);
-    for (size_t i = 0; i < n; i++)
-        r->owners[i] = org_id;
-    r->left = 1;
-    result_write(r, org_id);
+        result_put(d, 0, org_id, item);
+        json_decref(item);
+    }
+    result_pump(d);
 }
 
 /* --- the inbox
@@ -259,7 +377,7 @@ static void incoming_take(struct hand *hand, const json_t *item)
     pgargs_int(&args, job_id);
     pgargs_text(&args, item_text(item, "class"));
     pgargs_text(&args, item_text(item, "status"));
-    pgargs_text(&args, mem_strndup(in, item_text(item, "reason"), 400));
+    pgargs_text(&args, text_within(in, item_text(item, "reason"), STATUS_MAX - 100));
     pgargs_instant(&args, clock_now_us());
     pgpool_query(d->pool, in->org_id, Q_MAIL_IN_WRITE, &args, incoming_on_written, in);
 }

@@ -34,6 +34,7 @@ struct evaluate_lane {
     int64_t *stale, *stale_at_us;
     size_t n_stale;
     int64_t page_after;
+    int64_t asked_kind; /* the newest kind for which the names were read anew */
     bool paging;
 };
 
@@ -95,6 +96,14 @@ static void pass_ended(void *arg, bool committed, const struct pgres *error)
     struct evaluate *e = p->evaluate;
 
     lane->busy = false;
+    if (!committed && error == NULL && p->unknown_kind != 0) {
+        lane->asked_kind = p->unknown_kind;
+        orgs_forget(e->orgs, p->org_id);
+        lane->wanted = true;
+        talloc_free(p);
+        lane_run(lane);
+        return;
+    }
     if (!committed) {
         e->failures++;
         if (error != NULL && !pgres_lost(error))
@@ -410,6 +419,10 @@ static void changes_on_wakes(void *arg, const struct pgres *res)
 
     if (!pgres_ok(res))
         return;
+    if (p->unknown_kind != 0) {
+        pgtx_rollback(p->tx);
+        return;
+    }
     for (int row = 0; row < pgres_rows(res); row++)
         pass_add_contact(p, pgres_int(res, row, "contact_id"), true);
     p->more = p->more || pgres_rows(res) == WAKES_MAX;
@@ -422,6 +435,8 @@ static void pass_take_change(struct pass *p, const struct pgres *res, int row)
             kind_id = pgres_int(res, row, "kind_id");
     bool quiet = pgres_bool(res, row, "quiet");
 
+    if (kind_id > p->rules->last_kind && kind_id > p->lane->asked_kind)
+        p->unknown_kind = kind_id;
     pass_add_contact(p, contact_id, !quiet);
     if (kind_id != 0 && quiet &&
         (p->n_quiet_kinds == 0 || p->quiet_kinds[p->n_quiet_kinds - 1] != kind_id)) {

@@ -45,6 +45,7 @@ struct pass {
     int64_t *pairs; /* contact, segment, contact, segment … that hold */
     size_t n_pairs, cap_pairs;
     size_t parts_left;
+    int64_t unknown_kind;  /* one that is newer than the rules: they are compiled anew first */
     bool more;             /* there was as much as a pass takes: another one follows */
     int64_t model_id;      /* PASS_model */
     bool quiet_model;      /* who changes class by it starts nothing */

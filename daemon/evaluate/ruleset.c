@@ -35,6 +35,8 @@ struct ruleset *ruleset_compile(const void *ctx, const struct catalogue *c, cons
     struct rule_root *roots = mem_array(scratch, struct rule_root, c->n_segments);
 
     set->segments = mem_array(set, int64_t, c->n_segments);
+    for (size_t i = 0; i < c->n_kinds; i++)
+        set->last_kind = c->kinds[i].id > set->last_kind ? c->kinds[i].id : set->last_kind;
     for (size_t i = 0; i < c->n_segments; i++) {
         const struct catalogue_segment *s = &c->segments[i];
         const struct rule *rule;

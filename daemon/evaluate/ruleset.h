@@ -17,7 +17,8 @@ struct ruleset {
     size_t n_segments;
     struct ruleset_part *parts;
     size_t n_parts;
-    bool refers; /* some rule says `in segment` */
+    bool refers;       /* some rule says `in segment` */
+    int64_t last_kind; /* the highest id of a kind that the rules know of */
 };
 
 /* ruleset_compile() - of the dynamic segments of the catalogue, or, with `only` (n_only ids), of

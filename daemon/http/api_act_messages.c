@@ -187,8 +187,6 @@ static const char *again_fault(const struct pgres *res)
         return "only what failed or is in doubt is sent again";
     if (pgres_bool(res, 0, "pending"))
         return "it is being sent again already";
-    if (pgres_bool(res, 0, "single"))
-        return "the data of a single message is not kept; send it anew with POST /v1/messages";
     return NULL;
 }
 
@@ -219,6 +217,7 @@ static void resend_on_delivery(void *arg, const struct pgres *res)
                                   .campaign_id = pgres_int(res, 0, "campaign_id"),
                                   .journey_id = pgres_int(res, 0, "journey_id"),
                                   .interaction_id = pgres_int(res, 0, "interaction_id"),
+                                  .to_email = pgres_text(res, 0, "to_email"),
                                   .data = pgres_text(res, 0, "data")});
 }
 

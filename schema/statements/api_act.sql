@@ -121,8 +121,8 @@ UPDATE job SET run_at = $2::timestamptz WHERE campaign_id = $1::bigint AND lease
 -- The queued jobs of campaign $1 are cancelled, which their deliveries say. $2 now
 WITH gone AS (
     DELETE FROM job WHERE campaign_id = $1::bigint AND lease IS NULL RETURNING *)
-INSERT INTO delivery (org_id, id, contact_id, sort, state, key, template_id, campaign_id, attempt, made_at, done_at)
-SELECT org_id, id, contact_id, sort, 'cancelled', key, template_id, campaign_id, attempt, first_at, $2::timestamptz FROM gone
+INSERT INTO delivery (org_id, id, contact_id, sort, state, key, template_id, campaign_id, topic_id, data, attempt, made_at, done_at)
+SELECT org_id, id, contact_id, sort, 'cancelled', key, template_id, campaign_id, topic_id, data, attempt, first_at, $2::timestamptz FROM gone
 
 -- name: api_journey_list
 -- $1 after this name, $2 limit
@@ -234,12 +234,9 @@ SELECT json_build_object('id', d.id, 'sort', d.sort, 'state', d.state, 'contact'
 WITH d AS (SELECT *, regexp_replace(key, ':again:[0-9]+$', '') AS base FROM delivery WHERE org_id = current_org() AND id = $1::bigint),
      again AS (SELECT k.job_id FROM generate_series(1, 100) AS n
                 JOIN job_key k ON k.org_id = current_org() AND k.key = (SELECT base FROM d) || ':again:' || n)
-SELECT d.sort, d.state, d.contact_id, d.template_id, d.webhook_id, d.campaign_id, d.journey_id, d.interaction_id, d.address,
+SELECT d.sort, d.state, d.contact_id, d.template_id, d.webhook_id, d.topic_id, d.campaign_id, d.journey_id, d.interaction_id,
+       CASE WHEN d.contact_id IS NULL THEN d.address END AS to_email,
        CASE WHEN d.campaign_id IS NOT NULL THEN 2 WHEN d.journey_id IS NOT NULL THEN 1 ELSE 0 END AS class,
-       c.topic_id,
-       CASE WHEN d.sort = 'hook' THEN json_build_object('type', CASE WHEN d.journey_id IS NOT NULL THEN 'journey' ELSE coalesce(k.name, 'test') END)::text
-            ELSE c.data::text END AS data, d.base || ':again:' || (1 + (SELECT count(*) FROM again)) AS key,
-       EXISTS (SELECT FROM again JOIN job j ON j.id = again.job_id) AS pending,
-       d.sort = 'mail' AND d.campaign_id IS NULL AND d.journey_id IS NULL AS single
-  FROM d LEFT JOIN campaign c ON c.id = d.campaign_id
-       LEFT JOIN interaction i ON i.contact_id = d.contact_id AND i.id = d.interaction_id LEFT JOIN kind k ON k.id = i.kind_id
+       d.data::text AS data, d.base || ':again:' || (1 + (SELECT count(*) FROM again)) AS key,
+       EXISTS (SELECT FROM again JOIN job j ON j.id = again.job_id) AS pending
+  FROM d

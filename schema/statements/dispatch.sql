@@ -35,14 +35,17 @@ WITH picked AS (
      ORDER BY j.run_at, j.id LIMIT $4::int
        FOR UPDATE SKIP LOCKED
 ), faced AS (
-    SELECT p.id, p.key, p.sort, p.contact_id, p.template_id, p.webhook_id, p.campaign_id, p.journey_id, p.interaction_id, p.attempt, p.first_at,
+    SELECT p.id, p.key, p.sort, p.contact_id, p.template_id, p.webhook_id, p.topic_id, p.campaign_id, p.journey_id, p.interaction_id, p.data,
+           p.attempt, p.first_at,
            coalesce(p.address, p.to_email, c.email) AS email,
            coalesce(p.template_version_id,
                     (SELECT v.id FROM template_version v
                       WHERE v.template_id = p.template_id AND v.current
                       ORDER BY v.language = c.language DESC NULLS LAST, v.language = split_part(c.language, '-', 1) DESC NULLS LAST,
                                v.language = o.language DESC, v.id LIMIT 1)) AS version_id,
-           CASE WHEN p.sort = 'hook' THEN CASE WHEN w.enabled THEN 'lease' ELSE 'cancelled' END
+           CASE WHEN g.state = 'paused' THEN 'hold'
+                WHEN g.state = 'cancelled' THEN 'cancelled'
+                WHEN p.sort = 'hook' THEN CASE WHEN w.enabled THEN 'lease' ELSE 'cancelled' END
                 WHEN coalesce(p.address, p.to_email, c.email) IS NULL THEN 'no_address'
                 WHEN EXISTS (SELECT FROM suppression s
                               WHERE s.org_id = p.org_id AND s.email = coalesce(p.address, p.to_email, c.email)) THEN 'suppressed'
@@ -53,17 +56,21 @@ WITH picked AS (
       JOIN organisation o ON o.id = p.org_id
       LEFT JOIN contact c ON c.id = p.contact_id
       LEFT JOIN webhook w ON w.id = p.webhook_id
+      LEFT JOIN campaign g ON g.id = p.campaign_id
 ), judged AS (
     SELECT f.*, CASE WHEN f.verdict = 'lease' AND f.sort = 'mail' AND f.version_id IS NULL THEN 'no_template' ELSE f.verdict END AS outcome
       FROM faced f
+), held AS (
+    -- Until the campaign is resumed; what came back from a worker or a relay after the pause finds its place here.
+    UPDATE job j SET run_at = 'infinity' FROM judged d WHERE j.id = d.id AND d.outcome = 'hold'
 ), refused AS (
-    DELETE FROM job j USING judged d WHERE j.id = d.id AND d.outcome <> 'lease' RETURNING j.id
+    DELETE FROM job j USING judged d WHERE j.id = d.id AND d.outcome NOT IN ('lease', 'hold') RETURNING j.id
 ), noted AS (
-    INSERT INTO delivery (org_id, id, contact_id, sort, state, key, template_id, webhook_id, campaign_id, journey_id, interaction_id, address,
-                          attempt, status, made_at, done_at)
+    INSERT INTO delivery (org_id, id, contact_id, sort, state, key, template_id, webhook_id, campaign_id, journey_id, interaction_id, topic_id,
+                          data, address, attempt, status, made_at, done_at)
     SELECT $1::bigint, d.id, d.contact_id, d.sort,
            CASE WHEN d.outcome IN ('no_address', 'no_template') THEN 'failed' ELSE d.outcome END, d.key, d.template_id, d.webhook_id,
-           d.campaign_id, d.journey_id, d.interaction_id, d.email, d.attempt,
+           d.campaign_id, d.journey_id, d.interaction_id, d.topic_id, d.data, d.email, d.attempt,
            CASE d.outcome WHEN 'no_address' THEN 'the contact has no e-mail address'
                           WHEN 'no_template' THEN 'the template has no text in any language' ELSE '' END, d.first_at, $5::timestamptz
       FROM judged d JOIN refused r ON r.id = d.id
@@ -74,7 +81,7 @@ WITH picked AS (
       FROM judged d WHERE j.id = d.id AND d.outcome = 'lease'
     RETURNING j.*
 )
-SELECT l.id, l.lease, l.attempt, l.class, l.contact_id, l.topic_id, l.template_version_id, l.address, l.first_at,
+SELECT l.id, l.lease, l.attempt, l.class, message_id(l.org_id, l.id, l.first_at, o.mail_from) AS message_id, l.contact_id, l.topic_id, l.template_version_id, l.address, l.first_at,
        coalesce(c.language, o.language) AS language, coalesce(c.time_zone, o.time_zone) AS time_zone, o.currency,
        trim(coalesce(c.first_name, '') || ' ' || coalesce(c.last_name, '')) AS person, c.company_name, g.name AS campaign, j.name AS journey,
        t.name AS topic, w.url, encode(w.secret, 'base64') AS secret, l.data::text AS data,
@@ -112,7 +119,7 @@ WITH given AS (
         AS u(lease, state, status, code, hard, gone)
 ), held AS (
     SELECT j.id, j.contact_id, j.sort, j.class, j.key, j.template_id, j.template_version_id, j.webhook_id, j.campaign_id, j.journey_id,
-           j.interaction_id, j.address, j.attempt, j.first_at, g.lease, g.status, g.code, g.hard, g.gone,
+           j.interaction_id, j.topic_id, j.data, j.address, j.attempt, j.first_at, g.lease, g.status, g.code, g.hard, g.gone,
            CASE WHEN g.state = 'retry' AND j.first_at + $10::float8 * interval '1 second' > $8::timestamptz THEN 'again'
                 WHEN g.state = 'retry' THEN 'failed'
                 WHEN g.state = 'uncertain' AND (j.class = 0 OR j.sort = 'hook') THEN 'again'
@@ -128,10 +135,11 @@ WITH given AS (
     DELETE FROM job j USING held h WHERE j.id = h.id AND h.verdict <> 'again' RETURNING j.id
 ), noted AS (
     INSERT INTO delivery (org_id, id, contact_id, sort, state, key, template_id, template_version_id, webhook_id, campaign_id, journey_id,
-                          interaction_id, address, attempt, status, made_at, done_at)
+                          interaction_id, topic_id, message_id, data, address, attempt, status, made_at, done_at)
     SELECT $1::bigint, h.id, h.contact_id, h.sort, h.verdict, h.key, h.template_id, h.template_version_id, h.webhook_id, h.campaign_id, h.journey_id,
-           h.interaction_id, h.address, h.attempt, h.status, h.first_at, $8::timestamptz
-      FROM held h JOIN done d ON d.id = h.id
+           h.interaction_id, h.topic_id, CASE WHEN h.sort = 'mail' THEN message_id($1::bigint, h.id, h.first_at, o.mail_from) END, h.data, h.address,
+           h.attempt, h.status, h.first_at, $8::timestamptz
+      FROM held h JOIN done d ON d.id = h.id JOIN organisation o ON o.id = $1::bigint
 ), bounced AS (
     INSERT INTO suppression (org_id, email, reason, detail, at)
     SELECT DISTINCT ON (h.address) $1::bigint, h.address, 'bounce', left(h.code || ' ' || h.status, 500), $8::timestamptz

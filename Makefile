@@ -140,10 +140,13 @@ demo:
 	@$(MAKE) --no-print-directory -j2 V=$(V) BUILD=$(BUILD) all
 	@LAZO_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/demo/demo.py
 
+# Where `make run` keeps its instance; root's own folder is closed to the user that PostgreSQL runs as.
+RUN_HOME ?= $(if $(filter 0,$(shell id -u)),/var/lib/lazo-run,$(HOME)/.lazo)
 run:
 	@tests/install.sh $(DEBIAN) $(DEBIAN_DEMO)
 	@$(MAKE) --no-print-directory -j2 V=$(V) BUILD=$(BUILD) all
-	$(BUILD)/lazoctl up --home $(HOME)/.lazo --http 127.0.0.1:7400 --example
+	@echo 'Mail goes to $(RUN_HOME)/outbox; the token of the API is in $(RUN_HOME)/token. Ctrl-C ends it.'
+	$(BUILD)/lazoctl up --home $(RUN_HOME) --http 127.0.0.1:7400 --example
 
 # Every test runs under AddressSanitizer and UBSan.
 check:
@@ -185,6 +188,12 @@ unit: $(UNIT_TESTS)
 $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(MAILER_A) $(HOOK_A) $(INBOX_A) $(DAEMON_A) $(COMMON_A)
 	@echo "  LD   $(@F)"
 	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(MAILER_LIBS) $(INBOX_LIBS) $(DAEMON_LIBS) $(COMMON_LIBS)
+
+# What the property tests of the rules ask for SQL.
+$(BUILD)/tests/rules/rule_sql: $(BUILD)/tests/rules/rule_sql.o $(DAEMON_A) $(COMMON_A)
+	@echo "  LD   $(@F)"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(COMMON_LIBS)
+unit: $(BUILD)/tests/rules/rule_sql
 
 # Where there are threads: under ThreadSanitizer.
 THREAD_TESTS := $(filter test_mailer_% test_journal test_pool test_smtp% test_connect test_template,$(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c))))

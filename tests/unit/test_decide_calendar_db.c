@@ -32,7 +32,6 @@ static void birthdays_are_greeted_where_people_live(void **state)
     born("apia", 3, 9, "Pacific/Apia");
     born("kathmandu", 3, 9, "Asia/Kathmandu");
     born("madrid", 3, 9, "");
-    born("nowhere", 3, 9, "Mars/Olympus");
     born("honolulu", 3, 9, "Pacific/Honolulu");
     born("tomorrow", 3, 10, "");
     born("yesterday", 3, 8, "");
@@ -48,10 +47,10 @@ static void birthdays_are_greeted_where_people_live(void **state)
     assert_text("apia,kathmandu,yesterday", greeted);
     /* lazod was away until the evening: caught up the same day. */
     calendar_at("2027-03-09T18:00:00Z");
-    assert_text("apia,kathmandu,madrid,nowhere,yesterday", greeted);
+    assert_text("apia,kathmandu,madrid,yesterday", greeted);
     /* And away in Honolulu all day long: never the day after. */
     calendar_at("2027-03-10T10:01:00Z");
-    assert_text("apia,kathmandu,madrid,nowhere,tomorrow,yesterday", greeted);
+    assert_text("apia,kathmandu,madrid,tomorrow,yesterday", greeted);
     /* Once a year. */
     calendar_at("2028-03-09T12:00:00Z");
     assert_int_equal(number("SELECT count(*) FROM job j JOIN contact c ON c.id = j.contact_id "

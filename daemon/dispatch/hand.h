@@ -83,7 +83,10 @@ void mail_in_take(struct hand *, json_t *items);
 json_t *letter_mail(const struct dispatch *, const struct org *, const struct pgres *, int row);
 json_t *letter_hook(const struct org *, const struct pgres *, int row);
 
-/* The token in a bounce address: which delivery of which organisation. */
+/* bounce.c */
+/* bounce_token() - the token in a bounce address: which delivery of which organisation, signed.
+ * Small letters and digits, at most 55 of them. Child of ctx. bounce_token_open() - false for what
+ * is no such token; its case does not matter. */
 char *bounce_token(const void *ctx, const char *secret, int64_t org_id, int64_t job_id);
 bool bounce_token_open(const char *secret, const char *token, int64_t *ret_org_id,
                        int64_t *ret_job_id);

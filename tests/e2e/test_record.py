@@ -1,0 +1,105 @@
+"""Recording: once for a key, one contact for an address, in every form of the API."""
+import concurrent.futures
+import json
+
+from lazo_test import ApiError, eventually
+
+import pytest
+
+
+def facts(lazo, who, kind):
+    return [i for i in lazo.items(f"/v1/contacts/{who}/interactions") if i["kind"] == kind]
+
+
+def test_key_is_unique_per_source(lazo):
+    one = {"contact": {"email": "key@record.example"}, "kind": "keyed", "source": "shop", "key": "k1"}
+    first, again = lazo.api("POST", "/v1/interactions", one), lazo.api("POST", "/v1/interactions", one)
+    assert (first["recorded"], first["duplicates"], again["recorded"], again["duplicates"]) == (1, 0, 0, 1)
+    assert again["items"][0]["id"] == first["items"][0]["id"]
+    assert lazo.api("POST", "/v1/interactions", {**one, "source": "web"})["recorded"] == 1
+    twice = lazo.api("POST", "/v1/interactions", [{**one, "key": "k2"}, {**one, "key": "k2"}])
+    assert (twice["recorded"], twice["duplicates"]) == (1, 1)
+    assert len(facts(lazo, first["items"][0]["contact"], "keyed")) == 3
+
+
+def test_idempotency_key(lazo):
+    body = [{"contact": {"email": "idem@record.example"}, "kind": "idem"}] * 3
+    done = [lazo.api("POST", "/v1/interactions", body, headers={"Idempotency-Key": "abc"}) for _ in range(3)]
+    assert [d["recorded"] for d in done] == [3, 0, 0]
+    assert len(facts(lazo, done[0]["items"][0]["contact"], "idem")) == 3
+
+
+def test_a_batch_is_all_or_nothing(lazo):
+    good = {"contact": {"email": "batch@record.example"}, "kind": "batch"}
+    with pytest.raises(ApiError) as e:
+        lazo.api("POST", "/v1/interactions", [good, {**good, "amount": "x"}, {**good, "kind": 7}])
+    assert e.value.status == 422
+    assert [p["pointer"] for p in e.value.response.json()["errors"]][:2] == ["/1/amount", "/2/kind"]
+    assert not lazo.get("/v1/contacts?q=batch@record.example")["items"]
+
+
+def test_ndjson_lines_stand_alone(lazo):
+    lines = [json.dumps({"contact": {"email": f"line{i}@record.example"}, "kind": "line"}) for i in range(2500)]
+    lines[7] = "{broken"
+    lines[1999] = json.dumps({"contact": {"email": "nobody"}, "kind": "line"})
+    said = lazo.request("POST", "/v1/interactions", data="\n".join(lines), headers={"Content-Type": "application/x-ndjson"}).json()
+    assert said["recorded"] == 2498
+    assert {e["line"] for e in said["errors"]} == {8, 2000}
+
+
+def test_one_contact_for_many_at_once(lazo):
+    def go(i):
+        contact = {"email": "Many@Record.Example"} if i % 2 else {"external_id": "many", "email": "many@record.example"}
+        return lazo.record(contact, "many")
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        found = set(pool.map(go, range(200)))
+    assert len(found) == 1
+    assert len(facts(lazo, found.pop(), "many")) == 200
+
+
+def test_segment_calls(lazo):
+    """The tracking calls of Segment's libraries."""
+    lazo.api("POST", "/v1/identify", {"userId": "seg-1", "traits": {"email": "seg@record.example", "firstName": "Seg"}})
+    lazo.api("POST", "/v1/track", {"userId": "seg-1", "event": "Order Completed", "properties": {"revenue": 12.5, "sku": "x"},
+                                   "timestamp": "2020-01-01T00:00:00Z", "messageId": "m1"})
+    lazo.api("POST", "/v1/batch", {"batch": [{"type": "track", "userId": "seg-1", "event": "Order Completed", "messageId": "m1"}]})
+    who = lazo.contact_id("seg@record.example")
+    assert lazo.get(f"/v1/contacts/{who}")["external_id"] == "seg-1"
+    fact, = facts(lazo, who, "Order Completed")
+    assert fact["amount"] == "12.50" and fact["occurred_at"].startswith("2020-01-01")
+
+
+def test_amounts_are_exact(lazo):
+    who = None
+    for amount, shown in (("0.01", "0.01"), (25, "25.00"), (0.1, "0.10"), ("1234567890.12", "1234567890.12"), ("-3.50", "-3.50")):
+        who = lazo.record({"email": "amount@record.example"}, "amount", amount=amount)
+        assert facts(lazo, who, "amount")[0]["amount"] == shown
+    for amount in ("1.234", "1e3", "12,50", "", "NaN", True, [1], "99999999999999999999"):
+        with pytest.raises(ApiError) as e:
+            lazo.record({"email": "amount@record.example"}, "amount", amount=amount)
+        assert e.value.status == 422, amount
+    assert len(facts(lazo, who, "amount")) == 5
+
+
+def test_contacts_upsert_patch_and_forget(lazo):
+    made = lazo.api("POST", "/v1/contacts", {"email": "person@record.example", "first_name": "Per", "attr": {}})
+    again = lazo.api("POST", "/v1/contacts", {"email": "PERSON@record.example", "last_name": "Son"})
+    assert made["id"] == again["id"]
+    seen = lazo.get(f"/v1/contacts/{made['id']}")
+    assert (seen["first_name"], seen["last_name"], seen["email"]) == ("Per", "Son", "person@record.example")
+    other = lazo.api("POST", "/v1/contacts", {"email": "other@record.example"})
+    with pytest.raises(ApiError) as e:
+        lazo.api("PATCH", f"/v1/contacts/{other['id']}", {"email": "person@record.example"})
+    assert e.value.status in (409, 422)
+    lazo.api("DELETE", f"/v1/contacts/{made['id']}")
+    eventually(lambda: lazo.request("GET", f"/v1/contacts/{made['id']}").status_code == 404)
+    assert lazo.api("POST", "/v1/contacts", {"email": "person@record.example"})["id"] != made["id"]
+
+
+def test_search(lazo):
+    for first, last in (("Íñigo", "Núñez"), ("Inigo", "Montoya")):
+        lazo.api("POST", "/v1/contacts", {"email": f"{last.lower().replace('ú', 'u').replace('ñ', 'n')}@search.example", "first_name": first,
+                                          "last_name": last})
+    assert {c["last_name"] for c in lazo.get("/v1/contacts?q=inigo")["items"]} == {"Núñez", "Montoya"}
+    assert [c["last_name"] for c in lazo.get("/v1/contacts?q=INIGO%20nun")["items"]] == ["Núñez"]
+    assert [c["last_name"] for c in lazo.get('/v1/contacts?rule=last_name%20%3D%20%22nunez%22')["items"]] == ["Núñez"]

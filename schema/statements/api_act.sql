@@ -232,8 +232,8 @@ SELECT json_build_object('id', d.id, 'sort', d.sort, 'state', d.state, 'contact'
 -- name: api_delivery_again
 -- What delivery $1 would be made of once more: its key counts the times, and `pending` says that one is under way already.
 WITH d AS (SELECT *, regexp_replace(key, ':again:[0-9]+$', '') AS base FROM delivery WHERE org_id = current_org() AND id = $1::bigint),
-     again AS (SELECT k.job_id FROM generate_series(1, 100) AS n
-                JOIN job_key k ON k.org_id = current_org() AND k.key = (SELECT base FROM d) || ':again:' || n)
+     again AS (SELECT k.job_id FROM job_key k
+                WHERE k.org_id = current_org() AND k.key = ANY (ARRAY(SELECT d.base || ':again:' || n FROM d, generate_series(1, 100) AS n)))
 SELECT d.sort, d.state, d.contact_id, d.template_id, d.webhook_id, d.topic_id, d.campaign_id, d.journey_id, d.interaction_id,
        CASE WHEN d.contact_id IS NULL THEN d.address END AS to_email,
        CASE WHEN d.campaign_id IS NOT NULL THEN 2 WHEN d.journey_id IS NOT NULL THEN 1 ELSE 0 END AS class,

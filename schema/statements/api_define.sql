@@ -36,12 +36,13 @@ SELECT CASE WHEN EXISTS (SELECT FROM put WHERE created) THEN 201 ELSE 200 END AS
 DELETE FROM segment WHERE name = $1::text RETURNING 204 AS status, NULL AS body
 
 -- name: api_segment_members
--- $1 segment, $2 after this contact, $3 limit. No row: no such segment; a row of nulls: no members.
+-- $1 segment, $2 after this contact, $3 limit. No row: no such segment; a row of nulls: no members. Contacts are taken one by one (LIMIT 1), or the planner,
+-- who does not know how short a page is, walks them all.
 SELECT m.contact_id::text AS cursor, m.item
   FROM segment s LEFT JOIN LATERAL (
        SELECT b.contact_id, json_build_object('id', c.id, 'email', c.email, 'first_name', c.first_name, 'last_name', c.last_name,
                   'company_name', c.company_name, 'entered_at', b.entered_at)::text AS item
-         FROM membership b JOIN contact c ON c.id = b.contact_id
+         FROM membership b CROSS JOIN LATERAL (SELECT * FROM contact WHERE id = b.contact_id LIMIT 1) c
         WHERE b.org_id = s.org_id AND b.segment_id = s.id AND b.contact_id > $2::bigint
         ORDER BY b.contact_id LIMIT $3::int) m ON true
  WHERE s.name = $1::text ORDER BY m.contact_id
@@ -125,7 +126,7 @@ SELECT x.contact_id::text AS cursor, x.item
        SELECT s.contact_id, json_build_object('contact', s.contact_id, 'email', c.email, 'r', s.r, 'f', s.f, 'm', s.m, 'label', s.label,
                   'last_on', s.last_on, 'frequency', s.frequency,
                   'monetary', round(s.monetary / power(10::numeric, $4::int), $4::int)::text, 'scored_at', s.scored_at)::text AS item
-         FROM rfm_score s JOIN contact c ON c.id = s.contact_id
+         FROM rfm_score s CROSS JOIN LATERAL (SELECT * FROM contact WHERE id = s.contact_id LIMIT 1) c
         WHERE s.model_id = m.id AND s.contact_id > $2::bigint ORDER BY s.contact_id LIMIT $3::int) x ON true
  WHERE m.name = $1::text ORDER BY x.contact_id
 

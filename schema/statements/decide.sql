@@ -44,10 +44,10 @@ WITH taken AS (
     RETURNING id, contact_id, interaction_id, kind_id
 )
 SELECT t.contact_id, t.interaction_id, k.name AS kind, i.occurred_at, i.data ->> 'segment' AS segment, i.data ->> 'webhook' AS webhook,
-       k.name = 'webhook_failed' AND EXISTS (
-           SELECT FROM delivery d JOIN interaction about ON about.contact_id = d.contact_id AND about.id = d.interaction_id
-            WHERE d.org_id = current_org() AND about.kind_id = i.kind_id
-              AND d.id = CASE WHEN i.data ->> 'delivery' ~ '^[0-9]{1,18}$' THEN (i.data ->> 'delivery')::bigint END) AS echo
+       k.name = 'webhook_failed' AND (
+           SELECT about.kind_id = i.kind_id FROM delivery d JOIN interaction about ON about.contact_id = d.contact_id AND about.id = d.interaction_id
+            WHERE d.org_id = current_org()
+              AND d.id = CASE WHEN i.data ->> 'delivery' ~ '^[0-9]{1,18}$' THEN (i.data ->> 'delivery')::bigint END) IS TRUE AS echo
   FROM taken t
   LEFT JOIN interaction i ON i.contact_id = t.contact_id AND i.id = t.interaction_id
   LEFT JOIN kind k ON k.id = i.kind_id
@@ -231,17 +231,20 @@ SELECT current_org(), b.id, $1::int, to_char(b.here, 'YYYY'), $2::int, 0, 'waiti
 ON CONFLICT DO NOTHING;
 
 -- name: decide_anniversaries
--- The same for a date in a custom field, from the year after it on.
+-- The same for a date in a custom field, from the year after it on, for 250 years. Each day that may be meant is asked for by its date, by index.
 --   $1 journey, $2 version, $3 now, $4 minute of the day, $5 months, $6 days, $7 zones, $8 the organisation's zone, $9 for 29 February, $10 field
-WITH dated AS (
+WITH days AS (
+    SELECT make_date(y, d.month, d.day) AS date
+      FROM unnest($5::smallint[], $6::smallint[]) AS d(month, day),
+           generate_series(extract(year FROM $3::timestamptz AT TIME ZONE 'UTC')::int - 250, extract(year FROM $3::timestamptz AT TIME ZONE 'UTC')::int) AS y
+     WHERE d.month <> 2 OR d.day <> 29 OR (y % 4 = 0 AND y % 100 <> 0) OR y % 400 = 0
+), dated AS (
     SELECT a.contact_id, a.value_date, extract(month FROM a.value_date) AS month, extract(day FROM a.value_date) AS day,
            $3::timestamptz AT TIME ZONE coalesce(z.name, $8::text) AS here
       FROM contact_attr a
-      JOIN unnest($5::smallint[], $6::smallint[]) AS d(month, day)
-           ON d.month = extract(month FROM a.value_date) AND d.day = extract(day FROM a.value_date)
       JOIN contact c ON c.id = a.contact_id
       LEFT JOIN unnest($7::text[]) AS z(name) ON z.name = c.time_zone
-     WHERE a.field_id = $10::int AND a.value_date IS NOT NULL
+     WHERE a.field_id = $10::int AND a.value_date = ANY (ARRAY(SELECT date FROM days))
 )
 INSERT INTO journey_position (org_id, contact_id, journey_id, entry, version, step, state, wake_at, entered_at)
 SELECT current_org(), b.contact_id, $1::int, to_char(b.here, 'YYYY'), $2::int, 0, 'waiting', $3::timestamptz, $3::timestamptz

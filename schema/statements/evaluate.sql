@@ -4,15 +4,15 @@
 SELECT org_id, changes OR wakes OR stale AS evaluate, cues OR positions OR campaigns AS decide FROM work_waiting($1::timestamptz);
 
 -- name: change_take
--- SKIP LOCKED: a second daemon may run during a hand-over.
+-- SKIP LOCKED: a second daemon may run during a hand-over. ANY of an array, for the planner: it takes the batch for small whatever the length of the queue.
 DELETE FROM change
- WHERE id IN (SELECT id FROM change WHERE org_id = $1::bigint ORDER BY id LIMIT $2::int FOR UPDATE SKIP LOCKED)
+ WHERE id = ANY (ARRAY(SELECT id FROM change WHERE org_id = $1::bigint ORDER BY id LIMIT $2::int FOR UPDATE SKIP LOCKED))
 RETURNING contact_id, sort, kind_id, interaction_id, quiet;
 
 -- name: wake_take
 DELETE FROM wake
- WHERE contact_id IN (SELECT contact_id FROM wake WHERE org_id = $1::bigint AND at <= $2::timestamptz ORDER BY at LIMIT $3::int
-                         FOR UPDATE SKIP LOCKED)
+ WHERE contact_id = ANY (ARRAY(SELECT contact_id FROM wake WHERE org_id = $1::bigint AND at <= $2::timestamptz ORDER BY at LIMIT $3::int
+                                  FOR UPDATE SKIP LOCKED))
 RETURNING contact_id;
 
 -- name: wake_set

@@ -107,12 +107,35 @@ static void anniversaries_of_fields_come_from_the_year_after(void **state)
     assert_text("anna,anna,ben", greeted);
 }
 
+/* Those of all years are found, and 29 February among them; the index knows them. */
+static void anniversaries_are_found_by_their_dates(void **state)
+{
+    (void)state;
+    make_template("x");
+    sql("INSERT INTO field (org_id, name, type) VALUES (%lld, 'founded', 'date')",
+        (long long)t.org_id);
+    sql("INSERT INTO contact_attr (org_id, contact_id, field_id, value_date) "
+        "SELECT f.org_id, v.id, f.id, v.at FROM field f, (VALUES (%lld, '1850-02-28'::date), "
+        "(%lld, '2004-02-29'), (%lld, '1900-03-01')) AS v(id, at) WHERE f.name = 'founded'",
+        (long long)contact("old"), (long long)contact("leap"), (long long)contact("march"));
+    journey("x", "{\"start\":{\"anniversary\":\"founded\"},\"steps\":[{\"send\":\"x\"}]}");
+    calendar_at("2027-02-28T12:00:00Z");
+    assert_text("leap,old", greeted);
+    calendar_at("2027-03-01T12:00:00Z");
+    assert_text("leap,march,old", greeted);
+    calendar_at("2028-02-29T12:00:00Z");
+    assert_text("leap,leap,march,old", greeted);
+    assert_int_equal(
+        number("SELECT count(*) FROM pg_indexes WHERE indexname = 'contact_attr_date'"), 1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(birthdays_are_greeted_where_people_live),
         TEST(the_29th_of_february_has_its_day),
         TEST(anniversaries_of_fields_come_from_the_year_after),
+        TEST(anniversaries_are_found_by_their_dates),
     };
 
     return decide_tests_run(tests, sizeof(tests) / sizeof(tests[0]), argc > 1 ? argv[1] : NULL);

@@ -24,8 +24,8 @@
 #include <unistd.h>
 
 #define THREADS_MAX 256
-#define CREDIT_THREAD                                                                              \
-    4 /* jobs in hand for each thread: one on the wire, one rendered, two on their way */
+/* Jobs in hand for each thread: enough that the daemon leases them in large batches. */
+#define CREDIT_THREAD 16
 
 struct mailer {
     struct worker *worker;

@@ -1,4 +1,5 @@
-/* address.c - see address.h. The domain is IDN's (libidn2); the rest of the grammar is dot-atoms. */
+/* address.c - see address.h. The domain is IDN's (libidn2); the rest of the grammar is dot-atoms.
+ */
 #include "common/address.h"
 
 #include "common/mem.h"

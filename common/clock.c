@@ -38,18 +38,25 @@ void clock_set_offset(int64_t offset_us)
     clock_offset_us = offset_us;
 }
 
-const char *clock_format(int64_t at_us, char out[CLOCK_TEXT])
+int clock_utc(int64_t at_us, struct tm *ret_tm)
 {
     int64_t fraction = at_us % CLOCK_SECOND_US;
     time_t seconds;
-    struct tm tm;
 
     if (fraction < 0)
         fraction += CLOCK_SECOND_US;
     seconds = (time_t)((at_us - fraction) / CLOCK_SECOND_US);
-    gmtime_r(&seconds, &tm);
+    gmtime_r(&seconds, ret_tm);
+    return (int)fraction;
+}
+
+const char *clock_format(int64_t at_us, char out[CLOCK_TEXT])
+{
+    struct tm tm;
+    int fraction = clock_utc(at_us, &tm);
+
     snprintf(out, CLOCK_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", (tm.tm_year + 1900) % 10000,
-             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)fraction);
+             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, fraction);
     return out;
 }
 

@@ -24,6 +24,10 @@ int64_t clock_monotonic_us(void);
  * Thread-safe. */
 void clock_set_offset(int64_t offset_us);
 
+/* clock_utc() - the calendar's parts of an instant in UTC; returns the microseconds of its second.
+ */
+struct tm;
+int clock_utc(int64_t at_us, struct tm *ret_tm);
 /* clock_format() - RFC 3339 in UTC with microseconds, "2006-12-31T12:00:00.000000Z"; `out` holds
  * CLOCK_TEXT bytes. Returns out. PostgreSQL reads it as a timestamptz. */
 #define CLOCK_TEXT 40

@@ -15,14 +15,9 @@ bool calendar_is_leap(int year)
 
 static struct tm utc_day(int64_t at_us)
 {
-    int64_t fraction = at_us % CLOCK_SECOND_US;
-    time_t seconds;
     struct tm tm;
 
-    if (fraction < 0)
-        fraction += CLOCK_SECOND_US;
-    seconds = (time_t)((at_us - fraction) / CLOCK_SECOND_US);
-    gmtime_r(&seconds, &tm);
+    clock_utc(at_us, &tm);
     return tm;
 }
 

@@ -13,26 +13,34 @@ import xml.etree.ElementTree as ElementTree
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.environ["LAZO_BUILD"]
 TSAN = os.environ.get("LAZO_TSAN", "")
+MOST_SECONDS = 600
 SHARED = os.environ.get("LAZO_SHARED", os.path.join(os.path.dirname(ROOT), "shared"))
 
 
 class Count:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
+        self.since = time.monotonic()
 
     def add(self, name, passed, failed, skipped, output):
         self.passed += passed
         self.failed += failed
         self.skipped += skipped
-        print(f"{'FAIL' if failed else 'ok  '} {name}: {passed} passed, {failed} failed, {skipped} skipped", flush=True)
+        now = time.monotonic()
+        print(f"{'FAIL' if failed else 'ok  '} {name}: {passed} passed, {failed} failed, {skipped} skipped, {now - self.since:.0f} s", flush=True)
+        self.since = now
         if failed:
             print(output, flush=True)
 
 
 def run(command, **more):
     environment = dict(os.environ, LAZO_SHARED=SHARED, UBSAN_OPTIONS="print_stacktrace=1", **more)
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, errors="replace", timeout=1500)
+    try:
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, errors="replace", timeout=MOST_SECONDS)
+    except subprocess.TimeoutExpired as late:
+        said = late.stdout.decode(errors="replace") if isinstance(late.stdout, bytes) else late.stdout or ""
+        return 1, f"{said}\nnot done within {MOST_SECONDS} s"
     return done.returncode, done.stdout
 
 
@@ -41,10 +49,11 @@ def lint(count):
     count.add("lint", int(code == 0), int(code != 0), 0, output)
 
 
-def unit(count, folder, names=None):
-    for name in sorted(names or os.listdir(folder)):
-        path = os.path.join(folder, name)
-        if not name.startswith("test_") or "." in name or not os.access(path, os.X_OK):
+def unit(count, sort, build):
+    for source in sorted(os.listdir(os.path.join(ROOT, "tests/unit"))):
+        name, ending = os.path.splitext(source)
+        path = os.path.join(build, "tests/unit", name)
+        if ending != ".c" or not os.access(path, os.X_OK):
             continue
         code, output = run([path])
         passed = sum(int(n) for n in re.findall(r"\[  PASSED  \] (\d+) test", output))
@@ -52,7 +61,7 @@ def unit(count, folder, names=None):
         skipped = sum(int(n) for n in re.findall(r"\[  SKIPPED \] [^:]*: (\d+) test", output))
         if code != 0 and failed == 0:
             failed = 1
-        count.add(f"unit {name}", passed, failed, skipped, output)
+        count.add(f"{sort} {name}", passed, failed, skipped, output)
 
 
 def python(count, folder):
@@ -76,9 +85,9 @@ def main():
     count = Count()
     started = time.monotonic()
     lint(count)
-    unit(count, os.path.join(BUILD, "tests/unit"))
+    unit(count, "unit", BUILD)
     if TSAN:
-        unit(count, os.path.join(TSAN, "tests/unit"))
+        unit(count, "threads", TSAN)
     for folder in ("tests/sql", "tests/rules", "tests/e2e", "tests/fault", "tests/fuzz"):
         if os.path.isdir(os.path.join(ROOT, folder)):
             python(count, folder)

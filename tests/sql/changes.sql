@@ -1,11 +1,6 @@
 -- The change log: what a stranger's write leaves there, and that lazod's own leaves it to lazod.
 BEGIN;
-\ir organisations.psql
-SELECT tap.fill('a') AS org \gset
-SET search_path = lazo, public;
-SELECT no_plan();
-SELECT set_config('lazo.org', :'org', true) \g /dev/null
-SET LOCAL ROLE lazo_app;
+\ir application.psql
 SELECT id AS ana FROM contact \gset
 SELECT id AS gift FROM kind WHERE name = 'donation' \gset
 SELECT id AS field FROM field \gset

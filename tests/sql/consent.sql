@@ -1,11 +1,6 @@
 -- The ledger of consent is only added to; the subscription is its last word per topic.
 BEGIN;
-\ir organisations.psql
-SELECT tap.fill('a') AS org \gset
-SET search_path = lazo, public;
-SELECT no_plan();
-SELECT set_config('lazo.org', :'org', true) \g /dev/null
-SET LOCAL ROLE lazo_app;
+\ir application.psql
 SELECT id AS topic FROM topic \gset
 INSERT INTO topic (org_id, name) VALUES (:org, 'events') RETURNING id AS other \gset
 INSERT INTO contact (org_id, id) VALUES (:org, 900), (:org, 901);

@@ -1,11 +1,6 @@
 -- What a contact is found by follows its names.
 BEGIN;
-\ir organisations.psql
-SELECT tap.fill('a') AS org \gset
-SET search_path = lazo, public;
-SELECT no_plan();
-SELECT set_config('lazo.org', :'org', true) \g /dev/null
-SET LOCAL ROLE lazo_app;
+\ir application.psql
 CREATE FUNCTION pg_temp.found() RETURNS text LANGUAGE sql AS $$ SELECT coalesce(string_agg(word, ' ' ORDER BY word), '') FROM lazo.contact_word WHERE contact_id = 900 $$;
 
 INSERT INTO contact (org_id, id, first_name, last_name, email) VALUES (:org, 900, 'José Luis', 'Ñúñez', 'jose@casa.example');

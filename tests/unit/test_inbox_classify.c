@@ -1,5 +1,6 @@
 /* What a mail that came in is. One mail for each sort and each careless writer; then thousands that
  * are broken. */
+#include "common/buf.h"
 #include "common/mem.h"
 #include "common/utf8.h"
 #include "workers/inbox/classify.h"
@@ -392,6 +393,42 @@ static void test_broken_mails(void **state)
     }
 }
 
+/* A mail whose lines, fields, addresses or attachments never end costs no more than another, and is
+ * read as far as it matters. */
+static void test_endless_mails(void **state)
+{
+    void *ctx = mem_must(talloc_new(NULL));
+    struct buf mail;
+    struct findings *all;
+
+    (void)state;
+    buf_init(&mail, ctx, 64 << 20);
+    buf_str(&mail, "From: mailer-daemon@x.example\nSubject: undeliverable\n\nfailed, from");
+    for (int i = 0; i < 20000; i++)
+        buf_printf(&mail, " a%d@b.example", i);
+    all = classify_mail(ctx, mail.data, mail.len);
+    check_findings(all);
+    assert_int_equal(all->n, 0);
+
+    buf_reset(&mail);
+    buf_str(&mail, "Content-Type: multipart/report; report-type=delivery-status; boundary=x\n\n"
+                   "--x\nContent-Type: message/delivery-status\n\nFinal-Recipient: rfc822;"
+                   "anna@ong.example\nAction: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550\n");
+    for (int i = 0; i < 50000; i++)
+        buf_str(&mail, " no\n");
+    buf_str(&mail, "\n--x\nContent-Type: image/png\n\n");
+    while (mail.len < 32 << 20)
+        buf_str(
+            &mail,
+            "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABAQAAAAA3bvkkAAAACklEQVR4AWNgAAAAAgABc3UBGAAAAABJ\n");
+    all = classify_mail(ctx, mail.data, mail.len);
+    check_findings(all);
+    assert_int_equal(all->n, 1);
+    assert_int_equal(all->items[0].class, FINDING_HARD);
+    assert_string_equal(all->items[0].recipient, "anna@ong.example");
+    talloc_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_broken_mails),
+        cmocka_unit_test(test_endless_mails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

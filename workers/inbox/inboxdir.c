@@ -1,6 +1,7 @@
 /* inboxdir.c - see inboxdir.h. */
 #include "workers/inbox/inboxdir.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "workers/inbox/message.h"
@@ -18,6 +19,7 @@
 #include <uthash.h>
 
 #define POLL_LEAST_US 100000
+#define LOOK_MOST_US  100000 /* then the loop has its turn */
 
 /* A mail that was handed over, or that cannot be read. */
 struct taken {
@@ -31,6 +33,7 @@ struct inboxdir {
     void *arg;
     char *path;
     bool failing;
+    ev_tstamp poll_s;
     struct taken *taken;
     ev_timer timer;
 };
@@ -59,8 +62,7 @@ static void say_failing(struct inboxdir *d, int reason)
     d->failing = true;
 }
 
-/* NULL where it cannot be read; what is longer than MESSAGE_MAX is cut just beyond, which the
- * parser refuses. */
+/* The first MESSAGE_MAX bytes, or NULL where it cannot be read. */
 static char *read_all(const void *ctx, const char *path, size_t *ret_n)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -76,7 +78,7 @@ static char *read_all(const void *ctx, const char *path, size_t *ret_n)
         errno = EINVAL;
         return NULL;
     }
-    max = st.st_size > MESSAGE_MAX ? MESSAGE_MAX + 1 : (size_t)st.st_size;
+    max = st.st_size > MESSAGE_MAX ? MESSAGE_MAX : (size_t)st.st_size;
     bytes = mem_array(ctx, char, max + 1);
     while (n < max && (got = read(fd, bytes + n, max - n)) > 0)
         n += (size_t)got;
@@ -107,12 +109,16 @@ static int visible(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
+/* Sets when to look again: at once where there was too much for one turn of the loop. */
 static void look(struct inboxdir *d)
 {
     MEM_SCOPED char *folder = mem_printf(NULL, "%s/new", d->path);
     struct dirent **entries;
+    int64_t began_us = clock_monotonic_us();
     int n = scandir(folder, &entries, visible, alphasort);
+    bool more = false;
 
+    ev_timer_set(&d->timer, d->poll_s, 0.);
     if (n < 0) {
         say_failing(d, errno);
         return;
@@ -121,17 +127,20 @@ static void look(struct inboxdir *d)
         log_info("maildir", "readable again", "path=%s", log_value(d->path));
     d->failing = false;
     for (int i = 0; i < n; i++) {
-        if (d->ops->room(d->arg))
+        more = more || clock_monotonic_us() - began_us > LOOK_MOST_US;
+        if (!more && d->ops->room(d->arg))
             hand_over(d, entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);
+    ev_timer_set(&d->timer, more ? 0. : d->poll_s, 0.);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
-    (void)loop, (void)revents;
+    (void)revents;
     look(w->data);
+    ev_timer_start(loop, w);
 }
 
 static int inboxdir_close(struct inboxdir *d)
@@ -152,7 +161,8 @@ struct inboxdir *inboxdir_new(const void *ctx, struct ev_loop *loop, const char 
     d->path = mem_strdup(d, path);
     if (poll_us < POLL_LEAST_US)
         poll_us = POLL_LEAST_US;
-    ev_timer_init(&d->timer, on_timer, 0., (double)poll_us / 1e6);
+    d->poll_s = (double)poll_us / 1e6;
+    ev_timer_init(&d->timer, on_timer, 0., 0.);
     d->timer.data = d;
     ev_timer_start(loop, &d->timer);
     talloc_set_destructor(d, inboxdir_close);

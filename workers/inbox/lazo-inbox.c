@@ -18,11 +18,11 @@ static int classify_file(const char *path)
 {
     FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
     void *ctx = mem_must(talloc_new(NULL));
-    char *bytes = mem_array(ctx, char, MESSAGE_MAX + 1), *text;
+    char *bytes = mem_array(ctx, char, MESSAGE_MAX), *text;
     json_t *list;
     size_t n;
 
-    if (f == NULL || (n = fread(bytes, 1, MESSAGE_MAX + 1, f), ferror(f) != 0)) {
+    if (f == NULL || (n = fread(bytes, 1, MESSAGE_MAX, f), ferror(f) != 0)) {
         fprintf(stderr, "lazo-inbox: cannot read %s: %s\n", path, strerror(errno));
         return 1;
     }

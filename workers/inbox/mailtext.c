@@ -1,6 +1,7 @@
 /* mailtext.c - see mailtext.h. */
 #include "workers/inbox/mailtext.h"
 
+#include "common/buf.h"
 #include "common/mem.h"
 #include "common/utf8.h"
 
@@ -10,6 +11,8 @@
 
 #define LOCAL_MAX  64
 #define DOMAIN_MAX 253
+#define FIELD_READ 8000 /* bytes of a field, with its blanks */
+#define FIELD_MAX  4000
 
 size_t mailtext_line(const char *s, const char **ret_next)
 {
@@ -31,10 +34,22 @@ static const char *field_value(const char *line, size_t n, const char *name)
     return len < n && line[len] == ':' ? line + len + 1 : NULL;
 }
 
+/* As much of it as there is room for. */
+static void field_add(struct buf *value, const char *s, size_t n)
+{
+    size_t room = value->max - value->len;
+
+    buf_add(value, s, n < room ? n : room);
+}
+
 char *mailtext_field(const void *ctx, const char *s, size_t n, const char *name)
 {
     const char *end = s + n, *next;
-    char *value = NULL;
+    bool found = false;
+    struct buf value;
+    char *clean = NULL;
+
+    buf_init(&value, NULL, FIELD_READ);
 
     for (const char *line = s; line != NULL && line < end; line = next) {
         size_t len = mailtext_line(line, &next);
@@ -42,23 +57,20 @@ char *mailtext_field(const void *ctx, const char *s, size_t n, const char *name)
 
         if (line + len > end)
             len = (size_t)(end - line);
-        if (value != NULL && (len == 0 || (*line != ' ' && *line != '\t')))
+        if (found && (len == 0 || (*line != ' ' && *line != '\t')))
             break;
-        from = value != NULL ? line : field_value(line, len, name);
+        from = found ? line : field_value(line, len, name);
         if (from == NULL)
             continue;
-        if (value == NULL)
-            value = mem_strndup(ctx, from, (size_t)(line + len - from));
-        else
-            value = mem_must(talloc_asprintf_append(value, " %.*s", (int)len, line));
+        if (found)
+            buf_char(&value, ' ');
+        field_add(&value, from, (size_t)(line + len - from));
+        found = true;
     }
-    if (value != NULL) {
-        char *clean = mailtext_oneline(ctx, value, strlen(value), 4000);
-
-        talloc_free(value);
-        value = clean;
-    }
-    return value;
+    if (found)
+        clean = mailtext_oneline(ctx, value.data, value.len, FIELD_MAX);
+    buf_done(&value);
+    return clean;
 }
 
 static bool is_local(char c)

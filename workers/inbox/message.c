@@ -9,7 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define NESTED_MOST 200 /* parts in parts; GMime reads them recursively */
+#define NESTED_MOST  200 /* parts in parts; GMime reads them recursively */
+#define HEADERS_MOST 500 /* kept */
 
 struct header {
     const char *name, *value;
@@ -118,7 +119,7 @@ static void add_words(struct buf *out, const char *s)
             if (end == NULL)
                 return;
             if (s[1] != '/' && element_is(tag, n, " style script head title ")) {
-                const char *close = strcasestr(end, n == 5 ? "</" : "</");
+                const char *close = strcasestr(end, "</");
 
                 while (close != NULL && strncasecmp(close + 2, tag, n) != 0)
                     close = strcasestr(close + 2, "</");
@@ -213,7 +214,7 @@ static void read_headers(struct headers *h, GMimeObject *object)
 {
     GMimeHeaderList *list = g_mime_object_get_header_list(object);
 
-    for (int i = 0; i < g_mime_header_list_get_count(list); i++) {
+    for (int i = 0; i < g_mime_header_list_get_count(list) && h->n < HEADERS_MOST; i++) {
         GMimeHeader *header = g_mime_header_list_get_header_at(list, i);
         const char *raw = g_mime_header_get_raw_value(header);
         char *text, *decoded;
@@ -326,7 +327,9 @@ struct message *message_parse(const void *ctx, const char *bytes, size_t n)
         n -= (size_t)(line_end + 1 - bytes);
         bytes = line_end + 1;
     }
-    if (n == 0 || n > MESSAGE_MAX ||
+    if (n > MESSAGE_MAX)
+        n = MESSAGE_MAX;
+    if (n == 0 ||
         count_nocase(bytes, n, "multipart/") + count_nocase(bytes, n, "message/") > NESTED_MOST)
         return NULL;
     mail = read_mail(bytes, n);

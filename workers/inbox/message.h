@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define MESSAGE_MAX      (16 * 1024 * 1024) /* bytes of a mail; longer ones are refused */
-#define MESSAGE_TEXT_MAX 262144             /* bytes kept of each text */
+#define MESSAGE_MAX      (1024 * 1024) /* bytes of a mail that are read; the rest is attachments */
+#define MESSAGE_TEXT_MAX 262144        /* bytes kept of each text */
 
 struct message {
     /* Each is "" where the mail has none. Text is UTF-8 with LF. */
@@ -21,8 +21,8 @@ struct message {
     void *headers;        /* for message_header() */
 };
 
-/* message_parse() - NULL where the bytes are too long, nested without sense or no mail. A leading
- * "From " line of mbox is skipped. */
+/* message_parse() - reads the first MESSAGE_MAX bytes. NULL where they are nested without sense or
+ * no mail. A leading "From " line of mbox is skipped. */
 struct message *message_parse(const void *ctx, const char *bytes, size_t n);
 /* message_header() - the decoded value of the first header of this name, "" where there is none. */
 const char *message_header(const struct message *, const char *name);

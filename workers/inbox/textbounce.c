@@ -10,7 +10,9 @@
 #include <strings.h>
 
 #define RECIPIENTS_MAX 50
+#define ADDRESSES_MAX  300  /* looked at in one text */
 #define AROUND_MAX     1500 /* bytes of the words about one recipient */
+#define BEFORE_MAX     500  /* bytes of a line that may lead to an address */
 
 /* --- is it one? -------------------------------------------------------------------------- */
 
@@ -215,12 +217,12 @@ static size_t words_end(const char *text)
     return strlen(text);
 }
 
-static bool is_ours(const struct message *m, const char *address)
+/* `sender` is the From of the returned message, or NULL. */
+static bool is_ours(const struct message *m, const char *sender, const char *address)
 {
     static const char *const own[] = {"To", "Delivered-To", "X-Original-To", "Envelope-To", NULL};
     static const char *const systems[] = {"mailer-daemon@", "postmaster@", "abuse@",
                                           "support@",       "helpdesk@",   NULL};
-    MEM_SCOPED char *sender = mailtext_field(NULL, m->original, strlen(m->original), "From");
 
     for (const char *const *o = own; *o != NULL; o++)
         if (strcasestr(message_header(m, *o), address) != NULL)
@@ -243,13 +245,16 @@ static bool names_recipient(const char *line, const char *address_at, size_t n)
     static const char *const others[] = {
         "message-id", "  to:",    "mail from", "from:",    "sender",
         "contact",    "reply-to", "subject:",  ">>> data", NULL};
-    MEM_SCOPED char *before = mem_strndup(NULL, line, (size_t)(address_at - line));
-    MEM_SCOPED char *whole = mem_strndup(NULL, line, n);
+    MEM_SCOPED char *before = NULL, *whole = NULL;
 
+    if (address_at - line > BEFORE_MAX)
+        return false;
+    before = mem_strndup(NULL, line, (size_t)(address_at - line));
     if (any_within(before, others))
         return false;
     if (strspn(before, " \t<>\"'*-+:;,.()[]|#0123456789") == strlen(before))
         return true;
+    whole = mem_strndup(NULL, line, n < 2 * AROUND_MAX ? n : 2 * AROUND_MAX);
     return any_within(before, labels) || reason_says(whole);
 }
 
@@ -270,21 +275,22 @@ static bool already(const struct named *found, size_t n, const char *address)
 static size_t find_named(const void *ctx, const struct message *m, size_t len, bool own,
                          struct named *found)
 {
-    size_t n = 0;
+    size_t n = 0, seen = 0;
     const char *next, *end = m->text + len;
+    MEM_SCOPED char *sender = mailtext_field(NULL, m->original, strlen(m->original), "From");
 
-    for (const char *line = m->text; line != NULL && line < end && n < RECIPIENTS_MAX;
-         line = next) {
+    for (const char *line = m->text; line != NULL && line < end; line = next) {
         size_t left = mailtext_line(line, &next);
         const char *at = line, *stop;
         char *address;
 
-        while (n < RECIPIENTS_MAX &&
+        while (n < RECIPIENTS_MAX && seen < ADDRESSES_MAX &&
                (address = mailtext_address(ctx, at, (size_t)(line + left - at), &stop)) != NULL) {
             const char *begin = stop - strlen(address);
 
-            if ((own || !is_ours(m, address)) && !already(found, n, address) && begin >= line &&
-                names_recipient(line, begin, left))
+            seen++;
+            if ((own || !is_ours(m, sender, address)) && !already(found, n, address) &&
+                begin >= line && names_recipient(line, begin, left))
                 found[n++] = (struct named){address, line};
             at = stop;
         }

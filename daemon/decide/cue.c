@@ -2,7 +2,8 @@
  *
  * One transaction: the cues are taken out of their queue; the `where` of each journey and the rule
  * of each webhook that their kinds concern are asked, all at once; then positions and jobs are
- * written. What is older than a journey's `fresh` starts nothing. */
+ * written. What was older than a journey's `fresh` when it was recorded starts nothing; how long
+ * the cue has waited since does not matter. */
 #include "daemon/decide/batch.h"
 #include "daemon/decide/joblist.h"
 #include "daemon/decide/verdict.h"
@@ -16,7 +17,7 @@
 #define CUES_MAX 500
 
 struct cue {
-    int64_t contact_id, interaction_id, occurred_us;
+    int64_t contact_id, interaction_id, occurred_us, recorded_us;
     const char *kind; /* NULL: the interaction is gone */
     const char *segment, *webhook;
     bool echo; /* a call failed that was about a failed call */
@@ -50,12 +51,11 @@ static void cue_write(struct cue_batch *b);
 
 /* --- what matches ------------------------------------------------------------ */
 
-static bool cue_starts(const struct cue_batch *b, const struct cue *cue,
-                       const struct journey_def *def)
+static bool cue_starts(const struct cue *cue, const struct journey_def *def)
 {
     const struct journey_start *start = &def->start;
 
-    if (cue->kind == NULL || cue->occurred_us < b->now_us - def->fresh_us)
+    if (cue->kind == NULL || cue->occurred_us < cue->recorded_us - def->fresh_us)
         return false;
     switch (start->kind) {
     case JOURNEY_START_INTERACTION:
@@ -99,7 +99,7 @@ static void match_add(struct cue_batch *b, const struct plan_journey *journey,
     bool any = false;
 
     for (size_t i = 0; i < b->n_cues; i++) {
-        holds[i] = journey != NULL ? cue_starts(b, &b->cues[i], journey->def)
+        holds[i] = journey != NULL ? cue_starts(&b->cues[i], journey->def)
                                    : cue_calls(&b->cues[i], webhook);
         any = any || holds[i];
     }
@@ -344,6 +344,7 @@ static void read_cues(struct cue_batch *b, const struct pgres *res)
         cue->contact_id = pgres_int(res, i, "contact_id");
         cue->interaction_id = pgres_int(res, i, "interaction_id");
         cue->occurred_us = pgres_instant(res, i, "occurred_at");
+        cue->recorded_us = pgres_instant(res, i, "recorded_at");
         cue->kind = kind == NULL ? NULL : mem_strdup(b, kind);
         cue->segment = segment == NULL ? NULL : mem_strdup(b, segment);
         cue->echo = pgres_bool(res, i, "echo");

@@ -104,7 +104,7 @@ struct journey_def {
     struct journey_start start;
     enum journey_again again;
     int again_days;          /* for JOURNEY_AGAIN_PER_DAYS */
-    int64_t fresh_us;        /* an interaction older than this when it comes starts nothing */
+    int64_t fresh_us;        /* an interaction older than this when it is recorded starts nothing */
     struct rule *leave_when; /* or NULL */
     struct journey_step *steps;
     size_t n_steps;

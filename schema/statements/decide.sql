@@ -43,7 +43,7 @@ WITH taken AS (
      WHERE id = ANY (ARRAY(SELECT c.id FROM cue c ORDER BY c.id LIMIT $1::int FOR UPDATE SKIP LOCKED))
     RETURNING id, contact_id, interaction_id, kind_id
 )
-SELECT t.contact_id, t.interaction_id, k.name AS kind, i.occurred_at, i.data ->> 'segment' AS segment, i.data ->> 'webhook' AS webhook,
+SELECT t.contact_id, t.interaction_id, k.name AS kind, i.occurred_at, i.recorded_at, i.data ->> 'segment' AS segment, i.data ->> 'webhook' AS webhook,
        k.name = 'webhook_failed' AND (
            SELECT about.kind_id = i.kind_id FROM delivery d JOIN interaction about ON about.contact_id = d.contact_id AND about.id = d.interaction_id
             WHERE d.org_id = current_org()

@@ -201,13 +201,14 @@ static inline int64_t fact(int64_t contact_id, const char *kind, int amount, con
     clock_format(clock_now_us(), now);
     sql("INSERT INTO kind (org_id, name) VALUES (%lld, '%s') ON CONFLICT DO NOTHING",
         (long long)t.org_id, kind);
-    return number("WITH i AS (INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, "
-                  "amount, data) "
-                  "SELECT org_id, %lld, id, timestamptz '%s' - interval '%s', %d, '%s' FROM kind "
-                  "WHERE org_id = %lld AND name = '%s' RETURNING *), "
-                  "c AS (INSERT INTO cue (org_id, contact_id, interaction_id, kind_id) SELECT "
-                  "org_id, contact_id, id, kind_id FROM i) SELECT id FROM i",
-                  (long long)contact_id, now, ago, amount, data, (long long)t.org_id, kind);
+    return number(
+        "WITH i AS (INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, "
+        "recorded_at, amount, data) "
+        "SELECT org_id, %lld, id, timestamptz '%s' - interval '%s', '%s', %d, '%s' FROM kind "
+        "WHERE org_id = %lld AND name = '%s' RETURNING *), "
+        "c AS (INSERT INTO cue (org_id, contact_id, interaction_id, kind_id) SELECT "
+        "org_id, contact_id, id, kind_id FROM i) SELECT id FROM i",
+        (long long)contact_id, now, ago, now, amount, data, (long long)t.org_id, kind);
 }
 
 static inline void journey(const char *name, const char *definition)

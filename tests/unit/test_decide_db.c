@@ -32,6 +32,21 @@ static void a_welcome_comes_once(void **state)
     assert_int_equal(t.changed, 1);
 }
 
+/* lazod was away for three days: what was fresh when it was recorded counts all the same. */
+static void a_fact_is_as_fresh_as_when_it_was_recorded(void **state)
+{
+    (void)state;
+    make_template("welcome");
+    journey("welcome",
+            "{\"start\":{\"interaction\":\"signup\"},\"steps\":[{\"send\":\"welcome\"}]}");
+    fact(contact("anna"), "signup", 0, "1 hour", "{}");
+    fact(contact("ben"), "signup", 0, "49 hours", "{}");
+    set_clock("2027-03-11T10:00:00Z");
+    settle();
+    assert_text("anna", "SELECT string_agg(c.first_name, ',') FROM job j JOIN contact c ON c.id = "
+                        "j.contact_id");
+}
+
 static void a_thank_you_branches_by_count(void **state)
 {
     int64_t anna = contact("anna"), ben = contact("ben"), cleo = contact("cleo"),
@@ -396,6 +411,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_welcome_comes_once),
+        TEST(a_fact_is_as_fresh_as_when_it_was_recorded),
         TEST(a_thank_you_branches_by_count),
         TEST(the_first_of_its_kind_counts),
         TEST(a_wait_ends_when_the_clock_has_moved),

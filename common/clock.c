@@ -145,7 +145,7 @@ static bool read_zone(const char **s, int *ret_minutes)
 bool clock_parse(const char *s, int64_t *ret_us)
 {
     struct tm tm = {0};
-    int64_t fraction = 0;
+    int64_t fraction = 0, at_us;
     int zone = 0;
 
     if (!read_date(&s, &tm))
@@ -156,7 +156,10 @@ bool clock_parse(const char *s, int64_t *ret_us)
     }
     if (*s != '\0')
         return false;
-    *ret_us = ((int64_t)timegm(&tm) - (int64_t)zone * 60) * CLOCK_SECOND_US + fraction;
+    at_us = ((int64_t)timegm(&tm) - (int64_t)zone * 60) * CLOCK_SECOND_US + fraction;
+    if (at_us < CLOCK_FIRST_US || at_us > CLOCK_LAST_US)
+        return false;
+    *ret_us = at_us;
     return true;
 }
 

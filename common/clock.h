@@ -15,6 +15,9 @@
 
 #define CLOCK_SECOND_US INT64_C(1000000)
 #define CLOCK_DAY_US    (INT64_C(86400) * CLOCK_SECOND_US)
+/* The instants that texts speak of: 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999Z. */
+#define CLOCK_FIRST_US INT64_C(-62135596800000000)
+#define CLOCK_LAST_US  INT64_C(253402300799999999)
 
 int64_t clock_now_us(void);
 int64_t clock_real_us(void);
@@ -34,7 +37,8 @@ int clock_utc(int64_t at_us, struct tm *ret_tm);
 const char *clock_format(int64_t at_us, char out[CLOCK_TEXT]);
 /* clock_parse() - RFC 3339 with an offset ("2006-12-31T12:00:00Z", "+01:00", fractions to
  * microseconds), a bare date (midnight UTC), or PostgreSQL's ISO output ("2006-12-31
- * 12:00:00.5+00"). False where `s` is none of these or the day does not exist. */
+ * 12:00:00.5+00"). False where `s` is none of these, the day does not exist or, in UTC, the year is
+ * not one of 1 to 9999. */
 bool clock_parse(const char *s, int64_t *ret_us);
 /* clock_parse_duration() - "3 days", "9 h", "10 minutes", "1 week", "90s" and sums of them ("1 day
  * 2 h") in microseconds. Months and years have no fixed length and are refused. */

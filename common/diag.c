@@ -4,6 +4,9 @@
 #include "common/mem.h"
 
 #include <stdarg.h>
+#include <string.h>
+
+#define KEY_MAX 200
 
 void diag_init(struct diag *d, const void *ctx)
 {
@@ -46,4 +49,23 @@ void diag_field(struct diag *d, const char *pointer, const char *format, ...)
 bool diag_any(const struct diag *d)
 {
     return d->n > 0;
+}
+
+char *diag_pointer(const void *ctx, const char *pointer, const char *key)
+{
+    size_t n = strlen(pointer), most = strnlen(key, KEY_MAX);
+    char *text = mem_array(ctx, char, n + 2 * most + 2);
+    char *out = mempcpy(text, pointer, n);
+
+    /* A character is not cut in two. */
+    while (most < strlen(key) && most > 0 && ((unsigned char)key[most] & 0xc0) == 0x80)
+        most--;
+    *out++ = '/';
+    for (size_t i = 0; i < most; i++) {
+        if (key[i] == '~' || key[i] == '/')
+            *out++ = '~';
+        *out++ = (char)(key[i] == '~' ? '0' : key[i] == '/' ? '1' : key[i]);
+    }
+    *out = '\0';
+    return text;
 }

@@ -31,4 +31,8 @@ void diag_field(struct diag *, const char *pointer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 bool diag_any(const struct diag *);
 
+/* diag_pointer() - the JSON pointer to member `key` of what `pointer` points to (RFC 6901: ~ and /
+ * are escaped; a key is cut after 200 bytes). Child of ctx. */
+char *diag_pointer(const void *ctx, const char *pointer, const char *key);
+
 #endif

@@ -28,8 +28,19 @@ CREATE TABLE interaction_key (
     key text NOT NULL CHECK (length(key) BETWEEN 1 AND 200),
     contact_id bigint NOT NULL,
     interaction_id bigint NOT NULL,
+    content bigint,   -- hash of the request that brought it, where the key is the request's
     PRIMARY KEY (org_id, source, key)
 );
+CREATE INDEX interaction_key_contact ON interaction_key (contact_id);
+
+-- The keys go with their contact. No foreign key: it would be looked up with each interaction.
+CREATE FUNCTION contact_forgets() RETURNS trigger LANGUAGE plpgsql SET search_path = lazo AS $$
+BEGIN
+    DELETE FROM interaction_key k USING gone g WHERE k.contact_id = g.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER contact_forgets AFTER DELETE ON contact REFERENCING OLD TABLE AS gone
+    FOR EACH STATEMENT EXECUTE FUNCTION contact_forgets();
 
 CREATE TABLE topic (
     org_id bigint NOT NULL REFERENCES organisation ON DELETE CASCADE,

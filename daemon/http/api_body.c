@@ -53,22 +53,9 @@ static bool is_known(const char *const *known, const char *name)
     return false;
 }
 
-/* pointer_to() - "/name", with ~ and / written as RFC 6901 says. */
 static char *pointer_to(struct api_body *b, const char *name)
 {
-    struct buf out;
-
-    buf_init(&out, http_ctx(b->req), 600);
-    buf_char(&out, '/');
-    for (; *name != '\0' && out.len < 500; name++) {
-        if (*name == '~')
-            buf_str(&out, "~0");
-        else if (*name == '/')
-            buf_str(&out, "~1");
-        else
-            buf_char(&out, *name);
-    }
-    return out.data;
+    return diag_pointer(http_ctx(b->req), "", name);
 }
 
 static void refuse_unknown(struct api_body *b, const char *const *known)

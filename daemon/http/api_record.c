@@ -7,7 +7,9 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/text.h"
 
+#include <sodium.h>
 #include <string.h>
 #include <strings.h>
 
@@ -56,17 +58,20 @@ struct recording *recording_new(struct app *app, struct http_request *req)
     return r;
 }
 
-struct record_item *recording_add(struct recording *r)
+struct record_item *recording_add(struct recording *r, const char *place)
 {
     mem_grow(r, &r->items, &r->cap, r->n + 1);
+    mem_grow(r, &r->places, &r->cap_places, r->n + 1);
+    r->places[r->n] = place;
     r->items[r->n] = (struct record_item){0};
     return &r->items[r->n++];
 }
 
 void recording_contact(struct recording *r, json_t *value, const struct catalogue *catalogue)
 {
-    struct record_item *item = recording_add(r);
+    struct record_item *item = recording_add(r, "");
 
+    r->bare = true;
     record_contact_parse(r, value, "", catalogue, r->now_us, &item->contact, &r->mistakes);
     item->source = "";
     item->occurred_at_us = r->now_us;
@@ -74,10 +79,11 @@ void recording_contact(struct recording *r, json_t *value, const struct catalogu
         item->contact.id = r->contact_id;
 }
 
-/* refused() - answers what the recorder found: 404 where the path's contact is not there, else 422
- * with each of them. */
+/* refused() - answers what the recorder found: 404 where the path's contact is not there, 409 where
+ * the Idempotency-Key came before with another body, else 422 with each of them. */
 static void refused(struct recording *r, const struct record_result *results, size_t n)
 {
+    int status = 422;
     struct diag d;
 
     diag_init(&d, r);
@@ -86,13 +92,17 @@ static void refused(struct recording *r, const struct record_result *results, si
 
         if (results[i].error == NULL)
             continue;
-        if (r->contact_id != 0 && pointer != NULL && strstr(pointer, "id") != NULL) {
+        if (r->contact_id != 0 && strcmp(pointer, "/contact/id") == 0) {
             http_problem(r->req, 404, NULL, "there is no such contact");
             return;
         }
-        diag_field(&d, pointer != NULL ? pointer : "", "%s", results[i].error);
+        if (results[i].reused)
+            status = 409;
+        if (r->bare && text_begins(pointer, "/contact/"))
+            pointer += strlen("/contact");
+        diag_field(&d, mem_printf(r, "%s%s", r->places[i], pointer), "%s", results[i].error);
     }
-    http_problem(r->req, 422, &d, "nothing was recorded");
+    http_problem(r->req, status, &d, "nothing was recorded");
 }
 
 static void on_recorded(void *arg, bool ok, const struct record_result *results, size_t n)
@@ -239,10 +249,25 @@ bool api_idempotency_key(struct http_request *req, const char **ret_key)
     return true;
 }
 
-void api_idempotent(const void *ctx, struct record_item *item, const char *key, size_t index)
+void api_idempotent(const void *ctx, struct record_item *item, const char *key, size_t index,
+                    int64_t content)
 {
-    if (key != NULL && item->key == NULL && item->kind != NULL)
-        item->key = mem_printf(ctx, "idem:%s:%zu", key, index);
+    if (key == NULL || item->key != NULL || item->kind == NULL)
+        return;
+    item->key = mem_printf(ctx, "idem:%s:%zu", key, index);
+    item->content = content;
+}
+
+int64_t api_content(const struct http_request *req)
+{
+    unsigned char hash[crypto_generichash_BYTES_MIN];
+    int64_t content;
+    size_t n;
+    const char *body = http_body(req, &n);
+
+    crypto_generichash(hash, sizeof hash, (const unsigned char *)body, n, NULL, 0);
+    memcpy(&content, hash, sizeof content);
+    return content == 0 ? 1 : content;
 }
 
 static void interactions_fill(struct recording *r, const struct catalogue *catalogue)
@@ -252,16 +277,17 @@ static void interactions_fill(struct recording *r, const struct catalogue *catal
     bool quiet = api_import(r->req, &ok);
     const char *key;
     size_t n = many ? json_array_size(body) : 1;
+    int64_t content = api_content(r->req);
 
     api_idempotency_key(r->req, &key);
     for (size_t i = 0; i < n; i++) {
-        struct record_item *item = recording_add(r);
+        const char *place = many ? mem_printf(r, "/%zu", i) : "";
+        struct record_item *item = recording_add(r, place);
 
         value = many ? json_array_get(body, i) : body;
-        record_item_parse(r, value, many ? mem_printf(r, "/%zu", i) : "", catalogue, r->now_us,
-                          item, &r->mistakes);
+        record_item_parse(r, value, place, catalogue, r->now_us, item, &r->mistakes);
         item->quiet = quiet;
-        api_idempotent(r, item, key, i);
+        api_idempotent(r, item, key, i, content);
     }
 }
 

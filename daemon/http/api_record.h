@@ -15,11 +15,13 @@ struct recording {
     int64_t now_us;
     bool each; /* an item that is wrong is left out, and told of */
     struct record_item *items;
-    size_t n, cap;
+    const char **places; /* of each item in the body: "", "/3" */
+    size_t n, cap, cap_places;
     struct diag mistakes;
     void (*fill)(struct recording *, const struct catalogue *);
     void (*answer)(struct recording *, const struct record_result *);
     int64_t contact_id; /* of the path; 0: none */
+    bool bare;          /* an item stands in the body as its contact alone */
     json_t *made;       /* what items were parsed from and is not the body; owned, or NULL */
     size_t ignored;     /* parts of the request that are no facts for us */
 };
@@ -28,8 +30,9 @@ struct recording {
  * itself. */
 struct recording *recording_new(struct app *, struct http_request *);
 void recording_start(struct recording *);
-/* recording_add() - room for one more item, zeroed. */
-struct record_item *recording_add(struct recording *);
+/* recording_add() - room for one more item, zeroed, that stands at `place` in the body (a JSON
+ * pointer that lives as long). */
+struct record_item *recording_add(struct recording *, const char *place);
 /* recording_contact() - one item that is a contact alone, read from `value`; its id is the path's
  * where that has one. */
 void recording_contact(struct recording *, json_t *value, const struct catalogue *);
@@ -53,8 +56,12 @@ bool api_import(struct http_request *, bool *ret_ok);
 /* api_idempotency_key() - checks the header Idempotency-Key; *ret_key is NULL where there is none.
  * False where it was answered. */
 bool api_idempotency_key(struct http_request *, const char **ret_key);
-/* api_idempotent() - an item without a key of its own gets the request's with its place in it. */
-void api_idempotent(const void *ctx, struct record_item *, const char *key, size_t index);
+/* api_idempotent() - an item without a key of its own gets the request's with its place in it.
+ * `content` is api_content() of the request: the same key with another one is refused. */
+void api_idempotent(const void *ctx, struct record_item *, const char *key, size_t index,
+                    int64_t content);
+/* api_content() - a hash of the request's body; never 0. */
+int64_t api_content(const struct http_request *);
 
 http_handler api_interactions_post, api_identify, api_track, api_batch;
 /* api_lines_post() - api_interactions_post for application/x-ndjson. */

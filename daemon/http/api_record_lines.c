@@ -17,6 +17,7 @@ struct lines {
     int line;               /* number of the last line that was read, from 1 */
     bool quiet;
     const char *key; /* Idempotency-Key, or NULL */
+    int64_t content; /* of the body, for that key */
     struct tally tally;
     void *slice; /* owner of what the slice's lines were parsed into */
     struct record_item *items;
@@ -57,7 +58,7 @@ static void read_line(struct lines *l, const char *s, size_t n, const struct cat
         return;
     }
     item->quiet = l->quiet;
-    api_idempotent(l->slice, item, l->key, (size_t)l->line - 1);
+    api_idempotent(l->slice, item, l->key, (size_t)l->line - 1, l->content);
     l->numbers[l->n++] = l->line;
 }
 
@@ -136,6 +137,7 @@ void api_lines_post(struct app *app, struct http_request *req)
     l->req = req;
     l->quiet = api_import(req, &ok);
     api_idempotency_key(req, &l->key);
+    l->content = api_content(req);
     l->next = http_body(req, &n);
     l->end = l->next + n;
     tally_init(&l->tally, l);

@@ -193,7 +193,7 @@ static void message(struct recording *r, json_t *msg, const char *type, const ch
         return;
     }
     diag_init(&d, r);
-    item = recording_add(r);
+    item = recording_add(r, at);
     if (strcmp(type, "track") == 0) {
         made = fact_of(msg, contact, catalogue);
         record_item_parse(r, made, "", catalogue, r->now_us, item, &d);
@@ -216,8 +216,13 @@ static void answer(struct recording *r, const struct record_result *results)
     json_t *all;
 
     tally_init(&t, r);
-    for (size_t i = 0; i < r->n; i++)
-        tally_add(&t, &results[i], 0);
+    for (size_t i = 0; i < r->n; i++) {
+        struct record_result result = results[i];
+
+        if (result.error != NULL)
+            result.pointer = translate(r, result.pointer, r->places[i]);
+        tally_add(&t, &result, 0);
+    }
     for (size_t i = 0; i < r->mistakes.n; i++)
         tally_mistake(&t, 0, r->mistakes.items[i].pointer, r->mistakes.items[i].message);
     all = json_pack("{s:b, s:I, s:I, s:I}", "success", 1, "recorded", (json_int_t)t.recorded,

@@ -7,7 +7,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define PGARRAY_BYTES_MAX (256U << 20)
+/* A little less than what PostgreSQL takes in one message. */
+#define PGARRAY_BYTES_MAX (900U << 20)
 
 void pgargs_init(struct pgargs *a, const void *ctx)
 {

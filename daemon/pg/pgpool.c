@@ -79,14 +79,14 @@ static void pgpool_later(struct pgpool *p, pgres_fn *fn, pgtx_end_fn *ended, voi
 
 static void pgpool_call_late(struct pgpool *p)
 {
+    struct pglate *late = p->late, *next;
     struct pgres res = {0};
 
-    while (p->late != NULL) {
-        struct pglate *late = p->late;
-
-        p->late = late->next;
-        if (p->late == NULL)
-            p->late_last = &p->late;
+    /* Who asks again at once is answered in the next turn. */
+    p->late = NULL;
+    p->late_last = &p->late;
+    for (; late != NULL; late = next) {
+        next = late->next;
         if (late->fn != NULL)
             late->fn(late->arg, &res);
         else if (late->ended != NULL)

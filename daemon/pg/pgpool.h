@@ -42,8 +42,9 @@ const char *pgres_text(const struct pgres *, int row, const char *column);
 int64_t pgres_int(const struct pgres *, int row, const char *column);
 bool pgres_bool(const struct pgres *, int row, const char *column);
 bool pgres_null(const struct pgres *, int row, const char *column);
-int64_t pgres_instant(const struct pgres *, int row,
-                      const char *column); /* microseconds, UTC; null gives INT64_MIN */
+/* Microseconds, UTC; null gives INT64_MIN; what lies before the year 1 is its beginning, what lies
+ * after 9999 is INT64_MAX, as infinity is. */
+int64_t pgres_instant(const struct pgres *, int row, const char *column);
 /* pgres_ints() - an int or bigint array as int64_t's, child of ctx; *ret_n is their number. */
 int64_t *pgres_ints(const struct pgres *, int row, const char *column, const void *ctx,
                     size_t *ret_n);

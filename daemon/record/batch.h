@@ -11,32 +11,36 @@ struct record_request {
     struct record_request *next;
     int64_t org_id;
     const struct record_item *items;
-    size_t n;
+    size_t n, bytes;
     bool all_or_nothing;
     bool quiet; /* imported history; a batch is all of one sort */
     record_fn *fn;
     void *arg;
-    int tries; /* how often a race made it start anew */
+    int tries;                     /* how often a race made it start anew */
+    struct record_result *refused; /* of each item, what an earlier try found; NULL: nothing */
 };
 
 /* One person that items of the batch speak of. */
 struct batch_slot {
-    const char *email, *external_id; /* that a new contact is made with */
-    int64_t given_id, contact_id;
+    int64_t contact_id;   /* 0: to be created */
+    bool known_elsewhere; /* has an external id in the database */
+    struct batch_name *email,
+        *external; /* claimed in this batch: a new contact is made with them */
     bool created;
     bool wanted;            /* some item that is not refused speaks of it */
     json_t *fields, *attrs; /* merged of all its items; NULL where none. Owned. */
 };
 
-/* An interaction's key (source, key), or an identity (sort, value). */
+/* An interaction's key (source, key), an identity (sort, value), or an id ("id", digits). */
 struct batch_name {
     UT_hash_handle hh;
     const char *text; /* the hash's key: first, 0x1f, second */
     const char *first, *second;
-    struct batch_slot *slot;            /* of an identity: whose it is in this batch */
     int64_t contact_id, interaction_id; /* as found in the database; 0: not there */
+    int64_t content;                    /* of a key: as record_item's */
     bool has_external_id;
-    bool conflict; /* belongs to another contact than its slot's */
+    struct batch_slot *slot;                 /* of an identity or id: whose it is */
+    const struct record_request *claimed_by; /* which request said first that it is the slot's */
 };
 
 struct batch_names {
@@ -53,33 +57,38 @@ struct batch {
     const struct record_item **items;
     struct record_request **owners; /* of each item */
     struct record_result *results;
-    struct batch_slot **slots; /* of each item; NULL: refused while reading */
+    struct batch_slot **slots; /* of each item; NULL: refused, or a duplicate */
     struct batch_slot **all;
     size_t n_slots, cap_slots;
-    struct batch_names keys, identities;
+    struct batch_names keys, identities, ids;
     struct batch_slot **creating; /* in the order of record_create */
-    size_t *written;              /* items in record_interactions, in its order */
+    size_t n_creating, n_attaching;
+    size_t *written; /* items in record_interactions, in its order */
     size_t n_written;
-    bool new_kinds; /* a kind was used for the first time */
-    int finds;
+    bool new_kinds;   /* a kind was used for the first time */
+    bool again;       /* somebody else was quicker to claim a name: to be tried anew */
+    bool refused;     /* an amendment was: to be tried anew without it */
+    size_t *amending; /* items in record_amend, in its order */
+    size_t n_amending;
     struct pgtx *tx;
 };
 
 /* --- batch_slots.c: who the items speak of
  * ---------------------------------------------------------- */
 
-/* batch_names() - slots and names of all items. batch_find_args() - the parameters of record_find;
- * batch_on_found() - its answer. */
+/* batch_name_items() - the names of all items. batch_find_args() - the parameters of record_find.
+ * batch_on_found() - takes its answer; batch_resolve() then gives each item its slot, or refuses
+ * it. */
 void batch_name_items(struct batch *);
 void batch_find_args(struct batch *, struct pgargs *);
 void batch_on_found(struct batch *, const struct pgres *);
+void batch_resolve(struct batch *);
 /* batch_create_args() - the parameters of record_create for slots without a contact; false where
  * there are none. */
 bool batch_create_args(struct batch *, struct pgargs *);
 void batch_on_created(struct batch *, const struct pgres *);
-/* batch_refuse() - an item is refused; with all_or_nothing so are all items of its request. */
-void batch_refuse(struct batch *, size_t item, const char *pointer, const char *error);
-bool batch_is_duplicate(const struct batch *, size_t item);
+/* batch_key() - the name of the item's key; NULL where it has none. */
+struct batch_name *batch_key(const struct batch *, size_t item);
 
 /* --- batch_write.c: what is written once all are resolved
  * -------------------------------------------- */
@@ -87,5 +96,16 @@ bool batch_is_duplicate(const struct batch *, size_t item);
 /* batch_write() - sends the statements; the last one's answer goes to `done`. */
 void batch_write(struct batch *, pgres_fn *done);
 void batch_on_interactions(struct batch *, const struct pgres *);
+
+/* --- batch_amend.c: interactions that amend others, after all others are written
+ * -------------------------------------------- */
+
+/* batch_amend() - sends them; false where there are none. batch_on_amended() - takes the answer. An
+ * item that is refused, or with all_or_nothing all of its request, is so in the next try: `refused`
+ * says that there must be one. */
+bool batch_amend(struct batch *, pgres_fn *done);
+void batch_on_amended(struct batch *, const struct pgres *);
+/* batch_refused_before() - what earlier tries found, into the results of a new batch. */
+void batch_refused_before(struct batch *);
 
 #endif

@@ -1,10 +1,10 @@
 /* batch_slots.c - who the items of a batch speak of.
  *
- * An item names its contact by id, else by external id, else by e-mail. Each external id and e-mail
- * of the batch is a name and belongs to one slot: the first item that says it. record_find tells
- * which names and ids have a contact; slots without one are created with their names; who loses a
- * race for a name finds the winner in the next record_find. A name that is another contact's is a
- * conflict: its items are refused. */
+ * An item names its contact by id, else by external id, else by e-mail. record_find tells which ids
+ * and names have a contact. Then the items are gone through in their order, as if they came one
+ * after the other: each gets the slot of its contact, or a new one, and claims the names that were
+ * nobody's. A name that is another contact's refuses its item; what a refused item or request
+ * claimed is nobody's again. Slots without a contact are created with their names. */
 #include "daemon/record/batch.h"
 
 #include "common/mem.h"
@@ -12,10 +12,15 @@
 #include <inttypes.h>
 #include <string.h>
 
+static char *name_text(const void *ctx, const char *first, const char *second)
+{
+    return mem_printf(ctx, "%s\x1f%s", first, second);
+}
+
 static struct batch_name *name_get(struct batch *b, struct batch_names *names, const char *first,
                                    const char *second)
 {
-    char *text = mem_printf(b, "%s\x1f%s", first, second);
+    char *text = name_text(b, first, second);
     struct batch_name *name;
 
     HASH_FIND_STR(names->table, text, name);
@@ -44,169 +49,243 @@ static struct batch_name *external_name(struct batch *b, const struct record_con
                                   : name_get(b, &b->identities, "external_id", c->external_id);
 }
 
-static struct batch_slot *slot_new(struct batch *b, const struct record_contact *c)
+static struct batch_name *id_name(struct batch *b, int64_t id)
 {
-    struct batch_slot *slot = mem_new(b, struct batch_slot);
-
-    slot->given_id = c->id;
-    mem_grow(b, &b->all, &b->cap_slots, b->n_slots + 1);
-    b->all[b->n_slots++] = slot;
-    return slot;
+    return name_get(b, &b->ids, "id", mem_printf(b, "%" PRId64, id));
 }
 
-/* The slot that already has one of the item's names; NULL: none, or none that fits. */
-static struct batch_slot *slot_of_names(const struct batch_name *external,
-                                        const struct batch_name *email)
+struct batch_name *batch_key(const struct batch *b, size_t item)
 {
-    if (external != NULL && external->slot != NULL)
-        return external->slot;
-    if (email == NULL || email->slot == NULL)
+    const struct record_item *it = b->items[item];
+    struct batch_name *name = NULL;
+    char *text;
+
+    if (it->key == NULL)
         return NULL;
-    /* Somebody else may have the same address: with another external id it is another person. */
-    return external != NULL && email->slot->external_id != NULL ? NULL : email->slot;
-}
-
-static void slot_take(struct batch_slot *slot, struct batch_name *name, const char **field)
-{
-    if (name == NULL || name->slot != NULL)
-        return;
-    name->slot = slot;
-    if (*field == NULL)
-        *field = name->second;
-}
-
-static struct batch_slot *item_slot(struct batch *b, const struct record_contact *c)
-{
-    struct batch_name *external = external_name(b, c), *email = email_name(b, c);
-    struct batch_slot *slot = c->id != 0 ? NULL : slot_of_names(external, email);
-
-    if (slot == NULL)
-        slot = slot_new(b, c);
-    slot_take(slot, external, &slot->external_id);
-    slot_take(slot, email, &slot->email);
-    return slot;
+    text = name_text(NULL, it->source, it->key);
+    HASH_FIND_STR(b->keys.table, text, name);
+    talloc_free(text);
+    return name;
 }
 
 void batch_name_items(struct batch *b)
 {
     for (size_t i = 0; i < b->n; i++) {
+        const struct record_contact *c = &b->items[i]->contact;
+
         if (b->items[i]->key != NULL)
             name_get(b, &b->keys, b->items[i]->source, b->items[i]->key);
-        b->slots[i] = item_slot(b, &b->items[i]->contact);
+        if (c->id != 0)
+            id_name(b, c->id);
+        external_name(b, c);
+        email_name(b, c);
     }
+}
+
+/* --- what the database knows ------------------------------------------------------------------ */
+
+static void args_names(struct batch *b, struct pgargs *args, const struct batch_names *names)
+{
+    struct pgarray firsts, seconds;
+
+    pgarray_init(&firsts, b);
+    pgarray_init(&seconds, b);
+    for (size_t i = 0; i < names->n; i++) {
+        pgarray_text(&firsts, names->list[i]->first);
+        pgarray_text(&seconds, names->list[i]->second);
+    }
+    if (names != &b->ids)
+        pgargs_array(args, &firsts);
+    pgargs_array(args, &seconds);
 }
 
 void batch_find_args(struct batch *b, struct pgargs *args)
 {
-    struct pgarray sources, keys, sorts, values, ids;
-
-    pgarray_init(&sources, b);
-    pgarray_init(&keys, b);
-    pgarray_init(&sorts, b);
-    pgarray_init(&values, b);
-    pgarray_init(&ids, b);
-    for (size_t i = 0; i < b->keys.n; i++) {
-        pgarray_text(&sources, b->keys.list[i]->first);
-        pgarray_text(&keys, b->keys.list[i]->second);
-    }
-    for (size_t i = 0; i < b->identities.n; i++) {
-        pgarray_text(&sorts, b->identities.list[i]->first);
-        pgarray_text(&values, b->identities.list[i]->second);
-    }
-    for (size_t i = 0; i < b->n_slots; i++)
-        pgarray_int(&ids, b->all[i]->given_id);
     pgargs_int(args, b->org_id);
-    pgargs_array(args, &sources);
-    pgargs_array(args, &keys);
-    pgargs_array(args, &sorts);
-    pgargs_array(args, &values);
-    pgargs_array(args, &ids);
-}
-
-/* External ids say who it is before e-mails do; a contact that has another external id is not found
- * by its e-mail alone. */
-static void resolve(struct batch *b, const char *sort)
-{
-    for (size_t i = 0; i < b->identities.n; i++) {
-        struct batch_name *name = b->identities.list[i];
-
-        if (strcmp(name->first, sort) != 0 || name->contact_id == 0)
-            continue;
-        if (name->slot->contact_id == 0 && name->slot->given_id == 0 &&
-            !(sort[0] == 'e' && sort[1] == 'm' && name->slot->external_id != NULL &&
-              name->has_external_id))
-            name->slot->contact_id = name->contact_id;
-        name->conflict = name->slot->contact_id != name->contact_id;
-    }
-}
-
-static void refuse_conflict(struct batch *b, size_t item, const struct batch_name *name)
-{
-    if (name != NULL && (name->conflict || name->slot != b->slots[item]))
-        batch_refuse(b, item,
-                     strcmp(name->first, "email") == 0 ? "/contact/email" : "/contact/external_id",
-                     mem_printf(b, "belongs to another contact (%" PRId64 ")", name->contact_id));
-}
-
-static void refuse_conflicts(struct batch *b)
-{
-    for (size_t i = 0; i < b->n; i++) {
-        const struct record_contact *c = &b->items[i]->contact;
-
-        if (batch_is_duplicate(b, i))
-            continue;
-        if (c->id != 0 && b->slots[i]->contact_id == 0)
-            batch_refuse(b, i, "/contact/id", "no contact has this id");
-        refuse_conflict(b, i, external_name(b, c));
-        refuse_conflict(b, i, email_name(b, c));
-    }
-    for (size_t i = 0; i < b->n; i++)
-        if (b->results[i].error == NULL && !batch_is_duplicate(b, i))
-            b->slots[i]->wanted = true;
+    args_names(b, args, &b->keys);
+    args_names(b, args, &b->identities);
+    args_names(b, args, &b->ids);
 }
 
 void batch_on_found(struct batch *b, const struct pgres *res)
 {
     for (int row = 0; row < pgres_rows(res); row++) {
         const char *sort = pgres_text(res, row, "sort");
-        size_t ord = (size_t)pgres_int(res, row, "ord");
-        struct batch_name *name;
+        const struct batch_names *names = strcmp(sort, "key") == 0  ? &b->keys
+                                          : strcmp(sort, "id") == 0 ? &b->ids
+                                                                    : &b->identities;
+        struct batch_name *name = names->list[pgres_int(res, row, "ord")];
 
-        if (strcmp(sort, "id") == 0) {
-            b->all[ord]->contact_id = pgres_int(res, row, "contact_id");
-            continue;
-        }
-        name = strcmp(sort, "key") == 0 ? b->keys.list[ord] : b->identities.list[ord];
         name->contact_id = pgres_int(res, row, "contact_id");
         name->interaction_id = pgres_int(res, row, "interaction_id");
+        name->content = pgres_int(res, row, "content");
         name->has_external_id = pgres_bool(res, row, "has_external_id");
     }
-    resolve(b, "external_id");
-    resolve(b, "email");
-    refuse_conflicts(b);
 }
+
+/* --- slots ------------------------------------------------------------------------------------ */
+
+static struct batch_slot *slot_new(struct batch *b)
+{
+    struct batch_slot *slot = mem_new(b, struct batch_slot);
+
+    mem_grow(b, &b->all, &b->cap_slots, b->n_slots + 1);
+    b->all[b->n_slots++] = slot;
+    return slot;
+}
+
+/* name_slot() - whose the name is, in the database or by an earlier item; NULL: nobody's. A contact
+ * has one slot, whatever it is called by. */
+static struct batch_slot *name_slot(struct batch *b, struct batch_name *name)
+{
+    struct batch_name *id;
+
+    if (name == NULL || name->slot != NULL || name->contact_id == 0)
+        return name == NULL ? NULL : name->slot;
+    id = id_name(b, name->contact_id);
+    if (id->slot == NULL) {
+        id->slot = slot_new(b);
+        id->slot->contact_id = name->contact_id;
+        id->slot->known_elsewhere = name->has_external_id;
+    }
+    name->slot = id->slot;
+    return name->slot;
+}
+
+static void name_claim(struct batch *b, size_t item, struct batch_name *name,
+                       struct batch_slot *slot, struct batch_name **first)
+{
+    if (name == NULL || name->slot != NULL)
+        return;
+    name->slot = slot;
+    name->claimed_by = b->owners[item];
+    if (*first == NULL)
+        *first = name;
+}
+
+/* A request that is refused as a whole claims nothing; the items of a slot of its own are its
+ * own. */
+static void names_release(struct batch *b, const struct record_request *request)
+{
+    for (size_t i = 0; i < b->identities.n; i++) {
+        struct batch_name *name = b->identities.list[i];
+
+        if (name->claimed_by != request)
+            continue;
+        if (name->slot->email == name)
+            name->slot->email = NULL;
+        if (name->slot->external == name)
+            name->slot->external = NULL;
+        name->slot = NULL;
+        name->claimed_by = NULL;
+    }
+}
+
+static void refuse(struct batch *b, size_t item, const char *pointer, const char *error)
+{
+    const struct record_request *request = b->owners[item];
+
+    b->results[item].error = error;
+    b->results[item].pointer = pointer;
+    if (!request->all_or_nothing)
+        return;
+    for (size_t i = 0; i < b->n; i++)
+        if (b->owners[i] == request && b->results[i].error == NULL) {
+            b->results[i].error = "not recorded: another item of the request was refused";
+            b->results[i].pointer = "";
+            b->slots[i] = NULL;
+        }
+    names_release(b, request);
+}
+
+static bool is_anothers(struct batch *b, size_t item, struct batch_name *name,
+                        const struct batch_slot *slot, const char *pointer)
+{
+    const struct batch_slot *owner = name_slot(b, name);
+
+    if (owner == NULL || owner == slot)
+        return false;
+    refuse(b, item, pointer,
+           owner->contact_id == 0
+               ? "belongs to another contact"
+               : mem_printf(b, "belongs to another contact (%" PRId64 ")", owner->contact_id));
+    return true;
+}
+
+static void item_resolve(struct batch *b, size_t item)
+{
+    const struct record_contact *c = &b->items[item]->contact;
+    struct batch_name *external = external_name(b, c), *email = email_name(b, c);
+    struct batch_slot *slot;
+
+    if (c->id != 0) {
+        slot = name_slot(b, id_name(b, c->id));
+        if (slot == NULL) {
+            refuse(b, item, "/contact/id", "no contact has this id");
+            return;
+        }
+    } else {
+        slot = name_slot(b, external);
+        if (slot == NULL)
+            slot = name_slot(b, email);
+        /* Somebody else may have the same address: with another external id it is another. */
+        if (slot != NULL && external != NULL && name_slot(b, external) == NULL &&
+            (slot->known_elsewhere || slot->external != NULL))
+            slot = NULL;
+    }
+    if (is_anothers(b, item, external, slot, "/contact/external_id") ||
+        is_anothers(b, item, email, slot, "/contact/email"))
+        return;
+    if (slot == NULL)
+        slot = slot_new(b);
+    name_claim(b, item, external, slot, &slot->external);
+    name_claim(b, item, email, slot, &slot->email);
+    b->slots[item] = slot;
+}
+
+void batch_resolve(struct batch *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        const struct batch_name *key = batch_key(b, i);
+
+        if (b->results[i].error != NULL)
+            continue;
+        if (key == NULL || key->contact_id == 0) {
+            item_resolve(b, i);
+        } else if (b->items[i]->content != 0 && key->content != b->items[i]->content) {
+            b->results[i].reused = true;
+            refuse(b, i, "", "the Idempotency-Key came before, with another body");
+        }
+    }
+    for (size_t i = 0; i < b->n; i++)
+        if (b->slots[i] != NULL)
+            b->slots[i]->wanted = true;
+}
+
+/* --- new contacts ----------------------------------------------------------------------------- */
 
 bool batch_create_args(struct batch *b, struct pgargs *args)
 {
     struct pgarray emails, externals;
-    size_t n = 0;
 
     b->creating = mem_array(b, struct batch_slot *, b->n_slots);
     pgarray_init(&emails, b);
     pgarray_init(&externals, b);
     for (size_t i = 0; i < b->n_slots; i++) {
-        if (b->all[i]->contact_id != 0 || !b->all[i]->wanted)
+        struct batch_slot *slot = b->all[i];
+
+        if (slot->contact_id != 0 || !slot->wanted)
             continue;
-        b->creating[n++] = b->all[i];
-        pgarray_text(&emails, b->all[i]->email);
-        pgarray_text(&externals, b->all[i]->external_id);
+        b->creating[b->n_creating++] = slot;
+        pgarray_text(&emails, slot->email == NULL ? NULL : slot->email->second);
+        pgarray_text(&externals, slot->external == NULL ? NULL : slot->external->second);
     }
     pgargs_int(args, b->org_id);
     pgargs_array(args, &emails);
     pgargs_array(args, &externals);
     pgargs_instant(args, b->now_us);
     pgargs_bool(args, b->quiet);
-    return n > 0;
+    return b->n_creating > 0;
 }
 
 void batch_on_created(struct batch *b, const struct pgres *res)
@@ -217,37 +296,5 @@ void batch_on_created(struct batch *b, const struct pgres *res)
         slot->contact_id = pgres_int(res, row, "contact_id");
         slot->created = true;
     }
-    for (size_t i = 0; i < b->identities.n; i++) {
-        struct batch_name *name = b->identities.list[i];
-        const struct batch_slot *slot = name->slot;
-
-        if (slot->created && (name->second == slot->email || name->second == slot->external_id))
-            name->contact_id = slot->contact_id;
-    }
-}
-
-void batch_refuse(struct batch *b, size_t item, const char *pointer, const char *error)
-{
-    if (b->results[item].error == NULL) {
-        b->results[item].error = error;
-        b->results[item].pointer = pointer;
-    }
-    for (size_t i = 0; b->owners[item]->all_or_nothing && i < b->n; i++)
-        if (b->owners[i] == b->owners[item] && b->results[i].error == NULL) {
-            b->results[i].error = "not recorded: another item of the request was refused";
-            b->results[i].pointer = "";
-        }
-}
-
-bool batch_is_duplicate(const struct batch *b, size_t item)
-{
-    struct batch_name *name = NULL;
-    char *text;
-
-    if (b->items[item]->key == NULL)
-        return false;
-    text = mem_printf(NULL, "%s\x1f%s", b->items[item]->source, b->items[item]->key);
-    HASH_FIND_STR(b->keys.table, text, name);
-    talloc_free(text);
-    return name != NULL && name->contact_id != 0;
+    b->again = (size_t)pgres_rows(res) < b->n_creating;
 }

@@ -6,12 +6,16 @@
 
 #include <string.h>
 
-static bool batch_writes(const struct batch *b, size_t item)
-{
-    return b->results[item].error == NULL && !batch_is_duplicate(b, item);
-}
-
 /* --- identities and fields of contacts -------------------------------------------------------- */
+
+/* Who was quicker has the name: then all of it is tried anew. */
+static void on_attached(void *arg, const struct pgres *res)
+{
+    struct batch *b = arg;
+
+    if (pgres_ok(res) && (size_t)pgres_int(res, 0, "attached") < b->n_attaching)
+        b->again = true;
+}
 
 static void write_attach(struct batch *b)
 {
@@ -24,12 +28,15 @@ static void write_attach(struct batch *b)
     for (size_t i = 0; i < b->identities.n; i++) {
         const struct batch_name *name = b->identities.list[i];
 
-        if (name->contact_id != 0 || name->slot->contact_id == 0 || !name->slot->wanted)
+        if (name->contact_id != 0 || name->slot == NULL || !name->slot->wanted)
+            continue;
+        if (name->slot->created && (name == name->slot->email || name == name->slot->external))
             continue;
         pgarray_text(&sorts, name->first);
         pgarray_text(&values, name->second);
         pgarray_int(&ids, name->slot->contact_id);
     }
+    b->n_attaching = ids.n;
     if (ids.n == 0)
         return;
     pgargs_init(&args, b);
@@ -39,7 +46,7 @@ static void write_attach(struct batch *b)
     pgargs_array(&args, &ids);
     pgargs_instant(&args, b->now_us);
     pgargs_bool(&args, b->quiet);
-    pgtx_query(b->tx, Q_RECORD_ATTACH, &args, NULL, NULL);
+    pgtx_query(b->tx, Q_RECORD_ATTACH, &args, on_attached, b);
 }
 
 static int slot_destroy(struct batch_slot *slot)
@@ -64,11 +71,28 @@ static void merge(struct batch_slot *slot, json_t **into, json_t *from)
 static void merge_fields(struct batch *b)
 {
     for (size_t i = 0; i < b->n; i++) {
-        if (!batch_writes(b, i))
+        if (b->slots[i] == NULL)
             continue;
         merge(b->slots[i], &b->slots[i]->fields, b->items[i]->contact.fields);
         merge(b->slots[i], &b->slots[i]->attrs, b->items[i]->contact.attrs);
     }
+}
+
+/* write_pairs() - sends a statement that takes contacts and, beside each, what is said of it. */
+static void write_pairs(struct batch *b, struct pgarray *ids, struct pgarray *values,
+                        enum query query)
+{
+    struct pgargs args;
+
+    if (ids->n == 0)
+        return;
+    pgargs_init(&args, b);
+    pgargs_int(&args, b->org_id);
+    pgargs_array(&args, ids);
+    pgargs_array(&args, values);
+    pgargs_instant(&args, b->now_us);
+    pgargs_bool(&args, b->quiet);
+    pgtx_query(b->tx, query, &args, NULL, NULL);
 }
 
 static void array_json(struct batch *b, struct pgarray *array, const json_t *value)
@@ -79,78 +103,32 @@ static void array_json(struct batch *b, struct pgarray *array, const json_t *val
     free(text);
 }
 
-/* Two slots may turn out to be one contact (by id, and by e-mail): an UPDATE takes only one row a
- * contact, so what is said of it is merged first. */
-static void join_slots(struct batch *b)
-{
-    for (size_t i = 0; i < b->n_slots; i++) {
-        struct batch_slot *slot = b->all[i];
-
-        if (slot->given_id == 0 || slot->contact_id == 0)
-            continue;
-        for (size_t k = 0; k < b->n_slots; k++) {
-            struct batch_slot *other = b->all[k];
-
-            if (k == i || other->contact_id != slot->contact_id || (other->given_id != 0 && k < i))
-                continue;
-            merge(slot, &slot->fields, other->fields);
-            merge(slot, &slot->attrs, other->attrs);
-            json_decref(other->fields);
-            json_decref(other->attrs);
-            other->fields = other->attrs = NULL;
-        }
-    }
-}
-
-static void write_fields(struct batch *b)
+/* One row a contact, of what `of` gives: an object as JSON. */
+static void write_objects(struct batch *b, json_t *(*of)(const struct batch_slot *),
+                          enum query query)
 {
     struct pgarray ids, docs;
-    struct pgargs args;
 
     pgarray_init(&ids, b);
     pgarray_init(&docs, b);
     for (size_t i = 0; i < b->n_slots; i++) {
-        if (b->all[i]->fields == NULL)
+        if (of(b->all[i]) == NULL)
             continue;
         pgarray_int(&ids, b->all[i]->contact_id);
-        array_json(b, &docs, b->all[i]->fields);
+        array_json(b, &docs, of(b->all[i]));
     }
-    if (ids.n == 0)
-        return;
-    pgargs_init(&args, b);
-    pgargs_int(&args, b->org_id);
-    pgargs_array(&args, &ids);
-    pgargs_array(&args, &docs);
-    pgargs_instant(&args, b->now_us);
-    pgargs_bool(&args, b->quiet);
-    pgtx_query(b->tx, Q_RECORD_FIELDS, &args, NULL, NULL);
+    write_pairs(b, &ids, &docs, query);
 }
 
-/* --- custom fields ------------------------------------------------------------------------------
- */
+static json_t *fields_of(const struct batch_slot *slot)
+{
+    return slot->fields;
+}
 
 /* Custom fields travel as JSON; the statement knows their ids and types. */
-static void write_attrs(struct batch *b)
+static json_t *attrs_of(const struct batch_slot *slot)
 {
-    struct pgarray ids, docs;
-    struct pgargs args;
-
-    pgarray_init(&ids, b);
-    pgarray_init(&docs, b);
-    for (size_t i = 0; i < b->n_slots; i++) {
-        if (b->all[i]->attrs == NULL)
-            continue;
-        pgarray_int(&ids, b->all[i]->contact_id);
-        array_json(b, &docs, b->all[i]->attrs);
-    }
-    if (ids.n == 0)
-        return;
-    pgargs_init(&args, b);
-    pgargs_int(&args, b->org_id);
-    pgargs_array(&args, &ids);
-    pgargs_array(&args, &docs);
-    pgargs_bool(&args, b->quiet);
-    pgtx_query(b->tx, Q_RECORD_ATTRS, &args, NULL, NULL);
+    return slot->attrs;
 }
 
 /* --- lists
@@ -162,7 +140,6 @@ static void write_lists(struct batch *b, json_t *(*list_of)(const struct record_
                         enum query query)
 {
     struct pgarray ids, values;
-    struct pgargs args;
 
     pgarray_init(&ids, b);
     pgarray_init(&values, b);
@@ -170,7 +147,7 @@ static void write_lists(struct batch *b, json_t *(*list_of)(const struct record_
         json_t *list = list_of(&b->items[i]->contact), *value;
         size_t k;
 
-        if (list == NULL || !batch_writes(b, i))
+        if (list == NULL || b->slots[i] == NULL)
             continue;
         json_array_foreach(list, k, value)
         {
@@ -181,15 +158,7 @@ static void write_lists(struct batch *b, json_t *(*list_of)(const struct record_
                 array_json(b, &values, value);
         }
     }
-    if (ids.n == 0)
-        return;
-    pgargs_init(&args, b);
-    pgargs_int(&args, b->org_id);
-    pgargs_array(&args, &ids);
-    pgargs_array(&args, &values);
-    pgargs_instant(&args, b->now_us);
-    pgargs_bool(&args, b->quiet);
-    pgtx_query(b->tx, query, &args, NULL, NULL);
+    write_pairs(b, &ids, &values, query);
 }
 
 static json_t *tags_of(const struct record_contact *c)
@@ -220,7 +189,7 @@ static void write_kinds(struct batch *b, pgres_fn *fn)
     for (size_t i = 0; i < b->n; i++) {
         const char *kind = b->items[i]->kind;
 
-        if (kind == NULL || strcmp(kind, last) == 0 || !batch_writes(b, i))
+        if (kind == NULL || strcmp(kind, last) == 0 || b->slots[i] == NULL)
             continue;
         pgarray_text(&names, kind);
         last = kind;
@@ -235,8 +204,16 @@ static void write_kinds(struct batch *b, pgres_fn *fn)
 
 struct columns {
     struct pgarray contact, kind, at, amount, recorded, currency, source, key, data, quiet,
-        campaign;
+        campaign, content;
 };
+
+static void array_nonzero(struct pgarray *array, int64_t value)
+{
+    if (value != 0)
+        pgarray_int(array, value);
+    else
+        pgarray_text(array, NULL);
+}
 
 static void columns_add(struct columns *c, const struct record_item *item, int64_t contact_id)
 {
@@ -256,24 +233,22 @@ static void columns_add(struct columns *c, const struct record_item *item, int64
     pgarray_text(&c->key, item->key);
     pgarray_text(&c->data, item->data);
     pgarray_bool(&c->quiet, item->quiet);
-    if (item->campaign_id != 0)
-        pgarray_int(&c->campaign, item->campaign_id);
-    else
-        pgarray_text(&c->campaign, NULL);
+    array_nonzero(&c->campaign, item->campaign_id);
+    array_nonzero(&c->content, item->content);
 }
 
 static void write_interactions(struct batch *b, pgres_fn *done)
 {
     struct columns c;
     struct pgarray *all[] = {&c.contact, &c.kind, &c.at,   &c.amount, &c.recorded, &c.currency,
-                             &c.source,  &c.key,  &c.data, &c.quiet,  &c.campaign};
+                             &c.source,  &c.key,  &c.data, &c.quiet,  &c.campaign, &c.content};
     struct pgargs args;
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         pgarray_init(all[i], b);
     b->written = mem_array(b, size_t, b->n);
     for (size_t i = 0; i < b->n; i++) {
-        if (b->items[i]->kind == NULL || !batch_writes(b, i))
+        if (b->items[i]->kind == NULL || b->items[i]->amends != NULL || b->slots[i] == NULL)
             continue;
         columns_add(&c, b->items[i], b->slots[i]->contact_id);
         b->written[b->n_written++] = i;
@@ -296,10 +271,9 @@ static void on_kinds(void *arg, const struct pgres *res)
 void batch_write(struct batch *b, pgres_fn *done)
 {
     merge_fields(b);
-    join_slots(b);
     write_attach(b);
-    write_fields(b);
-    write_attrs(b);
+    write_objects(b, fields_of, Q_RECORD_FIELDS);
+    write_objects(b, attrs_of, Q_RECORD_ATTRS);
     write_lists(b, tags_of, Q_RECORD_TAGS);
     write_lists(b, groups_of, Q_RECORD_GROUPS);
     write_lists(b, consents_of, Q_RECORD_CONSENTS);

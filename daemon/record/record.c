@@ -3,14 +3,13 @@
  * Requests wait in a queue per organisation. When no batch of that organisation is under way, all
  * that wait become one, and one transaction:
  *
- *     record_find ──► record_create ──► record_find again, where a race was lost ──► the writes,
- * pipelined ──► commit ──► answers
+ *     record_find ──► record_create ──► the writes, pipelined ──► commit ──► answers
  *
- * A batch whose commit failed because two processes raced for the names of one contact is tried
- * again from the start. One that failed for a reason of its content is split: each request alone,
- * so that the others do not suffer. When the outcome is not known (the connection broke), its
- * requests are answered with ok = false, and their callers may repeat them: keys make that
- * harmless. */
+ * A batch that raced with another process for the names of one contact, and lost, is tried again
+ * from the start. One that failed for a reason of its content is split: each request alone, so that
+ * the others do not suffer; the request that is at fault is told what the database said. When the
+ * outcome is not known (the connection broke), its requests are answered with ok = false, and their
+ * callers may repeat them: keys make that harmless. */
 #include "daemon/record/record.h"
 
 #include "common/clock.h"
@@ -22,7 +21,8 @@
 
 #define BATCH_ITEMS_MAX 5000
 #define TRIES_MAX       5
-#define FINDS_MAX       4
+/* Of what the items of a batch bring along. */
+#define BATCH_BYTES_MAX ((size_t)32 << 20)
 
 struct record_lane {
     struct record *record;
@@ -68,8 +68,7 @@ static void batch_fill_results(struct batch *b)
 {
     for (size_t i = 0; i < b->n; i++) {
         struct record_result *result = &b->results[i];
-        struct batch_name *name;
-        char *text;
+        const struct batch_name *name;
 
         if (result->error != NULL)
             continue;
@@ -79,8 +78,7 @@ static void batch_fill_results(struct batch *b)
         }
         if (b->items[i]->key == NULL || result->interaction_id != 0)
             continue;
-        text = mem_printf(b, "%s\x1f%s", b->items[i]->source, b->items[i]->key);
-        HASH_FIND_STR(b->keys.table, text, name);
+        name = batch_key(b, i);
         result->duplicate = true;
         if (name != NULL && name->contact_id != 0) {
             result->contact_id = name->contact_id;
@@ -127,12 +125,38 @@ static bool is_race(const struct pgres *error)
     return false;
 }
 
+/* 22: a value that its type does not take, 23: a constraint, 54: too large. */
+static bool is_content(const struct pgres *error)
+{
+    const char *state = pgres_sqlstate(error);
+
+    return strncmp(state, "22", 2) == 0 || strncmp(state, "23", 2) == 0 ||
+           strncmp(state, "54", 2) == 0;
+}
+
+/* One request, alone in its batch, holds something that the database does not take. */
+static void batch_answer_refused(struct batch *b, const struct pgres *error)
+{
+    const char *why = pgres_constraint(error)[0] != '\0'
+                          ? mem_printf(b, "a value does not fit (%s)", pgres_constraint(error))
+                          : mem_printf(b, "a value cannot be stored: %s", pgres_message(error));
+
+    for (size_t i = 0; i < b->n; i++)
+        b->results[i] = (struct record_result){
+            .pointer = "",
+            .error =
+                b->n == 1 ? why : mem_printf(b, "one of %zu items was refused: %s", b->n, why)};
+    batch_answer(b, true);
+}
+
 /* What to do with a batch that did not commit. */
 static void batch_failed(struct batch *b, struct record_lane *lane, const struct pgres *error)
 {
-    bool lost = error == NULL || pgres_lost(error);
+    bool lost = !b->again && (error == NULL || pgres_lost(error));
 
-    if (!lost && is_race(error) && b->requests->tries < TRIES_MAX) {
+    if (b->refused) {
+        batch_put_back(b, lane);
+    } else if ((b->again || (!lost && is_race(error))) && b->requests->tries < TRIES_MAX) {
         b->requests->tries++;
         batch_put_back(b, lane);
     } else if (!lost && b->requests->next != NULL) {
@@ -140,11 +164,14 @@ static void batch_failed(struct batch *b, struct record_lane *lane, const struct
             lane->n_alone++;
         batch_put_back(b, lane);
     } else {
-        if (!lost)
+        if (error != NULL && !lost)
             log_error("record", "batch refused by the database", "sqlstate=%s constraint=%s why=%s",
                       pgres_sqlstate(error), pgres_constraint(error),
                       log_value(pgres_message(error)));
-        batch_answer(b, false);
+        if (error != NULL && !lost && is_content(error))
+            batch_answer_refused(b, error);
+        else
+            batch_answer(b, false);
     }
 }
 
@@ -190,13 +217,9 @@ static void batch_on_keys(void *arg, const struct pgres *res)
     pgtx_commit(b->tx);
 }
 
-static void batch_on_written(void *arg, const struct pgres *res)
+/* Duplicates are told which interaction they repeat. */
+static void batch_finish(struct batch *b)
 {
-    struct batch *b = arg;
-
-    if (!pgres_ok(res))
-        return;
-    batch_on_interactions(b, res);
     for (size_t i = 0; i < b->n_written; i++) {
         if (b->results[b->written[i]].duplicate) {
             batch_find(b, batch_on_keys);
@@ -206,16 +229,32 @@ static void batch_on_written(void *arg, const struct pgres *res)
     pgtx_commit(b->tx);
 }
 
-static void batch_create_or_write(struct batch *b);
-
-static void batch_on_refound(void *arg, const struct pgres *res)
+static void batch_on_amended_all(void *arg, const struct pgres *res)
 {
     struct batch *b = arg;
 
     if (!pgres_ok(res))
         return;
-    batch_on_found(b, res);
-    batch_create_or_write(b);
+    batch_on_amended(b, res);
+    if (b->refused)
+        pgtx_rollback(b->tx);
+    else
+        batch_finish(b);
+}
+
+static void batch_on_written(void *arg, const struct pgres *res)
+{
+    struct batch *b = arg;
+
+    if (!pgres_ok(res))
+        return;
+    if (b->again) {
+        pgtx_rollback(b->tx);
+        return;
+    }
+    batch_on_interactions(b, res);
+    if (!batch_amend(b, batch_on_amended_all))
+        batch_finish(b);
 }
 
 static void batch_on_create(void *arg, const struct pgres *res)
@@ -225,38 +264,27 @@ static void batch_on_create(void *arg, const struct pgres *res)
     if (!pgres_ok(res))
         return;
     batch_on_created(b, res);
-    batch_create_or_write(b);
-}
-
-/* Creates what is not there; asks again where somebody else was quicker; then writes. */
-static void batch_create_or_write(struct batch *b)
-{
-    struct pgargs args;
-
-    pgargs_init(&args, b);
-    if (!batch_create_args(b, &args)) {
-        batch_write(b, batch_on_written);
-        return;
-    }
-    if (b->finds > FINDS_MAX) {
+    if (b->again)
         pgtx_rollback(b->tx);
-        return;
-    }
-    /* Odd steps create, even ones look who won. */
-    if (b->finds++ % 2 == 0)
-        pgtx_query(b->tx, Q_RECORD_CREATE, &args, batch_on_create, b);
     else
-        batch_find(b, batch_on_refound);
+        batch_write(b, batch_on_written);
 }
 
+/* Creates what is not there, then writes. */
 static void batch_on_first_found(void *arg, const struct pgres *res)
 {
     struct batch *b = arg;
+    struct pgargs args;
 
     if (!pgres_ok(res))
         return;
     batch_on_found(b, res);
-    batch_create_or_write(b);
+    batch_resolve(b);
+    pgargs_init(&args, b);
+    if (batch_create_args(b, &args))
+        pgtx_query(b->tx, Q_RECORD_CREATE, &args, batch_on_create, b);
+    else
+        batch_write(b, batch_on_written);
 }
 
 static void batch_begun(void *arg, struct pgtx *tx)
@@ -273,15 +301,17 @@ static void batch_begun(void *arg, struct pgtx *tx)
 static struct record_request *lane_take(struct record_lane *lane, size_t *ret_items)
 {
     struct record_request *first = lane->first, *request = first;
-    size_t n = first->n;
+    size_t n = first->n, bytes = first->bytes;
 
     if (lane->n_alone > 0)
         lane->n_alone--;
     else
         while (request->next != NULL && request->next->quiet == first->quiet &&
-               n + request->next->n <= BATCH_ITEMS_MAX) {
+               n + request->next->n <= BATCH_ITEMS_MAX &&
+               bytes + request->next->bytes <= BATCH_BYTES_MAX) {
             request = request->next;
             n += request->n;
+            bytes += request->bytes;
         }
     lane->first = request->next;
     if (lane->first == NULL)
@@ -296,6 +326,7 @@ static int batch_free(struct batch *b)
 {
     HASH_CLEAR(hh, b->keys.table);
     HASH_CLEAR(hh, b->identities.table);
+    HASH_CLEAR(hh, b->ids.table);
     return 0;
 }
 
@@ -320,6 +351,7 @@ static struct batch *batch_new(struct record_lane *lane)
             b->owners[at] = r;
         }
     }
+    batch_refused_before(b);
     batch_name_items(b);
     return b;
 }
@@ -366,6 +398,28 @@ struct record *record_new(const void *ctx, struct ev_loop *loop, struct pgpool *
     return r;
 }
 
+static size_t json_bytes(const json_t *value)
+{
+    const char *key;
+    json_t *member;
+    size_t i, n = 0;
+
+    if (json_is_string(value))
+        return json_string_length(value);
+    json_array_foreach((json_t *)value, i, member) n += json_bytes(member);
+    json_object_foreach((json_t *)value, key, member) n += json_bytes(member);
+    return n;
+}
+
+static size_t item_bytes(const struct record_item *item)
+{
+    const struct record_contact *c = &item->contact;
+
+    return (item->data == NULL ? 0 : strlen(item->data)) + json_bytes(c->fields) +
+           json_bytes(c->attrs) + json_bytes(c->tags) + json_bytes(c->groups) +
+           json_bytes(c->consents);
+}
+
 void record_items(struct record *r, int64_t org_id, const struct record_item *items, size_t n,
                   bool all_or_nothing, record_fn *fn, void *arg)
 {
@@ -375,6 +429,8 @@ void record_items(struct record *r, int64_t org_id, const struct record_item *it
     request->org_id = org_id;
     request->items = items;
     request->n = n;
+    for (size_t i = 0; i < n; i++)
+        request->bytes += item_bytes(&items[i]);
     request->all_or_nothing = all_or_nothing;
     request->quiet = n > 0 && items[0].quiet;
     request->fn = fn;

@@ -32,6 +32,14 @@ struct record_contact {
                          "method", "ip", "user_agent", "at"} */
 };
 
+/* Which interaction of the same contact an item amends: by id, or by source and key. Its amount is
+ * taken off where it is negative; else it is what the amount is from now on. */
+struct record_amends {
+    int64_t id; /* 0: by its key */
+    const char *source, *key;
+    int currency_digits;
+};
+
 struct record_item {
     struct record_contact contact;
     const char *kind; /* NULL: the contact alone */
@@ -41,9 +49,12 @@ struct record_item {
     const char *currency;
     const char *source; /* never NULL */
     const char *key;    /* or NULL */
+    int64_t content;    /* of what request the key is: the same key with another one is refused; 0:
+                           not looked at */
     const char *data;   /* JSON object as text, or NULL */
     bool quiet; /* imported history: starts nothing; the same for all items of one record_items() */
     int64_t campaign_id;
+    struct record_amends *amends; /* NULL: it amends no other one */
 };
 
 /* What became of an item. */
@@ -51,9 +62,10 @@ struct record_result {
     int64_t contact_id;
     int64_t interaction_id; /* 0 where there is none */
     bool duplicate;
-    bool created;      /* the contact is new */
-    const char *error; /* NULL, or why this item was refused; pointer below */
-    const char *pointer;
+    bool created;        /* the contact is new */
+    bool reused;         /* refused: its key came before with another content */
+    const char *error;   /* NULL, or why this item was refused; pointer below */
+    const char *pointer; /* from the item on: "/contact/email", or "" */
 };
 
 /* record_new() - child of ctx. `recorded(arg, org_id)` is called after each commit that left
@@ -73,10 +85,10 @@ bool record_contact_parse(const void *ctx, json_t *value, const char *pointer,
                           struct record_contact *ret_contact, struct diag *d);
 
 /* record_items() - records all of them; calls back once, when they are on disk (or not: ok is false
- * where the database is away or the transaction failed; then nothing is stored). `items` must live
- * until then; results are borrowed until the callback returns. An item that is refused by the
- * database's state (its e-mail belongs to another contact, an id that does not exist) fails alone,
- * has its `error`. With `all_or_nothing` one such item refuses all. */
+ * where the database is away: then nothing is stored). `items` must live until then; results are
+ * borrowed until the callback returns. An item that is refused by the database's state (its e-mail
+ * belongs to another contact, an id that does not exist) fails alone, has its `error`. With
+ * `all_or_nothing` one such item refuses all. */
 typedef void record_fn(void *arg, bool ok, const struct record_result *results, size_t n);
 void record_items(struct record *, int64_t org_id, const struct record_item *items, size_t n,
                   bool all_or_nothing, record_fn *, void *arg);

@@ -11,15 +11,17 @@
 #include "common/zone.h"
 #include "daemon/org/currency.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#define KIND_MAX   80
-#define KEY_MAX    200
-#define SOURCE_MAX 100
-#define ATTR_MAX   2000
-#define TAG_MAX    100
-#define LIST_MAX   100
+#define KIND_MAX        80
+#define KEY_MAX         200
+#define SOURCE_MAX      100
+#define ATTR_MAX        2000
+#define TAG_MAX         100
+#define LIST_MAX        100
+#define REAL_AMOUNT_MAX 1e12
 
 struct parse {
     const void *ctx;
@@ -37,7 +39,7 @@ static const struct {
 
 static const char *pointer_to(const struct parse *p, const char *pointer, const char *key)
 {
-    return mem_printf(p->ctx, "%s/%s", pointer, key);
+    return diag_pointer(p->ctx, pointer, key);
 }
 
 static size_t characters(const char *s)
@@ -49,12 +51,31 @@ static size_t characters(const char *s)
     return n;
 }
 
+/* C0, DEL, C1, and the separators of lines and paragraphs, which the database counts among them. */
 static bool has_control(const char *s)
 {
     for (; *s != '\0'; s++)
-        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f ||
+            ((unsigned char)s[0] == 0xc2 && (unsigned char)s[1] < 0xa0) ||
+            strncmp(s, "\u2028", 3) == 0 || strncmp(s, "\u2029", 3) == 0)
             return true;
     return false;
+}
+
+static int json_release(json_t **holder)
+{
+    json_decref(*holder);
+    return 0;
+}
+
+/* keep() - the reference lives as long as the parse's ctx. */
+static json_t *keep(const struct parse *p, json_t *value_take)
+{
+    json_t **holder = mem_new(p->ctx, json_t *);
+
+    *holder = value_take;
+    talloc_set_destructor(holder, json_release);
+    return value_take;
 }
 
 /* A string of 1 to `max` characters without control characters; NULL where it is not said, or is
@@ -162,6 +183,8 @@ static void contact_country(const struct parse *p, const json_t *object, const c
     const char *s = parse_string(p, object, "country", pointer, 2);
     char upper[3];
 
+    if (json_is_null(json_object_get(object, "country")))
+        json_object_set_new(fields, "country", json_null());
     if (s == NULL)
         return;
     snprintf(upper, sizeof(upper), "%s", s);
@@ -292,43 +315,54 @@ static json_t *contact_list(const struct parse *p, json_t *object, const char *p
     return list;
 }
 
-static void parse_consent(const struct parse *p, json_t *entry, const char *where)
+static bool topic_known(const struct catalogue *c, const char *topic)
 {
+    for (size_t i = 0; topic != NULL && i < c->n_topics; i++)
+        if (strcmp(c->topics[i].name, topic) == 0)
+            return true;
+    return false;
+}
+
+/* One entry of the ledger, its texts trimmed and its instant in UTC, as a new reference. */
+static json_t *consent_read(const struct parse *p, json_t *entry, const char *where)
+{
+    static const struct {
+        const char *name;
+        size_t max;
+    } texts[] = {{"topic", 63},       {"action", 10},  {"purpose", 500}, {"wording", 5000},
+                 {"language", 35},    {"source", 500}, {"method", 100},  {"ip", 45},
+                 {"user_agent", 500}, {"at", 40}};
     static const char *const keys[] = {"topic",      "action", "purpose", "wording",
                                        "language",   "source", "method",  "ip",
                                        "user_agent", "at",     NULL};
-    const char *topic, *action, *at;
-    bool known = false;
+    json_t *read = mem_must(json_object());
+    const char *action, *at;
+    char utc[CLOCK_TEXT];
     int64_t at_us;
 
-    if (!json_is_object(entry)) {
-        diag_field(p->d, where, "an object is expected");
-        return;
-    }
     refuse_unknown(p, entry, where, keys);
-    topic = parse_string(p, entry, "topic", where, 63);
-    action = parse_string(p, entry, "action", where, 10);
-    at = parse_string(p, entry, "at", where, 40);
-    parse_string(p, entry, "purpose", where, 500);
-    parse_string(p, entry, "language", where, 35);
-    parse_string(p, entry, "source", where, 500);
-    parse_string(p, entry, "method", where, 100);
-    parse_string(p, entry, "ip", where, 45);
-    parse_string(p, entry, "user_agent", where, 500);
-    parse_string(p, entry, "wording", where, 5000);
-    for (size_t i = 0; topic != NULL && i < p->catalogue->n_topics; i++)
-        known = known || strcmp(p->catalogue->topics[i].name, topic) == 0;
-    if (!known)
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        const char *s = parse_string(p, entry, texts[i].name, where, texts[i].max);
+
+        if (s != NULL)
+            json_object_set_new(read, texts[i].name, json_string(s));
+    }
+    action = json_string_value(json_object_get(read, "action"));
+    at = json_string_value(json_object_get(read, "at"));
+    if (!topic_known(p->catalogue, json_string_value(json_object_get(read, "topic"))))
         diag_field(p->d, pointer_to(p, where, "topic"), "the name of a topic is expected");
     if (action == NULL || (strcmp(action, "grant") != 0 && strcmp(action, "withdraw") != 0))
         diag_field(p->d, pointer_to(p, where, "action"), "grant or withdraw is expected");
     if (at != NULL && !clock_parse(at, &at_us))
         diag_field(p->d, pointer_to(p, where, "at"), "an RFC 3339 time is expected");
+    else if (at != NULL)
+        json_object_set_new(read, "at", json_string(clock_format(at_us, utc)));
+    return read;
 }
 
 static json_t *contact_consents(const struct parse *p, json_t *object, const char *pointer)
 {
-    json_t *list = json_object_get(object, "consents"), *entry;
+    json_t *list = json_object_get(object, "consents"), *entry, *read;
     const char *where = pointer_to(p, pointer, "consents");
     size_t i;
 
@@ -338,9 +372,17 @@ static json_t *contact_consents(const struct parse *p, json_t *object, const cha
         diag_field(p->d, where, "an array of at most %d entries is expected", LIST_MAX);
         return NULL;
     }
+    read = keep(p, mem_must(json_array()));
     json_array_foreach(list, i, entry)
-        parse_consent(p, entry, mem_printf(p->ctx, "%s/%zu", where, i));
-    return list;
+    {
+        const char *place = mem_printf(p->ctx, "%s/%zu", where, i);
+
+        if (json_is_object(entry))
+            json_array_append_new(read, consent_read(p, entry, place));
+        else
+            diag_field(p->d, place, "an object is expected");
+    }
+    return read;
 }
 
 static const char *contact_email(const struct parse *p, const json_t *object, const char *pointer)
@@ -368,14 +410,6 @@ static int64_t contact_id(const struct parse *p, const json_t *object, const cha
     return json_integer_value(id);
 }
 
-static int fields_destroy(json_t **fields)
-{
-    json_decref(*fields);
-    return 0;
-}
-
-/* The time zone's name is checked by what ICU-independent grammar allows; the database's list
- * decides when the row is written. */
 static void contact_read(const struct parse *p, json_t *object, const char *pointer,
                          struct record_contact *ret)
 {
@@ -383,14 +417,12 @@ static void contact_read(const struct parse *p, json_t *object, const char *poin
         "id",    "email",    "external_id", "kind",   "first_name",  "last_name",  "company_name",
         "phone", "language", "country",     "city",   "postal_code", "birth_date", "time_zone",
         "stage", "attr",     "tags",        "groups", "consents",    NULL};
-    json_t **owner = mem_new(p->ctx, json_t *);
 
     refuse_unknown(p, object, pointer, keys);
     ret->id = contact_id(p, object, pointer);
     ret->email = contact_email(p, object, pointer);
     ret->external_id = parse_string(p, object, "external_id", pointer, 200);
-    ret->fields = *owner = contact_columns(p, object, pointer);
-    talloc_set_destructor(owner, fields_destroy);
+    ret->fields = keep(p, contact_columns(p, object, pointer));
     ret->attrs = contact_attrs(p, object, pointer);
     ret->tags = contact_list(p, object, pointer, "tags");
     ret->groups = contact_list(p, object, pointer, "groups");
@@ -433,15 +465,16 @@ static void item_instant(const struct parse *p, const json_t *object, const char
         item->occurred_at_us += CLOCK_DAY_US / 2;
 }
 
-/* The amount as decimal text: given as a string, or as a number that is printed back exactly as
- * short as it was. */
+/* The amount as decimal text: given as a string, or as a number. A double tells 15 digits; one that
+ * is so large that its cents are not among them is no amount. */
 static bool amount_text(const json_t *value, char *out, size_t n)
 {
     if (json_is_string(value))
-        return (size_t)snprintf(out, n, "%s", json_string_value(value)) < n;
+        return strlen(json_string_value(value)) == json_string_length(value) &&
+               (size_t)snprintf(out, n, "%s", json_string_value(value)) < n;
     if (json_is_integer(value))
         return (size_t)snprintf(out, n, "%lld", (long long)json_integer_value(value)) < n;
-    if (!json_is_real(value))
+    if (!json_is_real(value) || fabs(json_real_value(value)) >= REAL_AMOUNT_MAX)
         return false;
     return (size_t)snprintf(out, n, "%.15g", json_real_value(value)) < n;
 }
@@ -466,7 +499,8 @@ static void item_amount(const struct parse *p, const json_t *object, const char 
                    "a decimal with at most %d digits after the point is expected, like \"25.00\"",
                    p->catalogue->currency_digits);
     item->has_amount = true;
-    item->currency = p->catalogue->currency;
+    /* The catalogue does not live as long as the item. */
+    item->currency = mem_strdup(p->ctx, p->catalogue->currency);
 }
 
 static void item_data(const struct parse *p, json_t *object, const char *pointer,
@@ -483,8 +517,6 @@ static void item_data(const struct parse *p, json_t *object, const char *pointer
     }
     text = json_dumps(data, JSON_COMPACT | JSON_REAL_PRECISION(15));
     mem_must(text);
-    if (strstr(text, "\\u0000") != NULL)
-        diag_field(p->d, pointer_to(p, pointer, "data"), "the character U+0000 cannot be stored");
     item->data = mem_strdup(p->ctx, text);
     free(text);
 }
@@ -504,12 +536,47 @@ static void item_contact(const struct parse *p, json_t *object, const char *poin
         diag_field(p->d, where, "email, external_id or id is expected");
 }
 
+/* "amends": an id, a key of the same source, or {"key", "source"}. */
+static void item_amends(const struct parse *p, const json_t *object, const char *pointer,
+                        struct record_item *item)
+{
+    static const char *const keys[] = {"key", "source", NULL};
+    json_t *value = json_object_get(object, "amends");
+    const char *where = pointer_to(p, pointer, "amends"), *source;
+    struct record_amends *amends;
+
+    if (value == NULL || json_is_null(value))
+        return;
+    amends = mem_new(p->ctx, struct record_amends);
+    amends->source = item->source;
+    amends->currency_digits = p->catalogue->currency_digits;
+    if (json_is_object(value)) {
+        refuse_unknown(p, value, where, keys);
+        amends->key = parse_string(p, value, "key", where, KEY_MAX);
+        source = parse_string(p, value, "source", where, SOURCE_MAX);
+        amends->source = source == NULL ? item->source : source;
+    } else if (json_is_string(value)) {
+        amends->key = parse_string(p, object, "amends", pointer, KEY_MAX);
+    } else if (json_is_integer(value)) {
+        amends->id = json_integer_value(value);
+    }
+    if (amends->id <= 0 && amends->key == NULL)
+        diag_field(p->d, where, "the id or the key of an interaction is expected");
+    if (!item->has_amount)
+        diag_field(p->d, pointer_to(p, pointer, "amount"),
+                   "an amendment says what is taken off, like \"-25.00\", or what the amount is "
+                   "from now on, like \"0\"");
+    item->amends = amends;
+    if (item->kind == NULL)
+        item->kind = item->amount <= 0 ? "refund" : "correction";
+}
+
 bool record_item_parse(const void *ctx, json_t *value, const char *pointer,
                        const struct catalogue *catalogue, int64_t now_us,
                        struct record_item *ret_item, struct diag *d)
 {
     static const char *const keys[] = {"contact", "kind", "occurred_at", "amount", "currency",
-                                       "source",  "key",  "data",        NULL};
+                                       "source",  "key",  "data",        "amends", NULL};
     struct parse p = {.ctx = ctx, .catalogue = catalogue, .now_us = now_us, .d = d};
     size_t before = d->n;
     const char *source;
@@ -522,14 +589,15 @@ bool record_item_parse(const void *ctx, json_t *value, const char *pointer,
     refuse_unknown(&p, value, pointer, keys);
     item_contact(&p, value, pointer, ret_item);
     ret_item->kind = parse_string(&p, value, "kind", pointer, KIND_MAX);
-    if (ret_item->kind == NULL)
-        diag_field(d, pointer_to(&p, pointer, "kind"),
-                   "the name of a kind is expected, like donation");
     source = parse_string(&p, value, "source", pointer, SOURCE_MAX);
     ret_item->source = source == NULL ? "" : source;
     ret_item->key = parse_string(&p, value, "key", pointer, KEY_MAX);
     item_instant(&p, value, pointer, ret_item);
     item_amount(&p, value, pointer, ret_item);
     item_data(&p, value, pointer, ret_item);
+    item_amends(&p, value, pointer, ret_item);
+    if (ret_item->kind == NULL)
+        diag_field(d, pointer_to(&p, pointer, "kind"),
+                   "the name of a kind is expected, like donation");
     return d->n == before;
 }

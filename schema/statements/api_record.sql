@@ -89,9 +89,9 @@ SELECT CASE WHEN EXISTS (SELECT FROM taken) THEN 409 ELSE 200 END AS status,
   FROM who
 
 -- name: api_contact_delete
--- What was delivered stays counted, without the address.
+-- What was delivered stays counted, without the address and what it said.
 WITH gone AS (DELETE FROM contact WHERE id = $1::bigint RETURNING id),
-     nameless AS (UPDATE delivery d SET address = NULL FROM gone WHERE d.contact_id = gone.id)
+     nameless AS (UPDATE delivery d SET address = NULL, data = '{}', status = '' FROM gone WHERE d.contact_id = gone.id)
 SELECT 204 AS status, NULL::text AS body FROM gone
 
 -- name: api_contact_untag

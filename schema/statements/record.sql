@@ -4,22 +4,22 @@
 
 -- name: record_find
 -- What is known of the batch's keys, identities and ids. `ord` is the place in the array asked with, from 0.
-SELECT 'key' AS sort, (u.ord - 1)::int AS ord, k.contact_id, k.interaction_id, false AS has_external_id
+SELECT 'key' AS sort, (u.ord - 1)::int AS ord, k.contact_id, k.interaction_id, k.content, false AS has_external_id
   FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS u(source, key, ord)
   JOIN interaction_key k ON k.org_id = $1::bigint AND k.source = u.source AND k.key = u.key
 UNION ALL
-SELECT 'identity', (u.ord - 1)::int, i.contact_id, 0, c.external_id IS NOT NULL
+SELECT 'identity', (u.ord - 1)::int, i.contact_id, 0, 0, c.external_id IS NOT NULL
   FROM unnest($4::text[], $5::text[]) WITH ORDINALITY AS u(sort, value, ord)
   JOIN identity i ON i.org_id = $1::bigint AND i.sort = u.sort AND i.value = u.value
   JOIN contact c ON c.id = i.contact_id
 UNION ALL
-SELECT 'id', (u.ord - 1)::int, c.id, 0, c.external_id IS NOT NULL
+SELECT 'id', (u.ord - 1)::int, c.id, 0, 0, c.external_id IS NOT NULL
   FROM unnest($6::bigint[]) WITH ORDINALITY AS u(id, ord)
   JOIN contact c ON c.id = u.id;
 
 -- name: record_create
--- New contacts, one a slot, with an e-mail, an external id, or neither. Who loses the race for an identity gets no row and finds the winner in the next
--- record_find; who wins one of two leaves an identity without a contact, which the deferred foreign key refuses at commit: the batch is tried again.
+-- New contacts, one a slot, with an e-mail, an external id, or neither. Who loses the race for an identity gets no row: then the batch is rolled back and tried
+-- again.
 WITH slot AS (
     SELECT nextval(pg_get_serial_sequence('lazo.contact', 'id')) AS id, (u.ord - 1)::int AS ord, u.email, u.external_id
       FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS u(email, external_id, ord)
@@ -135,10 +135,12 @@ WITH said AS (
      WHERE (a.value_text, a.value_number, a.value_date, a.value_boolean) IS DISTINCT FROM
            (excluded.value_text, excluded.value_number, excluded.value_date, excluded.value_boolean)
     RETURNING a.contact_id
+), touched AS (
+    UPDATE contact SET updated_at = $4::timestamptz
+     WHERE id IN (SELECT contact_id FROM emptied UNION SELECT contact_id FROM written)
+    RETURNING id
 )
-INSERT INTO change (org_id, contact_id, sort, quiet)
-SELECT DISTINCT $1::bigint, w.contact_id, 'field', $4::boolean
-  FROM (SELECT contact_id FROM emptied UNION ALL SELECT contact_id FROM written) w;
+INSERT INTO change (org_id, contact_id, sort, quiet) SELECT $1::bigint, id, 'field', $5::boolean FROM touched;
 
 -- name: record_tags
 WITH written AS (
@@ -159,22 +161,31 @@ WITH written AS (
 INSERT INTO change (org_id, contact_id, sort, quiet) SELECT DISTINCT $1::bigint, contact_id, 'group', $5::boolean FROM written;
 
 -- name: record_consents
--- An entry that says what already holds (same topic, same action) is not written again.
+-- An entry that says what already holds (same topic, same action) is not written again. Each that is written is an interaction too, subscribed or unsubscribed.
 WITH said AS (
-    SELECT u.*, t.id AS topic_id
+    SELECT u.contact_id, u.doc, t.id AS topic_id, t.name AS topic, u.doc->>'action' AS action,
+           coalesce((u.doc->>'at')::timestamptz, $4::timestamptz) AS at
       FROM unnest($2::bigint[], $3::jsonb[]) AS u(contact_id, doc)
       JOIN topic t ON t.name = u.doc->>'topic'
+     WHERE NOT EXISTS (SELECT FROM subscription b WHERE b.contact_id = u.contact_id AND b.topic_id = t.id
+                          AND b.subscribed = (u.doc->>'action' = 'grant'))
 ), written AS (
     INSERT INTO consent (org_id, contact_id, topic_id, action, purpose, wording, language, source, method, ip, user_agent, at)
-    SELECT $1::bigint, s.contact_id, s.topic_id, s.doc->>'action', coalesce(s.doc->>'purpose', ''), coalesce(s.doc->>'wording', ''),
+    SELECT $1::bigint, s.contact_id, s.topic_id, s.action, coalesce(s.doc->>'purpose', ''), coalesce(s.doc->>'wording', ''),
            coalesce(s.doc->>'language', ''), coalesce(s.doc->>'source', ''), coalesce(s.doc->>'method', ''),
-           s.doc->>'ip', s.doc->>'user_agent', coalesce((s.doc->>'at')::timestamptz, $4::timestamptz)
+           s.doc->>'ip', s.doc->>'user_agent', s.at
       FROM said s
-     WHERE NOT EXISTS (SELECT FROM subscription b WHERE b.contact_id = s.contact_id AND b.topic_id = s.topic_id
-                          AND b.subscribed = (s.doc->>'action' = 'grant'))
     RETURNING contact_id
+), fact AS (
+    INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)
+    SELECT $1::bigint, s.contact_id, k.id, s.at, $4::timestamptz, 'lazo', jsonb_build_object('topic', s.topic)
+      FROM said s JOIN kind k ON k.name = CASE s.action WHEN 'grant' THEN 'subscribed' ELSE 'unsubscribed' END
+    RETURNING contact_id, kind_id, id
 )
-INSERT INTO change (org_id, contact_id, sort, quiet) SELECT DISTINCT $1::bigint, contact_id, 'consent', $5::boolean FROM written;
+INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, quiet)
+SELECT DISTINCT $1::bigint, contact_id, 'consent', NULL::int, NULL::bigint, $5::boolean FROM written
+UNION ALL
+SELECT $1::bigint, contact_id, 'interaction', kind_id, id, $5::boolean FROM fact;
 
 -- name: record_kinds
 -- Kinds that nobody used before.
@@ -188,19 +199,19 @@ ON CONFLICT (org_id, name) DO NOTHING;
 -- Who loses a key (to another request, or to an earlier row of this batch) is a duplicate and gets no id.
 WITH input AS (
     SELECT nextval(pg_get_serial_sequence('lazo.interaction', 'id')) AS id, (u.ord - 1)::int AS ord, u.contact_id, k.id AS kind_id, u.occurred_at,
-           u.amount, u.amount_recorded, u.currency, u.source, u.key, u.data, u.quiet, u.campaign_id
+           u.amount, u.amount_recorded, u.currency, u.source, u.key, u.data, u.quiet, u.campaign_id, u.content
       FROM unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::text[],
-                  $10::jsonb[], $11::bool[], $12::bigint[]) WITH ORDINALITY
-           AS u(contact_id, kind, occurred_at, amount, amount_recorded, currency, source, key, data, quiet, campaign_id, ord)
+                  $10::jsonb[], $11::bool[], $12::bigint[], $13::bigint[]) WITH ORDINALITY
+           AS u(contact_id, kind, occurred_at, amount, amount_recorded, currency, source, key, data, quiet, campaign_id, content, ord)
       JOIN kind k ON k.name = u.kind
 ), claimed AS (
-    INSERT INTO interaction_key (org_id, source, key, contact_id, interaction_id)
-    SELECT $1::bigint, i.source, i.key, i.contact_id, i.id FROM input i WHERE i.key IS NOT NULL ORDER BY i.source, i.key
+    INSERT INTO interaction_key (org_id, source, key, contact_id, interaction_id, content)
+    SELECT $1::bigint, i.source, i.key, i.contact_id, i.id, i.content FROM input i WHERE i.key IS NOT NULL ORDER BY i.source, i.key, i.ord
     ON CONFLICT DO NOTHING RETURNING interaction_id
 ), added AS (
     INSERT INTO interaction (org_id, id, contact_id, kind_id, occurred_at, recorded_at, amount, amount_recorded, currency, source,
                              campaign_id, data)
-    SELECT $1::bigint, i.id, i.contact_id, i.kind_id, i.occurred_at, $13::timestamptz, i.amount, i.amount_recorded, i.currency, i.source,
+    SELECT $1::bigint, i.id, i.contact_id, i.kind_id, i.occurred_at, $14::timestamptz, i.amount, i.amount_recorded, i.currency, i.source,
            i.campaign_id, i.data
       FROM input i
      WHERE i.key IS NULL OR i.id IN (SELECT interaction_id FROM claimed)

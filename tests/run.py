@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """Runs every sort of test against the programs in $LAZO_BUILD and counts. The last line is "N passed, N failed[, N skipped]".
 
-Each sort runs by itself and its output is shown where something failed; see tests/README.md for what lies where."""
+Two run at a time, each by itself, and its output is shown where something failed; see tests/README.md for what lies where."""
 
+import concurrent.futures
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 
@@ -14,23 +16,24 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.environ["LAZO_BUILD"]
 TSAN = os.environ.get("LAZO_TSAN", "")
 MOST_SECONDS = 600
+AT_ONCE = 2
 SHARED = os.environ.get("LAZO_SHARED", os.path.join(os.path.dirname(ROOT), "shared"))
 
 
 class Count:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
-        self.since = time.monotonic()
+        self.lock = threading.Lock()
 
-    def add(self, name, passed, failed, skipped, output):
-        self.passed += passed
-        self.failed += failed
-        self.skipped += skipped
-        now = time.monotonic()
-        print(f"{'FAIL' if failed else 'ok  '} {name}: {passed} passed, {failed} failed, {skipped} skipped, {now - self.since:.0f} s", flush=True)
-        self.since = now
-        if failed:
-            print(output, flush=True)
+    def add(self, name, started, passed, failed, skipped, output):
+        took = time.monotonic() - started
+        with self.lock:
+            self.passed += passed
+            self.failed += failed
+            self.skipped += skipped
+            print(f"{'FAIL' if failed else 'ok  '} {name}: {passed} passed, {failed} failed, {skipped} skipped, {took:.0f} s", flush=True)
+            if failed:
+                print("\n".join(line[:300] for line in output.split("\n")), flush=True)
 
 
 def run(command, **more):
@@ -45,26 +48,32 @@ def run(command, **more):
 
 
 def lint(count):
+    started = time.monotonic()
     code, output = run([sys.executable, "tests/lint/lint.py"])
-    count.add("lint", int(code == 0), int(code != 0), 0, output)
+    count.add("lint", started, int(code == 0), int(code != 0), 0, output)
 
 
-def unit(count, sort, build):
+def executables(build):
     for source in sorted(os.listdir(os.path.join(ROOT, "tests/unit"))):
         name, ending = os.path.splitext(source)
         path = os.path.join(build, "tests/unit", name)
-        if ending != ".c" or not os.access(path, os.X_OK):
-            continue
-        code, output = run([path])
-        passed = sum(int(n) for n in re.findall(r"\[  PASSED  \] (\d+) test", output))
-        failed = sum(int(n) for n in re.findall(r"\[  FAILED  \] [^:]*: (\d+) test", output))
-        skipped = sum(int(n) for n in re.findall(r"\[  SKIPPED \] [^:]*: (\d+) test", output))
-        if code != 0 and failed == 0:
-            failed = 1
-        count.add(f"{sort} {name}", passed, failed, skipped, output)
+        if ending == ".c" and os.access(path, os.X_OK):
+            yield path
+
+
+def unit(count, sort, path):
+    started = time.monotonic()
+    code, output = run([path])
+    passed = sum(int(n) for n in re.findall(r"\[  PASSED  \] (\d+) test", output))
+    failed = sum(int(n) for n in re.findall(r"\[  FAILED  \] [^:]*: (\d+) test", output))
+    skipped = sum(int(n) for n in re.findall(r"\[  SKIPPED \] [^:]*: (\d+) test", output))
+    if code != 0 and failed == 0:
+        failed = 1
+    count.add(f"{sort} {os.path.basename(path)}", started, passed, failed, skipped, output)
 
 
 def python(count, folder):
+    started = time.monotonic()
     report = os.path.join(BUILD, folder.replace("/", "-") + ".xml")
     code, output = run([sys.executable, "-m", "pytest", "-q", "-x" if os.environ.get("LAZO_FIRST") else "-q", "-p",
                         "no:cacheprovider", "--junitxml", report, folder])
@@ -78,19 +87,20 @@ def python(count, folder):
         os.remove(report)
     if code != 0 and failed == 0:
         failed = 1
-    count.add(folder, passed, failed, skipped, output)
+    count.add(folder, started, passed, failed, skipped, output)
 
 
 def main():
     count = Count()
     started = time.monotonic()
-    lint(count)
-    unit(count, "unit", BUILD)
-    if TSAN:
-        unit(count, "threads", TSAN)
-    for folder in ("tests/sql", "tests/rules", "tests/e2e", "tests/fault", "tests/fuzz"):
-        if os.path.isdir(os.path.join(ROOT, folder)):
-            python(count, folder)
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        work = [pool.submit(lint, count)]
+        # The longest first.
+        work += [pool.submit(python, count, "tests/" + folder) for folder in ("e2e", "fault", "fuzz", "rules", "sql")]
+        work += [pool.submit(unit, count, "unit", path) for path in executables(BUILD)]
+        work += [pool.submit(unit, count, "threads", path) for path in executables(TSAN)] if TSAN else []
+    for one in work:
+        one.result()
     print(f"in {time.monotonic() - started:.0f} s")
     print(f"{count.passed} passed, {count.failed} failed" + (f", {count.skipped} skipped" if count.skipped else ""))
     return 1 if count.failed else 0

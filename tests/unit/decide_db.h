@@ -162,17 +162,30 @@ static inline void until(const char *condition)
 }
 
 /* Until there is nothing to do now. */
+/* Until nothing was asked of the database for a while: each step asks the next from its answer. */
+static inline void run_idle(void)
+{
+    int64_t until_us = clock_monotonic_us() + DEADLINE_US;
+
+    for (int quiet = 0; quiet < 3;) {
+        run_ms(10);
+        quiet = pgpool_waiting(t.pool) == 0 ? quiet + 1 : 0;
+        if (clock_monotonic_us() > until_us)
+            fail_msg("the database is asked for ever");
+    }
+}
+
 static inline void settle(void)
 {
     char now[CLOCK_TEXT];
 
     until("NOT EXISTS (SELECT FROM cue)");
-    run_ms(100);
+    run_idle();
     until(mem_printf(
         t.ctx,
         "NOT EXISTS (SELECT FROM journey_position WHERE state = 'waiting' AND wake_at <= '%s')",
         clock_format(clock_now_us(), now)));
-    run_ms(100);
+    run_idle();
 }
 
 static inline void set_clock(const char *instant)

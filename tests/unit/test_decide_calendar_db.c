@@ -20,7 +20,7 @@ static void calendar_at(const char *instant)
 {
     set_clock(instant);
     decide_calendar(t.decide);
-    run_ms(200);
+    run_idle();
     settle();
 }
 

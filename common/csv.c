@@ -68,8 +68,7 @@ static void spoil(struct csv *c, const char *error)
     c->error_column = here ? c->column - 1 : c->opened;
 }
 
-/* --- records
- * ---------------------------------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------------------- */
 
 static void field_end(struct csv *c)
 {
@@ -156,8 +155,7 @@ static bool record_end(struct csv *c)
     return !record_bad(c, false);
 }
 
-/* --- bytes
- * ------------------------------------------------------------------------------------------ */
+/* --- bytes ------------------------------------------------------------------------------ */
 
 /* Keeps a byte of the record and counts it. */
 static void byte_note(struct csv *c, char b)
@@ -302,8 +300,7 @@ void csv_end(struct csv *c)
     }
 }
 
-/* --- besides
- * ------------------------------------------------------------------------------------------- */
+/* --- besides ---------------------------------------------------------------------------- */
 
 char csv_guess_delimiter(const char *bytes, size_t n)
 {

@@ -51,8 +51,7 @@ static bool next(struct reader *r)
     return false;
 }
 
-/* --- scalars
- * ---------------------------------------------------------------------------------------------- */
+/* --- scalars ---------------------------------------------------------------------------- */
 
 static bool one_of(const char *s, const char *a, const char *b, const char *c)
 {

@@ -4,10 +4,12 @@
  * one sweep over the list from first to last does each step for all who stand at it, set-wise, and
  * waits for the database at branches alone. What acts do is in acts.c.
  *
- *     claimed ──"leave when" holds──► left
+ *     claimed ──"leave when" holds──────────► left
  *        │
- *        └──► sweep: step 0, 1, … n ──► parked at a wait (waiting)   or   past the last one
- * (finished)   or   a leave step (left) */
+ *        └──► sweep: step 0, 1, … n ──┬─────► waiting    parked at a wait
+ *                                     ├─────► left       at a leave step
+ *                                     └─────► finished   past the last one
+ */
 #include "daemon/decide/advance.h"
 
 #include "common/clock.h"

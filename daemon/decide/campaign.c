@@ -1,9 +1,9 @@
 /* campaign.c - campaigns under way, each taken one step on by a batch.
  *
- *     scheduled, and its time has come    its audience is fixed in one transaction           ->
- * expanding expanding                           1,000 of the audience become jobs, if few wait ->
- * running after the last running                             nothing to do until its last job is
- * gone           -> finished
+ *     scheduled   its time comes: its audience is fixed in one transaction  -> expanding
+ *     expanding   1,000 of the audience become jobs, if few wait;
+ *                 after the last of them                                    -> running
+ *     running     nothing to do until its last job is gone                  -> finished
  *
  * Each step names the state and the place that it expects, so killing lazod anywhere loses nothing
  * and makes nothing twice. A paused campaign is not looked at. */

@@ -1,10 +1,11 @@
 /* campaign.h - the states of a campaign, and which may follow which. Pure.
  *
  *     draft ──► scheduled ──► expanding ──► running ──► finished
- *                   │  ▲          │  ▲          │ ▲
- *                   ▼  │          ▼  │          ▼ │
- *                  paused ◄──────────┘          paused            and any of them but finished ──►
- * cancelled
+ *                  ▲ │           ▲ │          ▲ │
+ *                  │ ▼           │ ▼          │ ▼
+ *                  └─┴────────── paused ──────┴─┘
+ *
+ * Each but finished may become cancelled, and scheduled draft again.
  *
  * scheduled: waits for start_at. expanding: its audience becomes jobs, block by block. running: all
  * jobs are made. finished: none is left. */

@@ -3,8 +3,7 @@
  * Organisations that have something to do stand in a line; a few at a time have their turn, which
  * is one batch of each sort:
  *
- *     plan (are the definitions still the same?)  ->  calendar  ->  cues  ->  positions  ->
- * campaigns
+ *     plan (still the same?)  ->  calendar  ->  cues  ->  positions  ->  campaigns
  *
  * Who has more to do goes to the end of the line, so that a large organisation never keeps a small
  * one waiting. A turn that fails is tried again after a while, longer each time. What a batch did

@@ -1,9 +1,11 @@
 /* journey.h - a journey's definition: JSON -> checked, flat program. Pure: no loop, no database, no
  * clock.
  *
- *     {"start": {"interaction": "donation", "where": "amount > 0"}, "again": "always", "fresh": "2
- * days", "leave when": "tag \"no-mail\"", "steps": [{"wait": "10 minutes"}, {"if": "count(donation)
- * = 1", "then": [{"send": "first"}], "else": [{"send": "thanks"}]}]}
+ *     {"start": {"interaction": "donation", "where": "amount > 0"},
+ *      "again": "always", "fresh": "2 days", "leave when": "tag \"no-mail\"",
+ *      "steps": [{"wait": "10 minutes"},
+ *                {"if": "count(donation) = 1",
+ *                 "then": [{"send": "first"}], "else": [{"send": "thanks"}]}]}
  *
  * becomes a list of steps in which only `branch` and `jump` say where to go on; both go forward,
  * never back, so that one sweep over the list advances everybody. The language is described in

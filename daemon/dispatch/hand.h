@@ -11,9 +11,9 @@
 
 /* A connected worker, in one session.
  *
- *     hello ──► joining (what it had and does not hold goes back to the queue) ──welcome──► ready
- * ──silence, another hello──► gone
- */
+ *     hello ──► joining ──welcome──► ready ──silence, another hello──► gone
+ *
+ * While it joins, what it had and does not hold goes back to the queue. */
 enum hand_state { HAND_joining, HAND_ready };
 
 struct hand {

@@ -60,8 +60,7 @@ static void base64(struct buf *out, const char *s, size_t n)
         base64_group(out, (const unsigned char *)s + i, n - i < 3 ? n - i : 3);
 }
 
-/* --- encoded words
- * -------------------------------------------------------------------------------- */
+/* --- encoded words ---------------------------------------------------------------------- */
 
 /* The set that is safe in every place where an encoded word may stand (RFC 2047, 5, rule 3). */
 static bool q_safe(unsigned char c)
@@ -158,8 +157,7 @@ static size_t encoded_words(struct buf *out, const char *text, size_t column)
     return column;
 }
 
-/* --- header fields
- * -------------------------------------------------------------------------------- */
+/* --- header fields ---------------------------------------------------------------------- */
 
 /* Whether `s` may stand as it is: ASCII, nothing like an encoded word, words short enough to fold,
  * single blanks. */
@@ -279,8 +277,7 @@ void encode_token(struct buf *out, const char *name, const char *value)
     buf_str(out, "\r\n");
 }
 
-/* --- bodies
- * --------------------------------------------------------------------------------------- */
+/* --- bodies ----------------------------------------------------------------------------- */
 
 /* Length of the line end at `s`: 2 for CRLF, 1 for a bare CR or LF, 0 for none. */
 static size_t line_end(const char *s, size_t n)

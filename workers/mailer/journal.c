@@ -97,8 +97,7 @@ static bool append(struct journal *j, const struct journal_line *line)
     return true;
 }
 
-/* --- opening
- * ---------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------- */
 
 static void read_lines(struct journal *j, const char *text, size_t n)
 {
@@ -228,8 +227,7 @@ struct journal *journal_open(const void *ctx, const char *path, char **ret_why)
     return j;
 }
 
-/* --- in use
- * ----------------------------------------------------------------------------------------- */
+/* --- in use ----------------------------------------------------------------------------- */
 
 void journal_each(struct journal *j, journal_fn *fn, void *arg)
 {

@@ -3,9 +3,10 @@
  *
  * An append-only file of lines, each with its checksum. Life of a lease:
  *
- *     offered   written and on disk before the end of the message is handed to the relay: from then
- * on it may have it answered  written when the verdict is known; on disk whenever the next offer is
- *     acked     the daemon has the result in its database; the lease is forgotten
+ *     offered    on disk before the end of the message is handed to the relay: from then on the
+ *                relay may have it
+ *     answered   written when the verdict is known; on disk whenever the next offer is
+ *     acked      the daemon has the result in its database; the lease is forgotten
  *
  * After a crash, an offered lease without an answer is uncertain, an answered one has its verdict.
  * A lease that was not offered cannot have reached anybody. The file is emptied when nothing is
@@ -54,8 +55,7 @@ void journal_ack(struct journal *, const int64_t *leases, size_t n);
  * owner should end. */
 bool journal_broken(struct journal *);
 
-/* --- the lines, for the tests and for journal.c
- * ------------------------------------------------------ */
+/* --- the lines, for the tests and for journal.c ----------------------------------------- */
 
 enum journal_kind { JOURNAL_OFFERED, JOURNAL_ANSWERED, JOURNAL_ACKED };
 struct journal_line {

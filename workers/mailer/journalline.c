@@ -2,9 +2,10 @@
  *
  *     8 hex digits of the CRC-32 of what follows the blank, then
  *     offered LEASE JOB
- *     answered LEASE JOB STATE HARD CODE STATUS...      (CODE is - where there is none; STATUS runs
- * to the end) acked LEASE
- */
+ *     answered LEASE JOB STATE HARD CODE STATUS...
+ *     acked LEASE
+ *
+ * CODE is - where there is none; STATUS runs to the end. */
 #include "workers/mailer/journal.h"
 
 #include "common/utf8.h"

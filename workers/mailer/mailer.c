@@ -38,8 +38,7 @@ struct mailer {
     bool draining, drained;
 };
 
-/* --- results
- * ---------------------------------------------------------------------------------------- */
+/* --- results ---------------------------------------------------------------------------- */
 
 static json_t *result(int64_t lease, int64_t job, const struct verdict *v)
 {
@@ -88,8 +87,7 @@ static void wake(void *arg)
     ev_async_send(m->loop, &m->finished);
 }
 
-/* --- the bus
- * ---------------------------------------------------------------------------------------- */
+/* --- the bus ---------------------------------------------------------------------------- */
 
 static void refuse(struct mailer *m, const json_t *job, enum verdict_state state, const char *why)
 {
@@ -134,8 +132,7 @@ static void on_acked(void *arg, const int64_t *leases, size_t n)
 static const struct busclient_ops bus_ops = {
     .job = on_job, .template = on_template, .acked = on_acked, .acked_ids = NULL};
 
-/* --- start and end
- * ------------------------------------------------------------------------------------ */
+/* --- start and end ---------------------------------------------------------------------- */
 
 static struct smtp *open_relay(const void *ctx, const struct settings *s)
 {

@@ -106,8 +106,7 @@ static void wait_changed(struct pool *pool, int64_t for_us)
     pthread_cond_timedwait(&pool->changed, &pool->mutex, &until);
 }
 
-/* --- one task
- * --------------------------------------------------------------------------------------- */
+/* --- one task --------------------------------------------------------------------------- */
 
 /* Hands a task with its verdict back to the loop. */
 static void task_done(struct pool *pool, struct task *t)
@@ -154,8 +153,7 @@ static struct task *next_task(struct pool *pool, int64_t wait_us)
     }
 }
 
-/* --- over SMTP
- * --------------------------------------------------------------------------------------- */
+/* --- over SMTP -------------------------------------------------------------------------- */
 
 static struct task *task_of(struct smtp_message *m)
 {
@@ -253,8 +251,7 @@ static void send_over_smtp(struct pool *pool, struct task *first)
     task_done(pool, first);
 }
 
-/* --- into the Maildir
- * ---------------------------------------------------------------------------------- */
+/* --- into the Maildir ------------------------------------------------------------------- */
 
 static void send_to_maildir(struct pool *pool, struct task *t)
 {
@@ -266,8 +263,7 @@ static void send_to_maildir(struct pool *pool, struct task *t)
     task_done(pool, t);
 }
 
-/* --- the threads
- * --------------------------------------------------------------------------------------- */
+/* --- the threads ------------------------------------------------------------------------ */
 
 static void *send_all(void *arg)
 {

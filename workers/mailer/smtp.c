@@ -75,8 +75,7 @@ static int ms(int64_t us)
     return n < 1 ? 1 : n > INT32_MAX ? INT32_MAX : (int)n;
 }
 
-/* --- one message
- * ------------------------------------------------------------------------------------ */
+/* --- one message ------------------------------------------------------------------------ */
 
 static struct reply reply_of(const smtp_status_t *s)
 {
@@ -189,8 +188,7 @@ static void add_next(struct smtp_run *run, bool wait)
         add(run, m);
 }
 
-/* --- what the library tells
- * -------------------------------------------------------------------------- */
+/* --- what the library tells ------------------------------------------------------------- */
 
 static void on_mail_status(struct smtp_run *run, smtp_message_t message)
 {
@@ -285,8 +283,7 @@ static int answer_auth(auth_client_request_t request, char **result, int fields,
     return 1;
 }
 
-/* --- a session
- * ---------------------------------------------------------------------------------------- */
+/* --- a session -------------------------------------------------------------------------- */
 
 static void set_timeouts(struct smtp_run *run)
 {

@@ -15,10 +15,9 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from lazo_test import EXAMPLE, EXPECTED_SCORES, Instance, Receiver, Sink, eventually, verify_signature  # noqa: E402
+from lazo_test import EXAMPLE, EXPECTED_SCORES, PUBLIC, Instance, Receiver, Sink, eventually, verify_signature  # noqa: E402
 
 START = "2006-12-31T12:00:00Z"
-PUBLIC = "https://correo.lazoverde.example"  # how the links in mail begin; one-click needs https
 TODAY = datetime.date(2006, 12, 31)
 NEW = {"email": "lucia.romero@example.org", "first_name": "Lucía", "last_name": "Romero", "language": "es", "country": "ES",
        "birth_date": "1984-01-02", "consents": [{"topic": "felicitaciones", "action": "grant", "source": "sign-up form"}]}
@@ -96,7 +95,7 @@ class Demo:
     def __init__(self):
         self.checks = Checks()
         self.sink, self.receiver = Sink().start(), Receiver().start()
-        self.lazo = Instance(relay=self.sink.url, clock=START, example=True, env={"LAZO_EXAMPLE_HOOK": self.receiver.url, "LAZO_HTTP_PUBLIC_URL": PUBLIC})
+        self.lazo = Instance(relay=self.sink.url, clock=START, example=True, env={"LAZO_EXAMPLE_HOOK": self.receiver.url})
         self.gifts = read_history()
 
     def ctl(self, *words):

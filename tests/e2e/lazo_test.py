@@ -37,6 +37,7 @@ BUILD = pathlib.Path(os.environ.get("LAZO_BUILD", ROOT / "build" / "debug")).res
 SHARED = pathlib.Path(os.environ.get("LAZO_SHARED", ROOT.parent / "shared"))
 EXAMPLE = ROOT / "config" / "example"
 EXPECTED_SCORES = ROOT / "tests" / "data" / "rfm" / "expected_orders_20061231.csv"
+PUBLIC = "https://mail.example.org"  # how the links in mail begin; one-click needs https
 READY_S = 180
 WAIT_S = 60
 
@@ -102,6 +103,8 @@ class ApiError(AssertionError):
 class Instance:
     """`lazoctl up` on a folder of its own. stop() ends it and fails where a sanitizer has said something."""
 
+    running = []
+
     def __init__(self, relay=None, clock=None, example=False, env=None, base=None):
         self.base = pathlib.Path(base or tempfile.mkdtemp(prefix="lazo-test-", dir="/tmp"))
         self.base.chmod(0o711)
@@ -110,7 +113,7 @@ class Instance:
         self.reports.mkdir(exist_ok=True)
         self.reports.chmod(0o777)
         self.relay, self.clock, self.example = relay, clock, example
-        self.env = env or {}
+        self.env = {"LAZO_HTTP_PUBLIC_URL": PUBLIC, **(env or {})}
         self.process = None
         self.url = self.token = None
         self.local = threading.local()
@@ -139,6 +142,7 @@ class Instance:
         self.up_log = open(self.base / "up.log", "ab")
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=self.up_log, stdin=subprocess.DEVNULL,
                                         env=self.environment(), cwd=ROOT, text=True)
+        Instance.running.append(self)
         said = []
         reader = threading.Thread(target=self._read, args=(self.process.stdout, said), daemon=True)
         reader.start()
@@ -173,6 +177,7 @@ class Instance:
             assert status == 0, f"lazoctl up ended with {status}\n{self.diagnostics()}"
         finally:
             self.kill_all()
+            Instance.running.remove(self)
             if not keep:
                 self.remove()
 
@@ -220,6 +225,7 @@ class Instance:
 
     def kill_up(self):
         """kill -9 of `lazoctl up` itself; what it started ends by itself."""
+        Instance.running.remove(self)
         self.process.kill()
         self.process.wait()
 

@@ -1,8 +1,7 @@
 """Campaigns: to whom, when, and how they are held."""
 import pytest
 
-from conftest import PUBLIC
-from lazo_test import ApiError, eventually, never
+from lazo_test import PUBLIC, ApiError, eventually, never
 
 
 def people(lazo, tag, n, topic="news"):

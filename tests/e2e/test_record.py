@@ -97,9 +97,12 @@ def test_contacts_upsert_patch_and_forget(lazo):
 
 
 def test_search(lazo):
-    for first, last in (("Íñigo", "Núñez"), ("Inigo", "Montoya")):
-        lazo.api("POST", "/v1/contacts", {"email": f"{last.lower().replace('ú', 'u').replace('ñ', 'n')}@search.example", "first_name": first,
-                                          "last_name": last})
-    assert {c["last_name"] for c in lazo.get("/v1/contacts?q=inigo")["items"]} == {"Núñez", "Montoya"}
-    assert [c["last_name"] for c in lazo.get("/v1/contacts?q=INIGO%20nun")["items"]] == ["Núñez"]
-    assert [c["last_name"] for c in lazo.get('/v1/contacts?rule=last_name%20%3D%20%22nunez%22')["items"]] == ["Núñez"]
+    for first, last, address in (("Íñigo", "Ñúñez", "n"), ("Inigo", "Montoya", "m")):
+        lazo.api("POST", "/v1/contacts", {"email": f"{address}@search.example", "first_name": first, "last_name": last})
+
+    def found(query):
+        return {c["last_name"] for c in lazo.get("/v1/contacts?" + query)["items"] if c["email"].endswith("@search.example")}
+    assert found("q=inigo") == {"Ñúñez", "Montoya"}
+    assert found("q=INIGO%20nun") == {"Ñúñez"}
+    assert found('rule=last_name%20%3D%20%22nunez%22') == {"Ñúñez"}
+    assert found("q=m@search.example") == {"Montoya"}

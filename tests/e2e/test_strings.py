@@ -19,8 +19,8 @@ def strings():
 
 
 def storable(s):
-    """What a field of one line takes: something, at most 200 characters, no control characters."""
-    return bool(s.strip(" ")) and len(s) <= 200 and not re.search("[\x00-\x1f\x7f]", s)
+    """What a field of one line takes: something, at most 200 characters, no control characters or ends of lines."""
+    return bool(s.strip(" ")) and len(s) <= 200 and not re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029]", s)
 
 
 def test_names_and_data(lazo, strings):
@@ -72,8 +72,7 @@ def test_subjects(lazo, sink, strings):
         assert len(mail.parsed.get_all("Subject")) == 1 and mail.parsed.get("Bcc") is None
         assert all(len(line) <= 998 for line in mail.content.split(b"\r\n")), s
         assert head.isascii(), s
-        # Of control characters beyond ASCII a header keeps the place.
-        if " ".join(mail.subject.split()) != " ".join(re.sub("[\x80-\x9f]", " ", name).split()):
+        if " ".join(mail.subject.split()) != " ".join(name.split()):
             wrong.append((s, mail.subject))
         if f"[{name}]" not in mail.text:
             wrong.append((s, mail.text))

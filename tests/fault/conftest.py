@@ -5,17 +5,8 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+from lazo_report import pytest_runtest_makereport  # noqa: E402, F401
 from lazo_test import Instance, Sink  # noqa: E402
-
-started = []
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    report = (yield).get_result()
-    if report.failed:
-        for one in started:
-            report.sections.append((f"instance {one.home}", one.diagnostics()))
 
 
 @pytest.fixture
@@ -27,12 +18,9 @@ def sink():
 
 @pytest.fixture
 def lazo(sink):
-    one = Instance(relay=sink.url, env={"LAZO_HTTP_PUBLIC_URL": "https://mail.example.org", "LAZO_MAIL_RETRY_FIRST": "1 s"})
-    started[:] = [one]
-    one.start()
+    one = Instance(relay=sink.url, env={"LAZO_MAIL_RETRY_FIRST": "1 s"}).start()
     one.api("PATCH", "/v1/organisation", {"mail_from": "hola@casa.example", "postal_address": "Calle 1, Madrid"})
     one.api("PUT", "/v1/topics/news", {})
     one.template("letter", "Carta {{ contact.first_name }}", "{{ organisation.postal_address }} {{ unsubscribe_url }}")
     yield one
     one.stop()
-    started.clear()

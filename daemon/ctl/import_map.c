@@ -18,7 +18,7 @@ static const char *const contact_fields[] = {
     "phone",      "language",    "country",    "city",      "postal_code",
     "birth_date", "time_zone",   "stage",      "tags",      "groups"};
 static const char *const interaction_fields[] = {"kind",     "occurred_at", "amount",
-                                                 "currency", "source",      "key"};
+                                                 "currency", "source",      "key",    "amends"};
 #define CONTACT_FIELDS     (sizeof(contact_fields) / sizeof(contact_fields[0]))
 #define INTERACTION_FIELDS (sizeof(interaction_fields) / sizeof(interaction_fields[0]))
 
@@ -122,6 +122,10 @@ static const struct {
     {"order_id", "key"},
     {"transaction_id", "key"},
     {"recibo", "key"},
+    {"refund_of", "amends"},
+    {"amends_key", "amends"},
+    {"devolucion_de", "amends"},
+    {"corrige", "amends"},
 };
 
 /* A Latin letter without its accent; 0 where `c` is none that we know. */

@@ -3,7 +3,7 @@
  *
  * Fields of a contact: email, external_id, first_name, last_name, company_name, phone, language,
  * country, city, postal_code, birth_date, time_zone, stage, tags, groups, attr.NAME; of an
- * interaction besides: kind, occurred_at, amount, currency, source, key, data.NAME. */
+ * interaction besides: kind, occurred_at, amount, currency, source, key, amends, data.NAME. */
 #ifndef LAZO_DAEMON_CTL_IMPORT_MAP_H
 #define LAZO_DAEMON_CTL_IMPORT_MAP_H
 

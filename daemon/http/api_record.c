@@ -28,6 +28,8 @@ const struct http_route api_record_routes[] = {
     {HTTP_PATCH, "/v1/contacts/{id}", "recorder", api_contact_patch},
     {HTTP_DELETE, "/v1/contacts/{id}", "editor", api_contact_delete},
     {HTTP_GET, "/v1/contacts/{id}/interactions", "reader", api_contact_interactions},
+    {HTTP_PATCH, "/v1/contacts/{id}/interactions/{interaction}", "editor", api_interaction_patch},
+    {HTTP_DELETE, "/v1/contacts/{id}/interactions/{interaction}", "editor", api_interaction_delete},
     {HTTP_GET, "/v1/contacts/{id}/segments", "reader", api_contact_segments},
     {HTTP_POST, "/v1/contacts/{id}/tags", "recorder", api_contact_tags_post},
     {HTTP_DELETE, "/v1/contacts/{id}/tags", "recorder", api_contact_untag},

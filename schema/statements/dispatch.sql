@@ -50,6 +50,8 @@ WITH picked AS (
                 WHEN EXISTS (SELECT FROM suppression s
                               WHERE s.org_id = p.org_id AND s.email = coalesce(p.address, p.to_email, c.email)) THEN 'suppressed'
                 WHEN p.topic_id IS NOT NULL AND NOT EXISTS (SELECT FROM subscription b WHERE b.contact_id = p.contact_id
+                WHEN p.interaction_id IS NOT NULL AND NOT EXISTS (SELECT FROM interaction i JOIN kind k ON k.id = i.kind_id
+                              WHERE i.contact_id = p.contact_id AND i.id = p.interaction_id AND k.name <> 'refunded') THEN 'refunded'
                               AND b.topic_id = p.topic_id AND b.subscribed) THEN 'not_subscribed'
                 ELSE 'lease' END AS verdict
       FROM picked p
@@ -69,10 +71,11 @@ WITH picked AS (
     INSERT INTO delivery (org_id, id, contact_id, sort, state, key, template_id, webhook_id, campaign_id, journey_id, interaction_id, topic_id,
                           data, address, attempt, status, made_at, done_at)
     SELECT $1::bigint, d.id, d.contact_id, d.sort,
-           CASE WHEN d.outcome IN ('no_address', 'no_template') THEN 'failed' ELSE d.outcome END, d.key, d.template_id, d.webhook_id,
+           CASE WHEN d.outcome IN ('no_address', 'no_template') THEN 'failed' WHEN d.outcome = 'refunded' THEN 'cancelled' ELSE d.outcome END, d.key, d.template_id, d.webhook_id,
            d.campaign_id, d.journey_id, d.interaction_id, d.topic_id, d.data, d.email, d.attempt,
            CASE d.outcome WHEN 'no_address' THEN 'the contact has no e-mail address'
-                          WHEN 'no_template' THEN 'the template has no text in any language' ELSE '' END, d.first_at, $5::timestamptz
+                          WHEN 'no_template' THEN 'the template has no text in any language'
+                          WHEN 'refunded' THEN 'what it is about was refunded or removed' ELSE '' END, d.first_at, $5::timestamptz
       FROM judged d JOIN refused r ON r.id = d.id
 ), leased AS (
     UPDATE job j

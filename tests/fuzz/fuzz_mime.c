@@ -1,9 +1,9 @@
 /* fuzz_mime.c - any bytes as the texts of a mail: what comes out is a message of ASCII lines with
  * CRLF ends, the header fields that were asked for and no other, and the same bytes the second
  * time. The input is cut at each FS (0x1c) into subject, names, addresses, ids and body. */
+#include "common/address.h"
 #include "common/buf.h"
 #include "common/mem.h"
-#include "workers/mailer/address.h"
 #include "workers/mailer/journal.h"
 #include "workers/mailer/mime.h"
 #include "workers/mailer/plaintext.h"
@@ -74,12 +74,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     MEM_SCOPED void *ctx = mem_must(talloc_new(NULL));
     struct journal_line line;
-    enum address_fault fault;
+    const char *why;
     struct buf first, second, text;
     char *f[FIELDS];
     (void)journal_parse((const char *)bytes, n, &line);
     split(ctx, bytes, n < 100000 ? n : 100000, f);
-    const char *to = address_envelope(ctx, f[0], &fault);
+    const char *to = address_envelope(ctx, f[0], &why);
     if (to != NULL && strpbrk(to, " \r\n<>\t") != NULL)
         bug("an address that is none");
     struct mime_mail m = {.to = to != NULL ? to : "a@x.example",

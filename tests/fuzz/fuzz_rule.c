@@ -2,34 +2,12 @@
  * parsed again to the same text, and compiled every way. */
 #include "common/mem.h"
 #include "daemon/rules/rule.h"
+#include "tests/fuzz/catalogue.h"
 
 #include <stdint.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
-
-static struct catalogue_name kinds[] = {{"donation", 1}, {"call", 2}};
-static struct catalogue_name topics[] = {{"news", 1}};
-static struct catalogue_name models[] = {{"main", 1}};
-static struct catalogue_field fields[] = {
-    {"t", 1, FIELD_TEXT}, {"n", 2, FIELD_NUMBER}, {"d", 3, FIELD_DATE}, {"b", 4, FIELD_BOOLEAN}};
-static struct catalogue_segment segments[] = {{"s", 1, "in segment \"s2\""}, {"s2", 2, "person"}};
-static const struct catalogue catalogue = {.org_id = 1,
-                                           .time_zone = "Europe/Madrid",
-                                           .currency = "EUR",
-                                           .currency_digits = 2,
-                                           .language = "es",
-                                           .leap_birthday = "02-28",
-                                           .kinds = kinds,
-                                           .n_kinds = 2,
-                                           .fields = fields,
-                                           .n_fields = 4,
-                                           .topics = topics,
-                                           .n_topics = 1,
-                                           .segments = segments,
-                                           .n_segments = 2,
-                                           .models = models,
-                                           .n_models = 1};
 
 static void compile(const void *ctx, const struct rule *rule, bool where)
 {

@@ -57,14 +57,10 @@ SEEDS = {
                          *whole(ROOT / "config/example/templates/**/*.*")],
     "rule": rules,
     "csv": lambda: whole(SHARED / "suites/csv/csvs/*", ROOT / "config/example/**/contacts.csv"),
-    "yaml": lambda: whole(ROOT / "config/example/**/*.yaml"),
-    "journey": lambda: whole(ROOT / "config/example/journeys/*.yaml"),
-    "mail": lambda: whole(SHARED / "suites/bounces/mail/**", SHARED / "suites/mail/eml/**"),
-    "message": lambda: whole(SHARED / "suites/bounces/mail/**", SHARED / "suites/mail/eml/**"),
     "inbox": lambda: whole(SHARED / "suites/bounces/mail/**", SHARED / "suites/mail/eml/**"),
-    "json": lambda: whole(SHARED / "suites/json/**/*.json"),
-    "settings": lambda: whole(ROOT / "config/lazo.conf"),
-    "uri": lambda: [b"/v1/contacts/5?a=%20b&c=d", b"/u/1.2.3"],
+    "mime": lambda: [b"\x1c".join([subject, "María <x>".encode(), b"a@casa.example", b"news", b"1", b"Hola"]) for subject in (b"Hola", "Añoranza".encode() * 20)],
+    "journey": lambda: whole(ROOT / "config/example/**/*.yaml"),
+    "request": lambda: [b"\x03/v1/contacts/5?a=%20b&c=d", b"\x00email=a%40b&name=x+y", b"\x01--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx\r\n--b--\r\n"],
 }
 
 
@@ -86,5 +82,5 @@ def test_any_bytes(name, tmp_path):
     assert done.returncode == 0, done.stdout[-6000:]
     runs = int(re.search(r"stat::number_of_executed_units: (\d+)", done.stdout).group(1))
     print(f"{name}: {runs} inputs")
-    assert runs > len(list(seeds.iterdir()))
+    assert runs > 100
     shutil.rmtree(corpus)

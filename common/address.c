@@ -36,6 +36,13 @@ static const char *local_fault(const char *s, size_t n)
     return NULL;
 }
 
+/* ASCII in small letters, in place. */
+static void fold(char *s)
+{
+    for (; *s != '\0'; s++)
+        *s = (char)tolower((unsigned char)*s);
+}
+
 /* `s` is in A-labels. */
 static const char *domain_fault(const char *s)
 {
@@ -60,41 +67,56 @@ static const char *domain_fault(const char *s)
     }
 }
 
-char *address_normalise(const void *ctx, const char *s, const char **ret_why)
+/* The domain of `n` bytes in A-labels and small letters, child of ctx; NULL and why. */
+static char *domain_of(const void *ctx, const char *s, size_t n, const char **ret_why)
 {
-    size_t n;
-    const char *at;
-    char *ascii = NULL, *local, *address;
+    MEM_SCOPED char *given = mem_strndup(NULL, s, n);
+    char *ascii = NULL, *domain;
 
-    while (*s == ' ' || *s == '\t')
-        s++;
+    *ret_why = "the domain is no valid name";
+    if (n > 4 * DOMAIN_MAX ||
+        idn2_to_ascii_8z(given, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+        return NULL;
+    domain = mem_strdup(ctx, ascii);
+    idn2_free(ascii);
+    fold(domain);
+    *ret_why = domain_fault(domain);
+    if (*ret_why == NULL)
+        return domain;
+    talloc_free(domain);
+    return NULL;
+}
+
+char *address_envelope(const void *ctx, const char *s, const char **ret_why)
+{
+    MEM_SCOPED char *domain = NULL;
+    const char *at;
+    char *address;
+    size_t n;
+
+    s += strspn(s, " \t");
     for (n = strlen(s); n > 0 && (s[n - 1] == ' ' || s[n - 1] == '\t'); n--)
         ;
     at = memrchr(s, '@', n);
-    if (at == NULL) {
-        *ret_why = "an address has an @";
-        return NULL;
-    }
-    *ret_why = local_fault(s, (size_t)(at - s));
+    *ret_why = at == NULL ? "an address has an @" : local_fault(s, (size_t)(at - s));
     if (*ret_why != NULL)
         return NULL;
-    local = mem_strndup(ctx, at + 1, n - (size_t)(at + 1 - s));
-    if (idn2_to_ascii_8z(local, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK) {
-        talloc_free(local);
-        *ret_why = "the domain is no valid name";
+    domain = domain_of(NULL, at + 1, n - (size_t)(at + 1 - s), ret_why);
+    if (domain == NULL)
         return NULL;
-    }
-    talloc_free(local);
-    *ret_why = domain_fault(ascii);
-    address = mem_printf(ctx, "%.*s@%s", (int)(at - s), s, ascii);
-    idn2_free(ascii);
-    if (*ret_why == NULL && strlen(address) > ADDRESS_MAX)
-        *ret_why = "the address is longer than 254 characters";
-    if (*ret_why != NULL) {
-        talloc_free(address);
-        return NULL;
-    }
-    for (char *c = address; *c != '\0'; c++)
-        *c = (char)tolower((unsigned char)*c);
+    address = mem_printf(ctx, "%.*s@%s", (int)(at - s), s, domain);
+    if (strlen(address) <= ADDRESS_MAX)
+        return address;
+    *ret_why = "the address is longer than 254 characters";
+    talloc_free(address);
+    return NULL;
+}
+
+char *address_normalise(const void *ctx, const char *s, const char **ret_why)
+{
+    char *address = address_envelope(ctx, s, ret_why);
+
+    if (address != NULL)
+        fold(address);
     return address;
 }

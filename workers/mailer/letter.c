@@ -2,12 +2,12 @@
  * them. */
 #include "workers/mailer/letter.h"
 
+#include "common/address.h"
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/diag.h"
 #include "common/mem.h"
 #include "common/template/template.h"
-#include "workers/mailer/address.h"
 #include "workers/mailer/mime.h"
 #include "workers/mailer/plaintext.h"
 
@@ -22,20 +22,28 @@ static const char *text_of(const json_t *job, const char *key)
     return s != NULL ? s : "";
 }
 
+/* Whether the local part is one that only SMTPUTF8 (RFC 6531) could carry. */
+static bool needs_utf8(const char *s)
+{
+    for (; *s != '\0' && *s != '@'; s++)
+        if ((unsigned char)*s >= 0x80)
+            return true;
+    return false;
+}
+
 /* The address in `key`, ready for the envelope; NULL and the verdict where it is none. */
 static char *address(const void *ctx, const json_t *job, const char *key, bool recipient,
                      struct verdict *v)
 {
-    enum address_fault fault;
-    char *found = address_envelope(ctx, text_of(job, key), &fault);
+    const char *why, *given = text_of(job, key);
+    char *found = address_envelope(ctx, given, &why);
     if (found != NULL)
         return found;
-    if (fault == ADDRESS_NOT_ASCII)
-        verdict_set(v, VERDICT_failed, false, "5.6.7",
-                    "%s: the local part is not ASCII and the relay takes no other", key);
+    if (needs_utf8(given))
+        verdict_set(v, VERDICT_failed, false, "5.6.7", "%s: %s", key, why);
     else
-        verdict_set(v, VERDICT_failed, recipient, recipient ? "5.1.3" : "5.1.7",
-                    "%s: not an address that mail can be sent with", key);
+        verdict_set(v, VERDICT_failed, recipient, recipient ? "5.1.3" : "5.1.7", "%s: %s", key,
+                    why);
     return NULL;
 }
 

@@ -181,8 +181,15 @@ static void pgconn_on_result(struct pgconn *c, PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
     struct pgres res = {.result = result, .aborted = status == PGRES_PIPELINE_ABORTED};
-    struct pgop *op = pgconn_pop(c);
+    struct pgop *op;
 
+    /* The server's last word, when it ends the session, answers nothing that was asked. */
+    if (c->first->sync && status == PGRES_FATAL_ERROR) {
+        c->lost = true;
+        PQclear(result);
+        return;
+    }
+    op = pgconn_pop(c);
     if (op->sync != (status == PGRES_PIPELINE_SYNC))
         bug("the pipeline is out of step: %s", PQresStatus(status));
     if (op->fn != NULL)
@@ -206,7 +213,7 @@ static void pgconn_read(struct pgconn *c)
         return;
     }
     /* A callback may find the connection lost; nothing is read after that. */
-    while (c->first != NULL && nulls < 2 && !PQisBusy(c->pg)) {
+    while (c->first != NULL && nulls < 2 && !c->lost && !PQisBusy(c->pg)) {
         PGresult *result = PQgetResult(c->pg);
 
         if (result == NULL) {

@@ -47,6 +47,8 @@ static const struct command {
     {"clock", "[advance DURATION] [--json]", "Show the instance's clock, or move a simulated one.",
      ctl_clock},
     {"template", "render FILE.liquid --data FILE.json [--partials DIR] [--escape html]",
+    {"check", "[--segments] [--rfm] [--repair] [--json]",
+     "Compare segments and scores with what the facts say now; mend what differs.", ctl_check},
      "Render a template without an instance.", ctl_template},
     {"rule", "parse", "Read a rule from standard input and print its tree.", ctl_rule},
     {"migrate", "[--database CONNINFO] [--roles]", "Bring a database's schema up to date.",

@@ -34,5 +34,7 @@ ctl_fn ctl_scores; /* rfm MODEL */
 ctl_fn ctl_campaign;
 ctl_fn ctl_contact;
 ctl_fn ctl_doubt;
+ctl_fn ctl_consent;
+ctl_fn ctl_check;
 
 #endif

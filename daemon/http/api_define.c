@@ -1,6 +1,7 @@
 /* api_define.c - the routes of what an organisation defines. To add one: a line in the table, a
  * handler in the file of its noun, its statement in schema/statements/api_define.sql. */
 #include "daemon/http/api_define.h"
+#include "daemon/http/api_rules.h"
 
 #include <string.h>
 
@@ -13,6 +14,7 @@ const struct http_route api_define_routes[] = {
     {HTTP_GET, "/v1/segments/{name}/members", "reader", api_segment_members},
     {HTTP_PUT, "/v1/segments/{name}/members/{contact}", "editor", api_segment_member_add},
     {HTTP_DELETE, "/v1/segments/{name}/members/{contact}", "editor", api_segment_member_remove},
+    {HTTP_POST, "/v1/check", "editor", api_check},
     {HTTP_POST, "/v1/rules/check", "reader", api_rule_check},
     {HTTP_POST, "/v1/rules/explain", "reader", api_rule_explain},
     {HTTP_GET, "/v1/rfm", "reader", api_rfm_list},

@@ -83,6 +83,13 @@ struct rule_sql *rule_compile_where(const void *ctx, const struct rule *, const 
  * holds for; sample, a JSON array of the first ten contacts (id, names, e-mail). */
 struct rule_sql *rule_compile_sample(const void *ctx, const struct rule *,
                                      const struct catalogue *);
+/* rule_compile_truth() - the statement of rule_compile_page(), whose n tags are ids of segments,
+ * compared with `membership`. The same parameters -> one row: last, the last contact of the block;
+ * seen, how many it had; differences, a JSON array of {"segment", "contact", "stored", "true"}.
+ * Segments that are stale and contacts that are yet to be evaluated (in the change log, or due) are
+ * left out. Borrows the parameters of `page`. */
+struct rule_sql *rule_compile_truth(const void *ctx, const struct rule_sql *page,
+                                    const int64_t *tags, size_t n);
 /* rule_compile_values() - what each of some conditions (rule_parts()) is about, for explaining it:
  *   $1 bigint a contact, $2 timestamptz now; params from $3 -> found: a JSON array with the value
  * of the field or aggregate of each, null where it has none or is about neither. At most

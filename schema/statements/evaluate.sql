@@ -5,14 +5,23 @@ SELECT org_id, changes OR wakes OR stale AS evaluate, cues OR positions OR campa
 
 -- name: change_take
 -- SKIP LOCKED: a second daemon may run during a hand-over. ANY of an array, for the planner: it takes the batch for small whatever the length of the queue.
+-- The contacts are locked before all else that is theirs, as who deletes one does; what belongs to a contact that is being deleted stays for later.
+WITH next AS MATERIALIZED (
+    SELECT id, contact_id FROM change WHERE org_id = $1::bigint ORDER BY id LIMIT $2::int FOR UPDATE SKIP LOCKED
+), locked AS MATERIALIZED (
+    SELECT c.id FROM contact c WHERE c.id = ANY (ARRAY(SELECT contact_id FROM next)) ORDER BY c.id FOR KEY SHARE SKIP LOCKED
+)
 DELETE FROM change
- WHERE id = ANY (ARRAY(SELECT id FROM change WHERE org_id = $1::bigint ORDER BY id LIMIT $2::int FOR UPDATE SKIP LOCKED))
+ WHERE id = ANY (ARRAY(SELECT n.id FROM next n
+                        WHERE n.contact_id IN (SELECT id FROM locked) OR NOT EXISTS (SELECT FROM contact c WHERE c.id = n.contact_id)))
 RETURNING contact_id, sort, kind_id, interaction_id, quiet;
 
 -- name: wake_take
+-- The contacts are locked first, as for change_take.
 DELETE FROM wake
- WHERE contact_id = ANY (ARRAY(SELECT contact_id FROM wake WHERE org_id = $1::bigint AND at <= $2::timestamptz ORDER BY at LIMIT $3::int
-                                  FOR UPDATE SKIP LOCKED))
+ WHERE contact_id = ANY (ARRAY(SELECT c.id FROM contact c
+                                WHERE c.id = ANY (ARRAY(SELECT contact_id FROM wake WHERE org_id = $1::bigint AND at <= $2::timestamptz ORDER BY at LIMIT $3::int))
+                                ORDER BY c.id FOR KEY SHARE SKIP LOCKED))
 RETURNING contact_id;
 
 -- name: wake_set

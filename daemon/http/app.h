@@ -48,6 +48,7 @@ extern const struct http_route api_public_routes[]; /* /u/: preferences and unsu
 extern const struct http_route api_define_routes[]; /* segments, rules, rfm, templates, topics,
                                                        fields, suppressions, webhooks */
 extern const struct http_route api_act_routes[];    /* campaigns, journeys, messages, deliveries */
+extern const struct http_route api_consent_routes[]; /* the ledger verified, evidence */
 
 /* api_authorise() - http_options.authorise: finds the token's organisation by its SHA-256; answers
  * 401 where there is none. */

@@ -330,11 +330,11 @@ static json_t *consent_read(const struct parse *p, json_t *entry, const char *wh
         const char *name;
         size_t max;
     } texts[] = {{"topic", 63},       {"action", 10},  {"purpose", 500}, {"wording", 5000},
-                 {"language", 35},    {"source", 500}, {"method", 100},  {"ip", 45},
-                 {"user_agent", 500}, {"at", 40}};
-    static const char *const keys[] = {"topic",      "action", "purpose", "wording",
-                                       "language",   "source", "method",  "ip",
-                                       "user_agent", "at",     NULL};
+                 {"version", 100},    {"language", 35}, {"source", 500}, {"method", 100},
+                 {"ip", 45},          {"user_agent", 500}, {"at", 40}};
+    static const char *const keys[] = {"topic",    "action", "purpose", "wording",
+                                       "version",  "language", "source", "method",
+                                       "ip", "user_agent", "at", NULL};
     json_t *read = mem_must(json_object());
     const char *action, *at;
     char utc[CLOCK_TEXT];

@@ -62,7 +62,8 @@ SELECT x.name AS cursor, x.item
 SELECT x.id::text AS cursor, x.item
   FROM contact c LEFT JOIN LATERAL (
        SELECT n.id, json_build_object('id', n.id, 'topic', t.name, 'action', n.action, 'purpose', n.purpose, 'wording', n.wording,
-                  'language', n.language, 'source', n.source, 'method', n.method, 'ip', n.ip, 'user_agent', n.user_agent, 'at', n.at)::text AS item
+                  'version', n.version, 'language', n.language, 'source', n.source, 'method', n.method, 'ip', n.ip, 'user_agent', n.user_agent, 'at', n.at,
+                  'n', n.n, 'request', n.request, 'hash', encode(n.hash, 'hex'))::text AS item
          FROM consent n JOIN topic t ON t.id = n.topic_id
         WHERE n.contact_id = c.id AND n.id > $2::bigint ORDER BY n.id LIMIT $3::int) x ON true
  WHERE c.id = $1::bigint ORDER BY x.id

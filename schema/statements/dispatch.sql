@@ -41,7 +41,8 @@ WITH picked AS (
            coalesce(p.template_version_id,
                     (SELECT v.id FROM template_version v
                       WHERE v.template_id = p.template_id AND v.current
-                      ORDER BY v.language = c.language DESC NULLS LAST, v.language = split_part(c.language, '-', 1) DESC NULLS LAST,
+                      ORDER BY v.language = coalesce(c.language, p.data->>'form_language') DESC NULLS LAST,
+                               v.language = split_part(coalesce(c.language, p.data->>'form_language'), '-', 1) DESC NULLS LAST,
                                v.language = o.language DESC, v.id LIMIT 1)) AS version_id,
            CASE WHEN g.state = 'paused' THEN 'hold'
                 WHEN g.state = 'cancelled' THEN 'cancelled'
@@ -85,7 +86,7 @@ WITH picked AS (
     RETURNING j.*
 )
 SELECT l.id, l.lease, l.attempt, l.class, message_id(l.org_id, l.id, l.first_at, o.mail_from) AS message_id, l.contact_id, l.topic_id, l.template_version_id, l.address, l.first_at,
-       coalesce(c.language, o.language) AS language, coalesce(c.time_zone, o.time_zone) AS time_zone, o.currency,
+       coalesce(c.language, l.data->>'form_language', o.language) AS language, coalesce(c.time_zone, o.time_zone) AS time_zone, o.currency,
        trim(coalesce(c.first_name, '') || ' ' || coalesce(c.last_name, '')) AS person, c.company_name, g.name AS campaign, j.name AS journey,
        t.name AS topic, w.url, encode(w.secret, 'base64') AS secret, l.data::text AS data,
        CASE WHEN c.id IS NOT NULL THEN json_strip_nulls(json_build_object(

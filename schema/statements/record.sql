@@ -170,11 +170,11 @@ WITH said AS (
      WHERE NOT EXISTS (SELECT FROM subscription b WHERE b.contact_id = u.contact_id AND b.topic_id = t.id
                           AND b.subscribed = (u.doc->>'action' = 'grant'))
 ), written AS (
-    INSERT INTO consent (org_id, contact_id, topic_id, action, purpose, wording, language, source, method, ip, user_agent, at)
+    INSERT INTO consent (org_id, contact_id, topic_id, action, purpose, wording, version, language, source, method, ip, user_agent, at)
     SELECT $1::bigint, s.contact_id, s.topic_id, s.action, coalesce(s.doc->>'purpose', ''), coalesce(s.doc->>'wording', ''),
-           coalesce(s.doc->>'language', ''), coalesce(s.doc->>'source', ''), coalesce(s.doc->>'method', ''),
+           coalesce(s.doc->>'version', ''), coalesce(s.doc->>'language', ''), coalesce(s.doc->>'source', ''), coalesce(s.doc->>'method', ''),
            s.doc->>'ip', s.doc->>'user_agent', s.at
-      FROM said s
+      FROM said s ORDER BY s.contact_id
     RETURNING contact_id
 ), fact AS (
     INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)

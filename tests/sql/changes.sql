@@ -5,7 +5,6 @@ SELECT id AS ana FROM contact \gset
 SELECT id AS gift FROM kind WHERE name = 'donation' \gset
 SELECT id AS field FROM field \gset
 SELECT id AS topic FROM topic \gset
-SELECT id AS fact FROM interaction \gset
 
 -- What the statement before left: sort, contact, kind, interaction, quiet; and the log is emptied.
 CREATE FUNCTION pg_temp.left_behind() RETURNS text LANGUAGE sql AS

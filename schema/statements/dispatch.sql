@@ -50,9 +50,9 @@ WITH picked AS (
                 WHEN coalesce(p.address, p.to_email, c.email) IS NULL THEN 'no_address'
                 WHEN EXISTS (SELECT FROM suppression s
                               WHERE s.org_id = p.org_id AND s.email = coalesce(p.address, p.to_email, c.email)) THEN 'suppressed'
-                WHEN p.topic_id IS NOT NULL AND NOT EXISTS (SELECT FROM subscription b WHERE b.contact_id = p.contact_id
                 WHEN p.interaction_id IS NOT NULL AND NOT EXISTS (SELECT FROM interaction i JOIN kind k ON k.id = i.kind_id
                               WHERE i.contact_id = p.contact_id AND i.id = p.interaction_id AND k.name <> 'refunded') THEN 'refunded'
+                WHEN p.topic_id IS NOT NULL AND NOT EXISTS (SELECT FROM subscription b WHERE b.contact_id = p.contact_id
                               AND b.topic_id = p.topic_id AND b.subscribed) THEN 'not_subscribed'
                 ELSE 'lease' END AS verdict
       FROM picked p

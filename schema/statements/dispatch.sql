@@ -67,7 +67,7 @@ WITH picked AS (
     -- Until the campaign is resumed; what came back from a worker or a relay after the pause finds its place here.
     UPDATE job j SET run_at = 'infinity' FROM judged d WHERE j.id = d.id AND d.outcome = 'hold'
 ), refused AS (
-    DELETE FROM job j USING judged d WHERE j.id = d.id AND d.outcome NOT IN ('lease', 'hold') RETURNING j.id
+    DELETE FROM job j USING judged d WHERE j.id = d.id AND d.outcome NOT IN ('lease', 'hold')
 ), noted AS (
     INSERT INTO delivery (org_id, id, contact_id, sort, state, key, template_id, webhook_id, campaign_id, journey_id, interaction_id, topic_id,
                           data, address, attempt, status, made_at, done_at)
@@ -77,7 +77,7 @@ WITH picked AS (
            CASE d.outcome WHEN 'no_address' THEN 'the contact has no e-mail address'
                           WHEN 'no_template' THEN 'the template has no text in any language'
                           WHEN 'refunded' THEN 'what it is about was refunded or removed' ELSE '' END, d.first_at, $5::timestamptz
-      FROM judged d JOIN refused r ON r.id = d.id
+      FROM judged d WHERE d.outcome NOT IN ('lease', 'hold')
 ), leased AS (
     UPDATE job j
        SET lease = nextval('job_lease'), worker = $6::text, leased_until = $7::timestamptz, run_at = 'infinity',
@@ -136,14 +136,14 @@ WITH given AS (
            run_at = $8::timestamptz + least($9::float8 * 2 ^ least(h.attempt - 1, 10), 14400) * interval '1 second'
       FROM held h WHERE j.id = h.id AND h.verdict = 'again'
 ), done AS (
-    DELETE FROM job j USING held h WHERE j.id = h.id AND h.verdict <> 'again' RETURNING j.id
+    DELETE FROM job j USING held h WHERE j.id = h.id AND h.verdict <> 'again'
 ), noted AS (
     INSERT INTO delivery (org_id, id, contact_id, sort, state, key, template_id, template_version_id, webhook_id, campaign_id, journey_id,
                           interaction_id, topic_id, message_id, data, address, attempt, status, made_at, done_at)
     SELECT $1::bigint, h.id, h.contact_id, h.sort, h.verdict, h.key, h.template_id, h.template_version_id, h.webhook_id, h.campaign_id, h.journey_id,
            h.interaction_id, h.topic_id, CASE WHEN h.sort = 'mail' THEN message_id($1::bigint, h.id, h.first_at, o.mail_from) END, h.data, h.address,
            h.attempt, h.status, h.first_at, $8::timestamptz
-      FROM held h JOIN done d ON d.id = h.id JOIN organisation o ON o.id = $1::bigint
+      FROM held h JOIN organisation o ON o.id = $1::bigint WHERE h.verdict <> 'again'
 ), bounced AS (
     INSERT INTO suppression (org_id, email, reason, detail, at)
     SELECT DISTINCT ON (h.address) $1::bigint, h.address, 'bounce', left(h.code || ' ' || h.status, 500), $8::timestamptz

@@ -41,7 +41,7 @@ WITH holds AS (
 ), gone AS (
     DELETE FROM membership m
      WHERE m.contact_id = ANY ($2::bigint[]) AND m.segment_id = ANY ($3::int[])
-       AND NOT EXISTS (SELECT FROM holds h WHERE h.contact_id = m.contact_id AND h.segment_id = m.segment_id)
+       AND (m.contact_id, m.segment_id) NOT IN (SELECT contact_id, segment_id FROM holds)
     RETURNING m.contact_id, m.segment_id
 ), come AS (
     INSERT INTO membership (org_id, contact_id, segment_id, entered_at)

@@ -62,7 +62,7 @@ bool amount_parse(const char *s, int digits, int64_t *ret_minor)
 
 const char *amount_format(int64_t minor, int digits, char out[AMOUNT_TEXT])
 {
-    uint64_t absolute = minor < 0 ? (uint64_t)-minor : (uint64_t)minor;
+    uint64_t absolute = minor < 0 ? 0 - (uint64_t)minor : (uint64_t)minor;
     uint64_t unit = 1;
 
     for (int i = 0; i < digits; i++)

@@ -12,13 +12,14 @@
 static bool parse_range(const json_t *box, const char *key, int classes, int range[2])
 {
     const json_t *array = json_object_get(box, key);
+    json_int_t from = json_integer_value(json_array_get(array, 0));
+    json_int_t to = json_integer_value(json_array_get(array, 1));
 
-    if (json_array_size(array) != 2 || !json_is_integer(json_array_get(array, 0)) ||
-        !json_is_integer(json_array_get(array, 1)))
+    if (json_array_size(array) != 2 || from < 1 || from > to || to > classes)
         return false;
-    range[0] = (int)json_integer_value(json_array_get(array, 0));
-    range[1] = (int)json_integer_value(json_array_get(array, 1));
-    return range[0] >= 1 && range[0] <= range[1] && range[1] <= classes;
+    range[0] = (int)from;
+    range[1] = (int)to;
+    return true;
 }
 
 static void parse_labels(const json_t *json, struct rfm_model *model, struct diag *d)
@@ -26,8 +27,8 @@ static void parse_labels(const json_t *json, struct rfm_model *model, struct dia
     const json_t *labels = json_object_get(json, "labels"), *box;
     size_t i;
 
-    if (json_array_size(labels) > RFM_LABELS_MAX) {
-        diag_field(d, "/labels", "at most %d labels are allowed", RFM_LABELS_MAX);
+    if (labels != NULL && (!json_is_array(labels) || json_array_size(labels) > RFM_LABELS_MAX)) {
+        diag_field(d, "/labels", "a list of at most %d labels is expected", RFM_LABELS_MAX);
         return;
     }
     json_array_foreach(labels, i, box)
@@ -65,19 +66,26 @@ static void parse_breaks(const json_t *json, const char *key, int n, double *bre
 
 bool rfm_model_parse(const json_t *json, struct rfm_model *model, struct diag *d)
 {
-    const json_t *classes = json_object_get(json, "classes");
-    const char *scoring = json_string_value(json_object_get(json, "scoring"));
+    const json_t *given = json_object_get(json, "classes");
+    json_int_t classes = given == NULL ? 5 : json_integer_value(given);
+    const json_t *scoring = json_object_get(json, "scoring");
+    const json_t *integer_bins = json_object_get(json, "integer_bins");
+    const char *how = scoring == NULL ? "quantile" : json_string_value(scoring);
     size_t before = d->n;
 
     memset(model, 0, sizeof(*model));
-    model->classes = classes == NULL ? 5 : (int)json_integer_value(classes);
-    if (model->classes < RFM_CLASSES_MIN || model->classes > RFM_CLASSES_MAX) {
+    if (classes < RFM_CLASSES_MIN || classes > RFM_CLASSES_MAX) {
         diag_field(d, "/classes", "%d to %d classes are expected", RFM_CLASSES_MIN,
                    RFM_CLASSES_MAX);
         return false;
     }
-    model->fixed = scoring != NULL && strcmp(scoring, "fixed") == 0;
-    model->integer_bins = json_is_true(json_object_get(json, "integer_bins"));
+    model->classes = (int)classes;
+    model->fixed = how != NULL && strcmp(how, "fixed") == 0;
+    if (how == NULL || (!model->fixed && strcmp(how, "quantile") != 0))
+        diag_field(d, "/scoring", "quantile or fixed is expected");
+    if (integer_bins != NULL && !json_is_boolean(integer_bins))
+        diag_field(d, "/integer_bins", "true or false is expected");
+    model->integer_bins = json_is_true(integer_bins);
     parse_labels(json, model, d);
     if (model->fixed) {
         parse_breaks(json, "recency", model->classes - 1, model->recency, d);

@@ -2,7 +2,7 @@
  *
  *            hello                welcome
  *     (new) ───────► connecting ──────────► ready
- *                     ▲      │ dead_after     │ dead_after, again, release
+ *                     ▲      │ dead_after     │ dead_after, again, release, renew
  *                     └──────┴────────────────┘ new socket, new session number
  *
  * Two tables hold what must not be forgotten: `held`, the leases of jobs given to the owner, and
@@ -325,13 +325,10 @@ static void on_ack(struct busclient *c, const json_t *body)
         on_acked_ids(c, ids);
 }
 
-/* While connecting it can only be a late answer; dead_after brings the next hello. Where sessions
- * end as soon as they begin (another worker has our name), they begin once a ping and no oftener.
- */
-static void on_again(struct busclient *c)
+/* Where sessions end as soon as they begin (another worker has our name), they begin once a ping
+ * and no oftener. */
+static void session_end(struct busclient *c)
 {
-    if (c->state != CLIENT_READY)
-        return;
     if (clock_monotonic_us() - c->began_us >= c->ping_us)
         c->anew = true;
     else
@@ -346,7 +343,9 @@ static void on_message(void *arg, const void *peer, size_t peer_len, enum bus_ty
 
     (void)peer, (void)peer_len;
     if (type == BUS_again) {
-        on_again(c);
+        /* While connecting it can only be a late answer; dead_after brings the next hello. */
+        if (c->state == CLIENT_READY)
+            session_end(c);
         return;
     }
     if (!json_is_integer(session) || json_integer_value(session) != c->session || c->anew)
@@ -527,6 +526,11 @@ void busclient_release(struct busclient *c)
     if (!c->released)
         c->anew = true;
     c->released = true;
+}
+
+void busclient_renew(struct busclient *c)
+{
+    session_end(c);
 }
 
 size_t busclient_held(const struct busclient *c)

@@ -45,6 +45,9 @@ void busclient_mail_in(struct busclient *, json_t *item);
  * new session without credit, so that lazod takes back the jobs that were on their way. May be
  * called again and again. */
 void busclient_release(struct busclient *);
+/* busclient_renew() - begins a new session, soon: the owner no longer has what lazod told it in
+ * this one (a template). */
+void busclient_renew(struct busclient *);
 /* busclient_held() - jobs taken and not answered; busclient_unacked() - results not yet
  * acknowledged. */
 size_t busclient_held(const struct busclient *);

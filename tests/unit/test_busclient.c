@@ -387,6 +387,26 @@ static void test_again_begins_a_session(void **state)
     assert_true(s->server.session != first);
 }
 
+/* The owner lost what belongs to the session; what it holds goes on. */
+static void test_renewal_begins_a_session(void **state)
+{
+    struct scene *s = *state;
+    int64_t first;
+
+    server_start(s);
+    client_start(s, 5);
+    run_until(s, is_welcome);
+    first = s->server.session;
+    server_job(s, 7);
+    run_until(s, has_job);
+    busclient_renew(s->client);
+    run_until(s, said_hello_twice);
+    assert_true(s->server.session != first);
+    assert_int_equal(busclient_held(s->client), 1);
+    assert_int_equal(json_array_size(s->server.held), 1);
+    assert_int_equal(s->server.credit, 4);
+}
+
 static void test_silence_begins_a_session(void **state)
 {
     struct scene *s = *state;
@@ -494,6 +514,7 @@ int main(void)
         SCENARIO(test_lost_ack_after_restart),
         SCENARIO(test_lost_ack_in_session),
         SCENARIO(test_again_begins_a_session),
+        SCENARIO(test_renewal_begins_a_session),
         SCENARIO(test_silence_begins_a_session),
         SCENARIO(test_strange_jobs),
         SCENARIO(test_journal_results),

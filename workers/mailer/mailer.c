@@ -103,7 +103,9 @@ static void on_job(void *arg, const json_t *job)
     int64_t id = json_integer_value(json_object_get(job, "template"));
     const struct letter_template *t = shelf_hold(m->shelf, id);
     if (t == NULL) {
+        /* It left the shelf. lazod sends it once a session: so another one. */
         refuse(m, job, VERDICT_retry, "the mailer does not have the template");
+        busclient_renew(m->bus);
         return;
     }
     /* The reference is counted atomically; the threads only read what it refers to. */

@@ -3,8 +3,8 @@
  * Belongs to the loop's thread. A template never changes once it is here, so sender threads may
  * render it while the loop goes on; whoever hands one to a thread holds it with shelf_hold() until
  * the thread is done. Beyond the limit the one that has not been asked for longest leaves the
- * shelf; lazod sends a template once a session, so the limit is far above what a session uses, and
- * a job whose template is gone is given back. */
+ * shelf; lazod sends a template once a session, so a job whose template is gone is given back and
+ * another session begun. */
 #ifndef LAZO_MAILER_SHELF_H
 #define LAZO_MAILER_SHELF_H
 

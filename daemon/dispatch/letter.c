@@ -103,13 +103,15 @@ static json_t *letter_said(const struct pgres *res, int row)
     return json_pack("{s:o}", "campaign", said);
 }
 
+/* A mail to an address that is no contact's may bring a contact's data of its own. */
 static json_t *letter_data(const struct org *org, const struct pgres *res, int row)
 {
     json_t *data = letter_said(res, row);
     json_t *contact = row_json(res, row, "contact"),
            *interaction = row_json(res, row, "interaction");
 
-    json_object_set_new(data, "contact", contact == NULL ? json_object() : contact);
+    if (contact != NULL || json_object_get(data, "contact") == NULL)
+        json_object_set_new(data, "contact", contact == NULL ? json_object() : contact);
     if (interaction != NULL)
         json_object_set_new(data, "interaction", interaction);
     json_object_set_new(data, "organisation", letter_organisation(org));

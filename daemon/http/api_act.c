@@ -21,6 +21,7 @@ const struct http_route api_act_routes[] = {
     {HTTP_POST, "/v1/journeys/{name}/disable", "editor", api_journey_disable},
     {HTTP_GET, "/v1/journeys/{name}/runs", "reader", api_journey_runs},
     {HTTP_POST, "/v1/messages", "editor", api_message_create},
+    {HTTP_POST, "/v1/templates/{name}/test", "editor", api_template_test},
     {HTTP_GET, "/v1/messages/{id}", "reader", api_message_show},
     {HTTP_GET, "/v1/deliveries", "reader", api_deliveries_list},
     {HTTP_GET, "/v1/deliveries/{id}", "reader", api_delivery_show},

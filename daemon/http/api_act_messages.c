@@ -1,6 +1,8 @@
-/* api_act_messages.c - /v1/messages: one transactional mail, made once for its key. /v1/deliveries:
- * what became of each job, and sending once more what failed or is in doubt. */
+/* api_act_messages.c - /v1/messages: one transactional mail, made once for its key.
+ * /v1/templates/{name}/test: one with example data. /v1/deliveries: what became of each job, and
+ * sending once more what failed or is in doubt. */
 #include "common/address.h"
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/text.h"
 #include "daemon/http/api_act.h"
@@ -20,6 +22,7 @@ struct message {
     struct http_request *req;
     struct api_body body;
     const char *template;
+    bool test; /* the template is the path's */
     int64_t contact;
     const char *to;   /* normalised; NULL: the contact's */
     const char *key;  /* of the job */
@@ -33,6 +36,10 @@ static void create_on_refs(void *arg, const struct pgres *res)
 
     if (api_failed(m->req, res))
         return;
+    if (m->test && pgres_null(res, 0, "template_id")) {
+        api_not_found(m->app, m->req, "template");
+        return;
+    }
     if (pgres_null(res, 0, "template_id"))
         diag_field(mistakes, "/template", "there is no template \"%s\"", m->template);
     if (m->contact != 0 && pgres_null(res, 0, "contact_id"))
@@ -51,22 +58,26 @@ static void create_on_refs(void *arg, const struct pgres *res)
                                   .data = m->data});
 }
 
-/* read_key() - of the body, else the header Idempotency-Key; without either each request makes a
- * message. */
+/* random_key() - for a request that says none: each makes a message. */
+static const char *random_key(struct message *m)
+{
+    unsigned char random[16];
+    char text[2 * sizeof(random) + 1];
+
+    randombytes_buf(random, sizeof(random));
+    return mem_printf(m, "message::%s", sodium_bin2hex(text, sizeof(text), random, sizeof(random)));
+}
+
+/* read_key() - of the body, else the header Idempotency-Key. */
 static const char *read_key(struct message *m)
 {
     const char *key = api_body_text(&m->body, "key", MESSAGE_KEY_MAX);
-    unsigned char random[16];
-    char text[2 * sizeof(random) + 1];
 
     if (key == NULL)
         key = http_header(m->req, "Idempotency-Key");
     if (key != NULL && (*key == '\0' || strlen(key) > MESSAGE_KEY_MAX))
         diag_field(&m->body.mistakes, "/key", "a key has 1 to %d bytes", MESSAGE_KEY_MAX);
-    if (key != NULL)
-        return mem_printf(m, "message:%s", key);
-    randombytes_buf(random, sizeof(random));
-    return mem_printf(m, "message::%s", sodium_bin2hex(text, sizeof(text), random, sizeof(random)));
+    return key != NULL ? mem_printf(m, "message:%s", key) : random_key(m);
 }
 
 static void read_recipient(struct message *m)
@@ -77,14 +88,31 @@ static void read_recipient(struct message *m)
     if (to != NULL && (m->to = address_normalise(m, to, &why)) == NULL)
         diag_field(&m->body.mistakes, "/to", "no valid e-mail address: %s", why);
     else if ((to == NULL) == (m->contact == 0) && !diag_any(&m->body.mistakes))
-        diag_field(&m->body.mistakes, "/to", "there must be either a contact or an address");
+        diag_field(&m->body.mistakes, "/to", "%s",
+                   m->test ? "an e-mail address is expected"
+                           : "there must be either a contact or an address");
+}
+
+static void make(struct message *m)
+{
+    struct pgargs args;
+
+    if (m->data != NULL && strlen(m->data) > MESSAGE_DATA_MAX)
+        diag_field(&m->body.mistakes, "/data", "this is longer than %zu bytes", MESSAGE_DATA_MAX);
+    pgargs_init(&args, m);
+    pgargs_text(&args, m->template);
+    if (m->contact != 0)
+        pgargs_int(&args, m->contact);
+    else
+        pgargs_text(&args, NULL);
+    if (api_body_ok(&m->body))
+        pgpool_query(m->app->pool, api_org(m->req), Q_API_MESSAGE_REFS, &args, create_on_refs, m);
 }
 
 void api_message_create(void *app, struct http_request *req)
 {
     static const char *const known[] = {"template", "contact", "to", "data", "key", NULL};
     struct message *m = mem_new(http_ctx(req), struct message);
-    struct pgargs args;
     json_t *data;
 
     if (!api_body_read(&m->body, req, known))
@@ -96,16 +124,47 @@ void api_message_create(void *app, struct http_request *req)
     m->key = read_key(m);
     data = api_body_object(&m->body, "data");
     m->data = data == NULL ? NULL : api_json_text(m, data);
-    if (m->data != NULL && strlen(m->data) > MESSAGE_DATA_MAX)
-        diag_field(&m->body.mistakes, "/data", "this is longer than %zu bytes", MESSAGE_DATA_MAX);
-    pgargs_init(&args, m);
-    pgargs_text(&args, m->template);
-    if (m->contact != 0)
-        pgargs_int(&args, m->contact);
-    else
-        pgargs_text(&args, NULL);
-    if (api_body_ok(&m->body))
-        pgpool_query(m->app->pool, api_org(req), Q_API_MESSAGE_REFS, &args, create_on_refs, m);
+    make(m);
+}
+
+/* example() - what a template may speak of; what the request says stands in its place. */
+static const char *example(struct message *m, json_t *said)
+{
+    char now[CLOCK_TEXT];
+    json_t *data;
+    const char *text;
+
+    clock_format(clock_now_us(), now);
+    data = mem_must(json_pack(
+        "{s:{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{}}, s:{s:s, s:s, s:s, s:{}}, s:{s:s}, s:o}",
+        "contact", "kind", "person", "first_name", "Ana", "last_name", "García", "email", m->to,
+        "language", "es", "country", "ES", "city", "Málaga", "attr", "interaction", "kind",
+        "donation", "occurred_at", now, "amount", "25.00", "data", "campaign", "name", "test",
+        "unsubscribe_url", json_sprintf("%s/u/preview", m->app->public_url)));
+    if (said != NULL)
+        json_object_update(data, said);
+    text = api_json_text(m, data);
+    json_decref(data);
+    return text;
+}
+
+void api_template_test(void *app, struct http_request *req)
+{
+    static const char *const known[] = {"to", "data", NULL};
+    struct message *m = mem_new(http_ctx(req), struct message);
+    json_t *data;
+
+    if (!api_body_read(&m->body, req, known))
+        return;
+    m->app = app;
+    m->req = req;
+    m->test = true;
+    m->template = http_param(req, "name");
+    read_recipient(m);
+    m->key = random_key(m);
+    data = api_body_object(&m->body, "data");
+    m->data = m->to == NULL ? NULL : example(m, data);
+    make(m);
 }
 
 static void show_by_id(struct app *app, struct http_request *req, enum query q, const char *what)

@@ -174,9 +174,9 @@ install: all
 	$(INSTALL) -m 755 $(BUILD)/lazod $(BUILD)/lazo-mailer $(BUILD)/lazo-hook $(BUILD)/lazo-inbox $(DESTDIR)$(PREFIX)/sbin/
 	for unit in systemd/*.service; do \
 	    sed 's|/usr/sbin/|$(PREFIX)/sbin/|' $$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
-	[ ! -f systemd/lazo.sysusers ] || $(INSTALL) -m 644 systemd/lazo.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/lazo.conf
-	[ ! -f systemd/lazo.tmpfiles ] || $(INSTALL) -m 644 systemd/lazo.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/lazo.conf
-	[ -e $(DESTDIR)/etc/lazo/lazo.conf ] || $(INSTALL) -m 640 config/lazo.conf $(DESTDIR)/etc/lazo/lazo.conf
+	$(INSTALL) -m 644 systemd/lazo.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/lazo.conf
+	$(INSTALL) -m 644 systemd/lazo.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/lazo.conf
+	[ -e $(DESTDIR)/etc/lazo/lazo.conf ] || $(INSTALL) -m 644 config/lazo.conf $(DESTDIR)/etc/lazo/lazo.conf
 	cp -r config/example $(DESTDIR)$(PREFIX)/share/lazo/
 	for page in $(MANUALS); do \
 	    $(INSTALL) -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done

@@ -203,6 +203,58 @@ struct answer *client_send(const void *ctx, struct client *c, const char *method
     return a;
 }
 
+/* --- a file --------------------------------------------------------------------------------------
+ */
+
+struct download {
+    struct client *client;
+    FILE *out;
+    struct buf problem; /* the body of an answer that is no file */
+};
+
+static size_t on_piece(char *bytes, size_t size, size_t n, void *arg)
+{
+    struct download *d = arg;
+    long status = 0;
+
+    curl_easy_getinfo(d->client->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status >= 200 && status < 300)
+        return fwrite(bytes, 1, size * n, d->out);
+    return on_body(bytes, size, n, &d->problem);
+}
+
+bool client_download(struct client *c, const char *what, const char *path, FILE *out)
+{
+    MEM_SCOPED struct answer *a = mem_new(NULL, struct answer);
+    struct download d = {.client = c, .out = out};
+    struct curl_slist *headers = NULL;
+    CURLcode rc;
+    long status = 0;
+
+    buf_init(&d.problem, a, ANSWER_MAX);
+    if (c->token != NULL)
+        header_add(&headers, "Authorization", mem_printf(a, "Bearer %s", c->token));
+    request_prepare(c, "GET", mem_printf(a, "%s%s", c->url, path), NULL, headers);
+    curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_piece);
+    curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, &d);
+    curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, 0L);
+    rc = curl_easy_perform(c->curl);
+    curl_slist_free_all(headers);
+    curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (rc != CURLE_OK || fflush(out) != 0) {
+        fprintf(stderr, "lazoctl: %s: the file is not complete: %s\n", c->url,
+                rc != CURLE_OK ? curl_easy_strerror(rc) : strerror(errno));
+        return false;
+    }
+    a->status = (int)status;
+    if (answer_ok(a))
+        return true;
+    a->body = json_loadb(d.problem.data, d.problem.len, 0, NULL);
+    talloc_set_destructor(a, answer_free);
+    answer_problem(a, stderr, what);
+    return false;
+}
+
 struct answer *client_call(const void *ctx, struct client *c, const char *method, const char *path,
                            const json_t *body)
 {

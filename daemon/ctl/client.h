@@ -43,6 +43,9 @@ struct answer *client_call(const void *ctx, struct client *, const char *method,
 struct answer *client_get(const void *ctx, struct client *, const char *what, const char *path);
 /* client_list() - all items of a list, page by page; a new reference; NULL as client_get(). */
 json_t *client_list(struct client *, const char *what, const char *path);
+/* client_download() - the answer of a GET into `out`, however long; false where it is no file or is
+ * cut short, said on stderr as `what`. */
+bool client_download(struct client *, const char *what, const char *path, FILE *out);
 /* client_quiet() - failures to connect are not said. */
 void client_quiet(struct client *);
 

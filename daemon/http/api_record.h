@@ -71,6 +71,7 @@ http_handler api_contacts_list, api_contact_post, api_contact_show, api_contact_
 http_handler api_contact_interactions, api_contact_segments, api_contact_tags_post,
     api_contact_untag;
 http_handler api_contact_consents, api_contact_consent_post;
+http_handler api_export, api_contact_file, api_contact_vcard;
 http_handler api_interaction_patch, api_interaction_delete;
 
 #endif

@@ -6,7 +6,8 @@
  * goes away does not end a request: the answer is then dropped. Smuggling shapes (two
  * Content-Length, Content-Length with Transfer-Encoding, unknown encodings) are refused with 400
  * and the connection closed; bodies over the limit with 413; slow requests are cut
- * (limits.request_time). Errors are application/problem+json (RFC 9457). */
+ * (limits.request_time). Errors are application/problem+json (RFC 9457), but for what
+ * libmicrohttpd itself refuses: lines that are no HTTP, other versions, heads past 128 KiB. */
 #ifndef LAZO_DAEMON_HTTP_HTTP_H
 #define LAZO_DAEMON_HTTP_HTTP_H
 
@@ -106,6 +107,17 @@ void http_answer_value(struct http_request *, int status,
 void http_answer_text(struct http_request *, int status, const char *content_type, const char *text,
                       size_t n);
 void http_answer_empty(struct http_request *, int status);
+/* http_answer_stream() - an answer of unknown length, given piece by piece in constant memory.
+ * `more(arg)` is called when the client has taken what there was; it must lead, now or later from
+ * the loop, to exactly one http_stream_add() or http_stream_end(). A client that goes away is asked
+ * for no more: then nothing is called again. An end that is not `whole` breaks the connection, so
+ * that the client sees that something is missing. Each piece must be taken within
+ * limits.request_time. */
+typedef void http_more_fn(void *arg);
+void http_answer_stream(struct http_request *, int status, const char *content_type,
+                        http_more_fn *more, void *arg);
+void http_stream_add(struct http_request *, const char *bytes, size_t n); /* copied; n > 0 */
+void http_stream_end(struct http_request *, bool whole);
 /* http_set_header() - an extra header of the answer, before it is given. */
 void http_set_header(struct http_request *, const char *name, const char *value);
 /* http_problem() - application/problem+json {"type": "about:blank", "title", "status", "detail",

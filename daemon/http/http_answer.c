@@ -1,6 +1,7 @@
 /* http_answer.c - the answers of requests. See http.h. */
 #include "daemon/http/http_request.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 
 #include <stdarg.h>
@@ -30,20 +31,11 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
         bug("libmicrohttpd refuses the header %s", name);
 }
 
-/* answer() - the one answer of a request. The bytes are copied. */
-static void answer(struct http_request *r, int status, const char *content_type, const char *bytes,
-                   size_t n)
+void http_answer_give(struct http_request *r, int status, const char *content_type,
+                      struct MHD_Response *response)
 {
-    struct MHD_Response *response;
-
     if (r->response != NULL || r->stage == HTTP_STAGE_answered)
         bug("a request was answered twice");
-    if (r->mhd == NULL) {
-        r->owed = false;
-        http_settle(r);
-        return;
-    }
-    response = MHD_create_response_from_buffer(n, (void *)(uintptr_t)bytes, MHD_RESPMEM_MUST_COPY);
     mem_must(response);
     if (content_type != NULL)
         add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
@@ -55,6 +47,26 @@ static void answer(struct http_request *r, int status, const char *content_type,
     r->status = status;
     r->owed = false;
     http_resume(r);
+}
+
+/* answer_gone() - nobody will see the answer. */
+static bool answer_gone(struct http_request *r)
+{
+    if (r->mhd != NULL)
+        return false;
+    r->owed = false;
+    http_settle(r);
+    return true;
+}
+
+/* answer() - the bytes are copied. */
+static void answer(struct http_request *r, int status, const char *content_type, const char *bytes,
+                   size_t n)
+{
+    if (!answer_gone(r))
+        http_answer_give(
+            r, status, content_type,
+            MHD_create_response_from_buffer(n, (void *)(uintptr_t)bytes, MHD_RESPMEM_MUST_COPY));
 }
 
 void http_answer_json(struct http_request *r, int status, const char *json, size_t n)
@@ -80,6 +92,101 @@ void http_answer_text(struct http_request *r, int status, const char *content_ty
 void http_answer_empty(struct http_request *r, int status)
 {
     answer(r, status, NULL, "", 0);
+}
+
+/* --- streams ------------------------------------------------------------------------------------
+ */
+
+#define PIECE_MAX ((size_t)32 * 1024 * 1024)
+#define BLOCK     ((size_t)64 * 1024)
+
+static ssize_t stream_wait(struct http_request *r)
+{
+    r->connection->since_us = 0;
+    r->suspended = true;
+    MHD_suspend_connection(r->mhd);
+    return 0;
+}
+
+static ssize_t stream_read(struct http_request *r, char *out, size_t max)
+{
+    struct http_stream *s = r->stream;
+    size_t n;
+
+    if (s->sent == s->piece.len && !s->ended && !s->asked) {
+        s->asked = true;
+        r->owed = true;
+        s->more(s->arg);
+    }
+    n = s->piece.len - s->sent;
+    if (n > 0) {
+        n = n < max ? n : max;
+        memcpy(out, s->piece.data + s->sent, n);
+        s->sent += n;
+        r->connection->since_us = clock_monotonic_us();
+        return (ssize_t)n;
+    }
+    if (!s->ended)
+        return stream_wait(r);
+    return s->whole ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* libmicrohttpd wants bytes. Inside, so that a piece that comes at once resumes nothing. */
+static ssize_t on_stream_read(void *arg, uint64_t at, char *out, size_t max)
+{
+    struct http_request *r = arg;
+    ssize_t n;
+
+    (void)at;
+    r->inside = true;
+    n = stream_read(r, out, max);
+    r->inside = false;
+    return n;
+}
+
+void http_answer_stream(struct http_request *r, int status, const char *content_type,
+                        http_more_fn *more, void *arg)
+{
+    if (answer_gone(r))
+        return;
+    r->stream = mem_new(r, struct http_stream);
+    r->stream->more = more;
+    r->stream->arg = arg;
+    buf_init(&r->stream->piece, r, PIECE_MAX);
+    http_answer_give(
+        r, status, content_type,
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, on_stream_read, r, NULL));
+}
+
+static void stream_answered(struct http_request *r)
+{
+    r->stream->asked = false;
+    r->owed = false;
+    if (r->mhd == NULL)
+        http_settle(r);
+    else
+        http_resume(r);
+}
+
+void http_stream_add(struct http_request *r, const char *bytes, size_t n)
+{
+    struct http_stream *s = r->stream;
+
+    buf_reset(&s->piece);
+    s->sent = 0;
+    buf_add(&s->piece, bytes, n);
+    if (buf_full(&s->piece)) {
+        buf_reset(&s->piece);
+        s->ended = true;
+    }
+    stream_answered(r);
+}
+
+void http_stream_end(struct http_request *r, bool whole)
+{
+    r->stream->ended = true;
+    r->stream->whole = whole;
+    stream_answered(r);
 }
 
 /* --- problems (RFC 9457) -------------------------------------------------------------------------

@@ -39,6 +39,14 @@ struct http_connection {
 struct http_request {
     struct http *http;
     struct http_request *next, *prev; /* http.requests, or http.ended */
+struct http_stream {
+    http_more_fn *more;
+    void *arg;
+    struct buf piece; /* what is to be sent, from `sent` on */
+    size_t sent;
+    bool asked, ended, whole;
+};
+
     struct MHD_Connection *mhd;       /* NULL: libmicrohttpd is done with it */
     struct http_connection *connection;
     enum http_stage stage;
@@ -68,6 +76,7 @@ struct http_request {
 };
 
 struct http {
+    struct http_stream *stream; /* NULL: the answer is whole */
     struct ev_loop *loop;
     struct http_options options;
     struct MHD_Daemon *daemon;
@@ -95,6 +104,11 @@ void *http_arrived(void *http, const char *target, struct MHD_Connection *);
 /* http_stage_set() - the only place that changes `stage`. */
 void http_stage_set(struct http_request *, enum http_stage);
 /* http_resume() - there is news: libmicrohttpd shall ask for this request again. Harmless where it
+/* http_answer_give() - the one answer of a request; the response is taken, its headers are added.
+ */
+void http_answer_give(struct http_request *, int status, const char *content_type,
+                      struct MHD_Response *response_take);
+
  * is not suspended. */
 void http_resume(struct http_request *);
 /* http_settle() - frees the request at the end of the turn where nobody holds it any more. */

@@ -1,0 +1,51 @@
+-- What goes out: contacts and interactions in pages of their ids, and one person's complete file. The documents are JSON.
+
+-- name: export_contacts
+-- $1 after this id, $2 limit
+SELECT c.id AS contact_id, 0::bigint AS id, contact_doc(c)::text AS item
+  FROM contact c WHERE c.id > $1::bigint ORDER BY c.id LIMIT $2::int;
+
+-- name: export_contacts_of
+-- $1 ids of contacts
+SELECT c.id AS contact_id, 0::bigint AS id, contact_doc(c)::text AS item FROM contact c WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id;
+
+-- name: export_interactions
+-- $1 $2 contact and id of the last one given, $3 limit, $4 digits of the currency
+SELECT c.id AS contact_id, i.id, i.item
+  FROM contact c CROSS JOIN LATERAL (
+       SELECT n.id, interaction_doc(n, c.email, c.external_id, $4::int)::text AS item FROM interaction n
+        WHERE n.contact_id = c.id AND (c.id > $1::bigint OR n.id > $2::bigint) ORDER BY n.id LIMIT $3::int) i
+ WHERE c.id >= $1::bigint ORDER BY c.id, i.id LIMIT $3::int;
+
+-- name: export_interactions_of
+-- $1 $2 contact and id of the last one given, $3 limit, $4 digits of the currency, $5 ids of contacts
+SELECT c.id AS contact_id, i.id, i.item
+  FROM contact c CROSS JOIN LATERAL (
+       SELECT n.id, interaction_doc(n, c.email, c.external_id, $4::int)::text AS item FROM interaction n
+        WHERE n.contact_id = c.id AND (c.id > $1::bigint OR n.id > $2::bigint) ORDER BY n.id LIMIT $3::int) i
+ WHERE c.id = ANY ($5::bigint[]) AND c.id >= $1::bigint ORDER BY c.id, i.id LIMIT $3::int;
+
+-- name: api_contact_file
+-- $1 contact, $2 digits of the currency, $3 now. All that is kept of one person.
+SELECT json_build_object('made_at', $3::timestamptz, 'contact', contact_doc(c),
+    'interactions', (SELECT coalesce(json_agg(interaction_doc(i, c.email, c.external_id, $2::int) ORDER BY i.occurred_at, i.id), '[]')
+                       FROM interaction i WHERE i.contact_id = c.id),
+    'consents', (SELECT coalesce(json_agg(json_build_object('topic', t.name, 'action', n.action, 'purpose', n.purpose, 'wording', n.wording,
+                     'language', n.language, 'source', n.source, 'method', n.method, 'ip', n.ip, 'user_agent', n.user_agent, 'at', n.at) ORDER BY n.id), '[]')
+                   FROM consent n JOIN topic t ON t.id = n.topic_id WHERE n.contact_id = c.id),
+    'suppressions', (SELECT coalesce(json_agg(json_build_object('email', s.email, 'reason', s.reason, 'at', s.at) ORDER BY s.email), '[]')
+                       FROM suppression s JOIN identity d ON d.sort = 'email' AND d.value = s.email AND d.org_id = s.org_id WHERE d.contact_id = c.id),
+    'segments', (SELECT coalesce(json_agg(json_build_object('name', s.name, 'entered_at', m.entered_at) ORDER BY s.name), '[]')
+                   FROM membership m JOIN segment s ON s.id = m.segment_id WHERE m.contact_id = c.id),
+    'scores', (SELECT coalesce(json_agg(json_build_object('model', r.name, 'r', s.r, 'f', s.f, 'm', s.m, 'label', s.label, 'last_on', s.last_on,
+                   'frequency', s.frequency, 'monetary', round(s.monetary / power(10::numeric, $2::int), $2::int)::text) ORDER BY r.name), '[]')
+                 FROM rfm_score s JOIN rfm_model r ON r.id = s.model_id WHERE s.contact_id = c.id),
+    'deliveries', (SELECT coalesce(json_agg(json_build_object('id', d.id, 'sort', d.sort, 'state', d.state, 'address', d.address, 'status', d.status,
+                       'template', t.name, 'made_at', d.made_at, 'done_at', d.done_at, 'data', d.data) ORDER BY d.done_at, d.id), '[]')
+                     FROM delivery d LEFT JOIN template t ON t.id = d.template_id WHERE d.contact_id = c.id),
+    'journeys', (SELECT coalesce(json_agg(json_build_object('journey', j.name, 'state', p.state, 'step', p.step, 'entered_at', p.entered_at,
+                     'ended_at', p.ended_at) ORDER BY p.entered_at), '[]')
+                   FROM journey_position p JOIN journey j ON j.id = p.journey_id WHERE p.contact_id = c.id),
+    'campaigns', (SELECT coalesce(json_agg(g.name ORDER BY g.name), '[]')
+                    FROM campaign_audience a JOIN campaign g ON g.id = a.campaign_id WHERE a.contact_id = c.id))::text AS body
+  FROM contact c WHERE c.id = $1::bigint;

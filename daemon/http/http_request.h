@@ -36,9 +36,6 @@ struct http_connection {
     struct http_request *request; /* NULL between requests */
 };
 
-struct http_request {
-    struct http *http;
-    struct http_request *next, *prev; /* http.requests, or http.ended */
 struct http_stream {
     http_more_fn *more;
     void *arg;
@@ -47,6 +44,9 @@ struct http_stream {
     bool asked, ended, whole;
 };
 
+struct http_request {
+    struct http *http;
+    struct http_request *next, *prev; /* http.requests, or http.ended */
     struct MHD_Connection *mhd;       /* NULL: libmicrohttpd is done with it */
     struct http_connection *connection;
     enum http_stage stage;
@@ -73,10 +73,10 @@ struct http_stream {
     struct http_pairs headers; /* of the answer */
     struct MHD_Response *response;
     int status;
+    struct http_stream *stream; /* NULL: the answer is whole */
 };
 
 struct http {
-    struct http_stream *stream; /* NULL: the answer is whole */
     struct ev_loop *loop;
     struct http_options options;
     struct MHD_Daemon *daemon;
@@ -101,14 +101,14 @@ enum MHD_Result http_serve(void *http, struct MHD_Connection *, const char *url,
                            void **request);
 void *http_arrived(void *http, const char *target, struct MHD_Connection *);
 
-/* http_stage_set() - the only place that changes `stage`. */
-void http_stage_set(struct http_request *, enum http_stage);
-/* http_resume() - there is news: libmicrohttpd shall ask for this request again. Harmless where it
 /* http_answer_give() - the one answer of a request; the response is taken, its headers are added.
  */
 void http_answer_give(struct http_request *, int status, const char *content_type,
                       struct MHD_Response *response_take);
 
+/* http_stage_set() - the only place that changes `stage`. */
+void http_stage_set(struct http_request *, enum http_stage);
+/* http_resume() - there is news: libmicrohttpd shall ask for this request again. Harmless where it
  * is not suspended. */
 void http_resume(struct http_request *);
 /* http_settle() - frees the request at the end of the turn where nobody holds it any more. */

@@ -21,9 +21,11 @@ MAY_INCLUDE = {
     "daemon/evaluate": {"daemon/org", "daemon/pg", "daemon/rules", "daemon/rfm"},
     "daemon/decide": {"daemon/org", "daemon/pg", "daemon/rules"},
     "daemon/dispatch": {"daemon/org", "daemon/pg"},
+    "daemon/consent": {"daemon/rules"},
+    "daemon/export": {"daemon/org", "daemon/pg", "daemon/rules"},
     "daemon/ctl": {"daemon/org", "daemon/pg", "daemon/rules", "daemon/rfm"},
     "daemon/http": {"daemon/org", "daemon/pg", "daemon/rules", "daemon/rfm", "daemon/record", "daemon/evaluate",
-                    "daemon/decide", "daemon/dispatch"},
+                    "daemon/decide", "daemon/dispatch", "daemon/consent", "daemon/export"},
 }
 # Bytes in, bytes out: no loop, no database, no network. By file name without its ending.
 PURE = re.compile(r"^(daemon/rules/.*|daemon/rfm/.*|daemon/org/currency|daemon/decide/(journey|calendar)\w*|common/template/.*|"

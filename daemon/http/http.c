@@ -23,8 +23,10 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#define HEADERS_MAX ((size_t)32 * 1024)
-#define BACKLOG     511
+/* What libmicrohttpd keeps of a connection. It answers a head that does not fit by itself, and
+ * badly; so that is four times what http_serve.c takes. */
+#define CONNECTION_MEMORY ((size_t)4 * HTTP_HEAD_MAX)
+#define BACKLOG           511
 /* Turns of libmicrohttpd before the loop goes on with others. */
 #define RUNS_MAX 4
 
@@ -258,8 +260,8 @@ static struct MHD_Daemon *start(struct http *h, int fd)
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, http_arrived, h,
         MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, (void *)NULL, MHD_OPTION_NOTIFY_COMPLETED,
         on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
-        MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADERS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_END);
 }
 
 static int http_destroy(struct http *h)

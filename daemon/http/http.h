@@ -24,7 +24,7 @@
 struct http;
 struct http_request;
 
-enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE };
+enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_OPTIONS };
 
 /* Who asks. Resolved by the `authorise` callback before the handler of a route that needs it. */
 struct http_caller {

@@ -21,6 +21,9 @@
 
 #include <microhttpd.h>
 
+/* Bytes of all headers of a request. */
+#define HTTP_HEAD_MAX ((size_t)32 * 1024)
+
 #define HTTP_STAGES(X) X(arrived) X(authorising) X(reading) X(handling) X(answered)
 enum http_stage {
 #define X(name) HTTP_STAGE_##name,

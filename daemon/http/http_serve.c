@@ -20,6 +20,7 @@
 
 /* Routes without a token take forms only. */
 #define PUBLIC_BODY_MAX ((size_t)64 * 1024)
+#define TARGET_MAX      ((size_t)16 * 1024)
 
 void http_stage_set(struct http_request *r, enum http_stage stage)
 {
@@ -67,7 +68,8 @@ struct head {
     struct http_request *request;
     const char *why; /* NULL: nothing is wrong */
     const char *authorization, *forwarded_for, *encoding;
-    bool has_length, has_body, chunked;
+    bool has_length, has_body, chunked, too_large;
+    size_t size;
     unsigned hosts;
     uint64_t length;
 };
@@ -106,6 +108,8 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
     (void)kind;
     if (value == NULL)
         value = "";
+    head->size += strlen(name) + strlen(value) + strlen(": \r\n");
+    head->too_large = head->too_large || head->size > HTTP_HEAD_MAX;
     if (!is_token(name))
         head->why = "a header's name is malformed";
     for (const char *s = value; *s != '\0'; s++)
@@ -141,6 +145,8 @@ static void head_read(struct http_request *r, const char *version, struct head *
         ret_head->why = "Transfer-Encoding needs HTTP/1.1";
     else if (ret_head->hosts > 1)
         ret_head->why = "more than one Host";
+    else if (ret_head->hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_1) == 0)
+        ret_head->why = "HTTP/1.1 needs a Host";
     ret_head->has_body = ret_head->chunked || ret_head->length > 0;
 }
 
@@ -252,7 +258,8 @@ static bool method_parse(const char *s, enum http_method *ret)
         const char *name;
         enum http_method method;
     } methods[] = {{"GET", HTTP_GET}, {"HEAD", HTTP_GET},    {"POST", HTTP_POST},
-                   {"PUT", HTTP_PUT}, {"PATCH", HTTP_PATCH}, {"DELETE", HTTP_DELETE}};
+                   {"PUT", HTTP_PUT}, {"PATCH", HTTP_PATCH}, {"DELETE", HTTP_DELETE},
+                   {"OPTIONS", HTTP_OPTIONS}};
 
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
         if (strcmp(s, methods[i].name) == 0) {
@@ -291,6 +298,14 @@ static void arrived(struct http_request *r, const char *method, const char *vers
     r->address = peer_address(r, head.forwarded_for);
     if (head.why != NULL) {
         http_refuse(r, head.why);
+        return;
+    }
+    if (strlen(r->target) > TARGET_MAX || head.too_large) {
+        r->close = true;
+        if (head.too_large)
+            http_problem(r, 431, NULL, "The headers are larger than %zu bytes.", HTTP_HEAD_MAX);
+        else
+            http_problem(r, 414, NULL, "Path and query are larger than %zu bytes.", TARGET_MAX);
         return;
     }
     if (!http_uri_parse(r, r->target, &r->uri)) {

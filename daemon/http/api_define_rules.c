@@ -26,11 +26,13 @@ struct trial {
     const char *changes_at; /* or NULL */
     char changes_text[CLOCK_TEXT];
     json_t *warnings;
+    json_t *explained; /* explain: the conditions as they are answered */
 };
 
 static int trial_free(struct trial *t)
 {
     json_decref(t->warnings);
+    json_decref(t->explained);
     return 0;
 }
 
@@ -152,24 +154,59 @@ static bool holds(const int64_t *tags, size_t n, int64_t tag)
     return false;
 }
 
+static void explain_answer(struct trial *t)
+{
+    http_answer_value(t->req, 200,
+                      json_pack("{s:b, s:s?, s:O}", "holds", holds(t->tags, t->n_tags, 0),
+                                "changes_at", t->changes_at, "conditions", t->explained));
+}
+
+/* The third answer, where a segment was named: the exception made by hand, which goes before its
+ * rule. */
+static void explain_on_exception(void *arg, const struct pgres *res)
+{
+    struct trial *t = arg;
+    bool member = holds(t->tags, t->n_tags, 0);
+    json_t *exception = NULL;
+
+    if (api_failed(t->req, res))
+        return;
+    if (pgres_rows(res) > 0) {
+        exception = json_loads(pgres_text(res, 0, "body"), 0, NULL);
+        member = strcmp(pgres_text(res, 0, "mode"), "in") == 0;
+    }
+    http_answer_value(t->req, 200,
+                      json_pack("{s:b, s:b, s:o?, s:s?, s:O}", "holds",
+                                holds(t->tags, t->n_tags, 0), "member", member, "exception",
+                                exception, "changes_at", t->changes_at, "conditions",
+                                t->explained));
+}
+
 /* The second answer: what each condition is about. */
 static void explain_on_values(void *arg, const struct pgres *res)
 {
     struct trial *t = arg;
-    json_t *values, *conditions;
+    struct pgargs args;
+    json_t *values;
 
     if (api_failed(t->req, res))
         return;
     values = pgres_rows(res) == 0 ? NULL : json_loads(pgres_text(res, 0, "found"), 0, NULL);
-    conditions = mem_must(json_array());
+    t->explained = mem_must(json_array());
     for (size_t i = 1; i < t->n; i++)
-        json_array_append_new(conditions, json_pack("{s:s, s:O?, s:b}", "text", t->texts[i],
-                                                    "value", json_array_get(values, i - 1), "holds",
-                                                    holds(t->tags, t->n_tags, (int64_t)i)));
+        json_array_append_new(t->explained,
+                              json_pack("{s:s, s:O?, s:b}", "text", t->texts[i], "value",
+                                        json_array_get(values, i - 1), "holds",
+                                        holds(t->tags, t->n_tags, (int64_t)i)));
     json_decref(values);
-    http_answer_value(t->req, 200,
-                      json_pack("{s:b, s:s?, s:o}", "holds", holds(t->tags, t->n_tags, 0),
-                                "changes_at", t->changes_at, "conditions", conditions));
+    if (t->segment == NULL) {
+        explain_answer(t);
+        return;
+    }
+    pgargs_init(&args, t);
+    pgargs_text(&args, t->segment);
+    pgargs_int(&args, t->contact);
+    pgpool_query(t->app->pool, api_org(t->req), Q_EXCEPTION_SHOW, &args, explain_on_exception, t);
 }
 
 static void explain_on_result(void *arg, const struct pgres *res)

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "daemon/http/api_define.h"
+#include "daemon/http/api_rules.h"
 
 #include <string.h>
 
@@ -129,6 +130,10 @@ void api_segment_members(void *app, struct http_request *req)
     int64_t after;
     int limit;
 
+    if (http_query(req, "as_of") != NULL) {
+        api_segment_members_then(app, req, http_query(req, "as_of"));
+        return;
+    }
     if (!http_limit(req, &limit) || !api_after(req, &after))
         return;
     pgargs_init(&args, http_ctx(req));

@@ -6,5 +6,9 @@
 #include "daemon/http/http.h"
 
 http_handler api_check;
+http_handler api_exceptions_list, api_exception_put, api_exception_delete;
+http_handler api_segment_history;
+/* api_segment_members_then() - /members?as_of=: who was in at that instant. */
+void api_segment_members_then(void *app, struct http_request *, const char *as_of);
 
 #endif

@@ -41,7 +41,9 @@ DELETE FROM segment WHERE name = $1::text RETURNING 204 AS status, NULL AS body
 SELECT m.contact_id::text AS cursor, m.item
   FROM segment s LEFT JOIN LATERAL (
        SELECT b.contact_id, json_build_object('id', c.id, 'email', c.email, 'first_name', c.first_name, 'last_name', c.last_name,
-                  'company_name', c.company_name, 'entered_at', b.entered_at)::text AS item
+                  'company_name', c.company_name, 'entered_at', b.entered_at,
+                  'exception', (SELECT json_build_object('mode', e.mode, 'reason', e.reason, 'by', e.made_by, 'at', e.made_at) FROM segment_exception e
+                                 WHERE e.contact_id = b.contact_id AND e.segment_id = b.segment_id))::text AS item
          FROM membership b CROSS JOIN LATERAL (SELECT * FROM contact WHERE id = b.contact_id LIMIT 1) c
         WHERE b.org_id = s.org_id AND b.segment_id = s.id AND b.contact_id > $2::bigint
         ORDER BY b.contact_id LIMIT $3::int) m ON true
@@ -71,7 +73,10 @@ SELECT CASE WHEN seg.kind = 'dynamic' THEN 409 WHEN who.id IS NULL THEN 404 ELSE
 -- $1 segment, $2 contact, $3 now
 WITH seg AS (SELECT id, kind FROM segment WHERE name = $1::text),
      gone AS (DELETE FROM membership m USING seg
-               WHERE m.contact_id = $2::bigint AND m.segment_id = seg.id AND seg.kind = 'fixed' RETURNING m.contact_id),
+               WHERE m.contact_id = $2::bigint AND m.segment_id = seg.id AND seg.kind = 'fixed'
+              RETURNING m.contact_id, m.segment_id, m.entered_at),
+     past AS (INSERT INTO membership_past (org_id, contact_id, segment_id, entered_at, left_at)
+              SELECT current_org(), contact_id, segment_id, entered_at, $3::timestamptz FROM gone),
      fact AS (INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)
               SELECT current_org(), gone.contact_id, k.id, $3::timestamptz, $3::timestamptz, 'lazo',
                      jsonb_build_object('segment', $1::text, 'cause', 'by hand')

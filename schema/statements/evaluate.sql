@@ -36,13 +36,22 @@ ON CONFLICT (contact_id) DO UPDATE SET at = CASE WHEN $4::boolean THEN least(w.a
 -- $2 the contacts, $3 the segments that were evaluated for them, $4/$5 the pairs (contact, segment) that hold, $6 now, $7 whether entering and leaving are
 -- recorded (not so for a new rule's first members, nor while its first evaluation goes on), $8 whether rules refer to segments, so that who moved must be
 -- looked at again, $9 the contacts of which only imported history is new: what they enter starts nothing.
-WITH holds AS (
+-- Exceptions made by hand go before the rule. Who leaves is kept in membership_past.
+WITH exempt AS MATERIALIZED (
+    SELECT contact_id, segment_id, mode FROM segment_exception WHERE contact_id = ANY ($2::bigint[]) AND segment_id = ANY ($3::int[])
+), holds AS (
     SELECT contact_id, segment_id FROM unnest($4::bigint[], $5::int[]) AS u(contact_id, segment_id)
+     WHERE (contact_id, segment_id) NOT IN (SELECT e.contact_id, e.segment_id FROM exempt e)
+    UNION ALL
+    SELECT contact_id, segment_id FROM exempt WHERE mode = 'in'
 ), gone AS (
     DELETE FROM membership m
      WHERE m.contact_id = ANY ($2::bigint[]) AND m.segment_id = ANY ($3::int[])
        AND (m.contact_id, m.segment_id) NOT IN (SELECT contact_id, segment_id FROM holds)
-    RETURNING m.contact_id, m.segment_id
+    RETURNING m.contact_id, m.segment_id, m.entered_at
+), past AS (
+    INSERT INTO membership_past (org_id, contact_id, segment_id, entered_at, left_at)
+    SELECT $1::bigint, contact_id, segment_id, entered_at, $6::timestamptz FROM gone
 ), come AS (
     INSERT INTO membership (org_id, contact_id, segment_id, entered_at)
     SELECT $1::bigint, h.contact_id, h.segment_id, $6::timestamptz FROM holds h ORDER BY h.contact_id, h.segment_id
@@ -55,6 +64,7 @@ WITH holds AS (
 ), recorded AS (
     INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)
     SELECT $1::bigint, v.contact_id, k.id, $6::timestamptz, $6::timestamptz, 'lazo', jsonb_build_object('segment', s.name)
+           || CASE WHEN (v.contact_id, v.segment_id) IN (SELECT e.contact_id, e.segment_id FROM exempt e) THEN '{"cause": "by hand"}'::jsonb ELSE '{}' END
       FROM moved v JOIN segment s ON s.id = v.segment_id JOIN kind k ON k.name = v.kind
      WHERE $7::boolean AND NOT s.stale
     RETURNING contact_id, kind_id, id

@@ -150,6 +150,16 @@ class History:
         method = self.rnd.choice(["PUT", "PUT", "DELETE"])
         self.one.request(method, f"/v1/segments/{self.rnd.choice(worlds.SEGMENTS)}/members/{self.who()}")
 
+    def exception(self):
+        segment, who = f"s{self.rnd.randrange(8)}", self.who()
+        if self.rnd.random() < 0.3:
+            self.one.request("DELETE", f"/v1/segments/{segment}/exceptions/{who}")
+        else:
+            self.one.api("PUT", f"/v1/segments/{segment}/exceptions/{who}", {"mode": self.rnd.choice(["in", "out"]), "reason": "by lot"})
+
+    def exception_by_sql(self):
+        self.do("DELETE FROM segment_exception WHERE contact_id = %s", self.who())
+
     def gone(self):
         if len(self.contacts) > 20:
             who = self.who()
@@ -166,7 +176,7 @@ class History:
         self.moved()
 
     HANDS = [("fact", 8), ("lost_fact", 3), ("changed_fact", 3), ("recorded", 3), ("field", 2), ("birthday", 2), ("patched", 1), ("tag", 2), ("untag", 1),
-             ("group", 1), ("topic", 2), ("attribute", 2), ("unattribute", 1), ("fixed", 2), ("new_contact", 1), ("gone", 0.3), ("redefined", 0.1), ("clock", 3)]
+             ("group", 1), ("topic", 2), ("attribute", 2), ("unattribute", 1), ("fixed", 2), ("exception", 2), ("exception_by_sql", 0.5), ("new_contact", 1), ("gone", 0.3), ("redefined", 0.1), ("clock", 3)]
 
     def step(self, n):
         """What was done, in words."""
@@ -251,3 +261,90 @@ def test_tampered_scores_are_found_and_mended(history):
     mended = check(one, repair=True)
     assert mended["count"] >= 1 and mended["left"] == 0
     assert check(one)["count"] == 0
+
+
+# --- exceptions by hand, and the past ----------------------------------------------------------------------------------------
+
+def settled(one):
+    assert check(one)["count"] == 0
+
+
+def member_ids(one, name, more=""):
+    return {m["id"] for m in one.items(f"/v1/segments/{name}/members{more}")}
+
+
+def test_exceptions_go_before_the_rule(lived):
+    one = lived
+    one.segment("donors", "count(donation) > 0 and first_name = \"Excepta\"")
+    one.segment("of donors", 'in segment "donors"')
+    a = one.record({"email": "a@except.example", "first_name": "Excepta"}, "donation", amount="5")
+    b = one.record({"email": "b@except.example", "first_name": "Excepta"}, "call")
+    settled(one)
+    assert member_ids(one, "donors") == {a}
+    put = one.api("PUT", f"/v1/segments/donors/exceptions/{a}", {"mode": "out", "reason": "asked by phone"})
+    assert put["changed"] is True
+    one.api("PUT", f"/v1/segments/donors/exceptions/{b}", {"mode": "in", "reason": "gives in kind"})
+    assert one.api("PUT", f"/v1/segments/donors/exceptions/{b}", {"mode": "in", "reason": "gives in kind"})["changed"] is False
+    settled(one)
+    assert member_ids(one, "donors") == {b} == member_ids(one, "of donors")
+    listed = {e["contact"]: e for e in one.items("/v1/segments/donors/exceptions")}
+    assert (listed[a]["mode"], listed[a]["reason"]) == ("out", "asked by phone") and listed[a]["by"] and listed[a]["at"]
+    assert one.items("/v1/segments/donors/members")[0]["exception"]["reason"] == "gives in kind"
+    explained = one.api("POST", "/v1/rules/explain", {"segment": "donors", "contact": a})
+    assert explained["holds"] is True and explained["member"] is False and explained["exception"]["reason"] == "asked by phone"
+    moves = [(i["kind"], i["data"]) for i in one.items(f"/v1/contacts/{a}/interactions") if i["kind"] == "segment_left" and i["data"]["segment"] == "donors"]
+    assert moves == [("segment_left", {"segment": "donors", "cause": "by hand"})]
+    # What is recorded meanwhile changes nothing; taken back, the rule decides again.
+    one.record({"id": a}, "donation", amount="7")
+    settled(one)
+    assert member_ids(one, "donors") == {b}
+    for who in (a, b):
+        assert one.request("DELETE", f"/v1/segments/donors/exceptions/{who}").status_code == 204
+    assert one.request("DELETE", f"/v1/segments/donors/exceptions/{a}").status_code == 404
+    settled(one)
+    assert member_ids(one, "donors") == {a}
+
+
+def test_exceptions_that_cannot_be(lived):
+    one = lived
+    one.api("PUT", "/v1/segments/board", {"kind": "fixed"})
+    one.segment("everybody", "true")
+    who = one.record({"email": "c@except.example"}, "call")
+    assert one.request("PUT", f"/v1/segments/board/exceptions/{who}", json={"mode": "in"}).status_code == 409
+    assert one.request("PUT", f"/v1/segments/nobody-knows/exceptions/{who}", json={"mode": "in"}).status_code == 404
+    assert one.request("PUT", "/v1/segments/everybody/exceptions/999999999", json={"mode": "in"}).status_code == 404
+    assert one.request("PUT", f"/v1/segments/everybody/exceptions/{who}", json={"mode": "maybe"}).status_code == 422
+    assert one.request("PUT", f"/v1/segments/everybody/exceptions/{who}", json={}).status_code == 422
+
+
+def test_history_of_a_segment(lived):
+    one = lived
+    one.segment("recent", 'first_name = "Historia" and any(donation in last 3 days)')
+    begin = one.now()
+    a = one.record({"email": "a@history.example", "first_name": "Historia"}, "donation", amount="5")
+    settled(one)
+    one.advance("2 days")
+    b = one.record({"email": "b@history.example", "first_name": "Historia"}, "donation", amount="5")
+    settled(one)
+    middle = one.now()
+    one.advance("2 days")
+    settled(one)
+    after_a = one.now()
+    one.advance("4 days")
+    settled(one)
+    assert member_ids(one, "recent") == set()
+    assert member_ids(one, "recent", f"?as_of={begin}") == set()
+    assert member_ids(one, "recent", f"?as_of={middle}") == {a, b}
+    assert member_ids(one, "recent", f"?as_of={after_a}") == {b}
+    days = one.get(f"/v1/segments/recent/history?from={begin[:10]}")["items"]
+    assert len(days) in (9, 10) and days[0]["day"] == begin[:10]
+    counts = [d["count"] for d in days]
+    assert counts[-1] == 0 and max(counts) == 2 and 1 in counts
+    assert sum(d["entered"] for d in days) == 2 == sum(d["left"] for d in days)
+    # The first members of a rule count from its first evaluation, which is no entering.
+    one.segment("all along", 'first_name = "Historia"')
+    assert one.get("/v1/segments/all along/history")["items"][-1]["count"] == 2
+    assert one.request("GET", "/v1/segments/recent/history?from=yesterday").status_code == 422
+    assert one.request("GET", "/v1/segments/recent/history?from=1990-01-01").status_code == 422
+    assert one.request("GET", "/v1/segments/nobody-knows/history").status_code == 404
+    assert one.request("GET", "/v1/segments/recent/members?as_of=then").status_code == 422

@@ -17,8 +17,8 @@ static const char *const contact_fields[] = {
     "email",      "external_id", "first_name", "last_name", "company_name",
     "phone",      "language",    "country",    "city",      "postal_code",
     "birth_date", "time_zone",   "stage",      "tags",      "groups"};
-static const char *const interaction_fields[] = {"kind",     "occurred_at", "amount",
-                                                 "currency", "source",      "key",    "amends"};
+static const char *const interaction_fields[] = {"kind",   "occurred_at", "amount", "currency",
+                                                 "source", "key",         "amends"};
 #define CONTACT_FIELDS     (sizeof(contact_fields) / sizeof(contact_fields[0]))
 #define INTERACTION_FIELDS (sizeof(interaction_fields) / sizeof(interaction_fields[0]))
 

@@ -214,8 +214,7 @@ static bool interaction_put(struct row *r, size_t column, const char *field, con
     }
     if (strcmp(field, "kind") != 0 && strcmp(field, "occurred_at") != 0 &&
         strcmp(field, "amount") != 0 && strcmp(field, "currency") != 0 &&
-        strcmp(field, "source") != 0 && strcmp(field, "key") != 0 &&
-        strcmp(field, "amends") != 0)
+        strcmp(field, "source") != 0 && strcmp(field, "key") != 0 && strcmp(field, "amends") != 0)
         return false;
     if (strcmp(field, "occurred_at") == 0)
         value = instant_of(r->ctx, text);

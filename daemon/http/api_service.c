@@ -259,7 +259,8 @@ static void organisation_patch(void *arg, struct http_request *req)
 {
     static const char *const known[] = {
         "name",      "time_zone",      "language",      "currency",       "leap_birthday",
-        "mail_from", "mail_from_name", "mail_reply_to", "postal_address", "keep_ip", NULL};
+        "mail_from", "mail_from_name", "mail_reply_to", "postal_address", "keep_ip",
+        NULL};
     struct api_body b;
     struct pgargs args;
 

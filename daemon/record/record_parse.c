@@ -1,5 +1,4 @@
-/* record_parse.c - JSON of an interaction or a contact into what the recorder takes; pure. See
- * record.h.
+/* record_parse.c - interactions and contacts, from JSON to what record.h takes. Pure.
  *
  * To add a field of a contact: a line in contact_fields below, a column in schema/, and its place
  * in record_fields of schema/statements/record.sql. */
@@ -131,8 +130,7 @@ static void refuse_unknown(const struct parse *p, json_t *object, const char *po
     }
 }
 
-/* --- contacts ----------------------------------------------------------------------------------
- */
+/* --- contacts --- */
 
 /* "1970-03-09", or "--03-09" and "03-09" where the year is not known. */
 static bool parse_birth_date(const char *s, int *ret_year, int *ret_month, int *ret_day)
@@ -329,12 +327,12 @@ static json_t *consent_read(const struct parse *p, json_t *entry, const char *wh
     static const struct {
         const char *name;
         size_t max;
-    } texts[] = {{"topic", 63},       {"action", 10},  {"purpose", 500}, {"wording", 5000},
-                 {"version", 100},    {"language", 35}, {"source", 500}, {"method", 100},
-                 {"ip", 45},          {"user_agent", 500}, {"at", 40}};
-    static const char *const keys[] = {"topic",    "action", "purpose", "wording",
-                                       "version",  "language", "source", "method",
-                                       "ip", "user_agent", "at", NULL};
+    } texts[] = {{"topic", 63},    {"action", 10},      {"purpose", 500}, {"wording", 5000},
+                 {"version", 100}, {"language", 35},    {"source", 500},  {"method", 100},
+                 {"ip", 45},       {"user_agent", 500}, {"at", 40}};
+    static const char *const keys[] = {"topic",   "action",     "purpose", "wording",
+                                       "version", "language",   "source",  "method",
+                                       "ip",      "user_agent", "at",      NULL};
     json_t *read = mem_must(json_object());
     const char *action, *at;
     char utc[CLOCK_TEXT];
@@ -445,8 +443,7 @@ bool record_contact_parse(const void *ctx, json_t *value, const char *pointer,
     return d->n == before;
 }
 
-/* --- interactions --------------------------------------------------------------------------------
- */
+/* --- interactions --- */
 
 static void item_instant(const struct parse *p, const json_t *object, const char *pointer,
                          struct record_item *item)

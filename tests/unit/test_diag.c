@@ -115,7 +115,7 @@ static void one_line_an_event(void **state)
     text = said(ctx, very_long);
     assert_true(strlen(text) <= 2048);
     assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
-    assert_non_null(strstr(text, "\" b=xxx"));
+    assert_non_null(strstr(text, "\" b=xxxx"));
     talloc_free(ctx);
 }
 

@@ -24,8 +24,7 @@ struct fixture {
     int bodies;
 };
 
-/* --- toy routes
- * -------------------------------------------------------------------------------------- */
+/* --- toy routes --- */
 
 static void on_hello(void *arg, struct http_request *req)
 {
@@ -163,9 +162,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- a client
- * -----------------------------------------------------------------------------------------------
- */
+/* --- a client --- */
 
 static void say(struct fixture *f, int fd, const char *bytes, size_t n)
 {
@@ -200,9 +197,7 @@ static char *exchange(struct fixture *f, const char *request, bool *ret_closed)
 #define HOST     "Host: x\r\n"
 #define TOKEN(t) "Authorization: Bearer " t "\r\n"
 
-/* --- tests
- * ------------------------------------------------------------------------------------------------
- */
+/* --- tests --- */
 
 static void get_and_head_agree(void **state)
 {
@@ -581,25 +576,25 @@ static void counts_are_kept(void **state)
     assert_says(out.data, "\nlazo_http_refused_total 1\n");
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(get_and_head_agree, setup, teardown),
-        cmocka_unit_test_setup_teardown(pipelined_requests_are_answered_in_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(unknown_paths_and_methods, setup, teardown),
-        cmocka_unit_test_setup_teardown(smuggling_shapes_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(malformed_chunks_reach_nobody, setup, teardown),
-        cmocka_unit_test_setup_teardown(bodies_have_a_limit, setup, teardown),
-        cmocka_unit_test_setup_teardown(long_headers_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(tokens_and_roles, setup, teardown),
-        cmocka_unit_test_setup_teardown(json_is_strict, setup, teardown),
-        cmocka_unit_test_setup_teardown(forms_come_in_two_shapes, setup, teardown),
-        cmocka_unit_test_setup_teardown(slow_clients_are_cut, setup, teardown),
-        cmocka_unit_test_setup_teardown(clients_that_go_away, setup, teardown),
-        cmocka_unit_test_setup_teardown(stopping_finishes_what_is_in_flight, setup, teardown),
-        cmocka_unit_test_setup_teardown(freeing_drops_requests, setup, teardown),
-        cmocka_unit_test_setup_teardown(counts_are_kept, setup, teardown),
-    };
+    const struct CMUnitTest tests[] = {TEST(get_and_head_agree),
+                                       TEST(pipelined_requests_are_answered_in_order),
+                                       TEST(unknown_paths_and_methods),
+                                       TEST(smuggling_shapes_are_refused),
+                                       TEST(malformed_chunks_reach_nobody),
+                                       TEST(bodies_have_a_limit),
+                                       TEST(long_headers_are_refused),
+                                       TEST(tokens_and_roles),
+                                       TEST(json_is_strict),
+                                       TEST(forms_come_in_two_shapes),
+                                       TEST(slow_clients_are_cut),
+                                       TEST(clients_that_go_away),
+                                       TEST(stopping_finishes_what_is_in_flight),
+                                       TEST(freeing_drops_requests),
+                                       TEST(counts_are_kept)};
 
     setenv("LAZO_LIMITS_BODY", "1000", 1);
     setenv("LAZO_LIMITS_REQUEST_TIME", "1 s", 1);

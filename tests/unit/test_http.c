@@ -1,5 +1,4 @@
-/* The HTTP server with toy routes, spoken to through raw sockets: framing, limits, methods, tokens,
- * clients that are slow or go away. */
+/* The HTTP server with toy routes, spoken to through raw sockets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -163,7 +162,6 @@ static int teardown(void **state)
 }
 
 /* --- a client --- */
-
 static void say(struct fixture *f, int fd, const char *bytes, size_t n)
 {
     client_say(f->loop, fd, bytes, n);

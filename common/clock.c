@@ -53,10 +53,13 @@ int clock_utc(int64_t at_us, struct tm *ret_tm)
 const char *clock_format(int64_t at_us, char out[CLOCK_TEXT])
 {
     struct tm tm;
-    int fraction = clock_utc(at_us, &tm);
+    int fraction;
 
-    snprintf(out, CLOCK_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", (tm.tm_year + 1900) % 10000,
-             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, fraction);
+    at_us = at_us < CLOCK_FIRST_US ? CLOCK_FIRST_US : at_us > CLOCK_LAST_US ? CLOCK_LAST_US : at_us;
+    fraction = clock_utc(at_us, &tm);
+    snprintf(out, CLOCK_TEXT, "%04u-%02d-%02dT%02d:%02d:%02d.%06dZ",
+             (unsigned)(tm.tm_year + 1900) % 10000, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+             tm.tm_min, tm.tm_sec, fraction);
     return out;
 }
 

@@ -32,7 +32,8 @@ void clock_set_offset(int64_t offset_us);
 struct tm;
 int clock_utc(int64_t at_us, struct tm *ret_tm);
 /* clock_format() - RFC 3339 in UTC with microseconds, "2006-12-31T12:00:00.000000Z"; `out` holds
- * CLOCK_TEXT bytes. Returns out. PostgreSQL reads it as a timestamptz. */
+ * CLOCK_TEXT bytes. What lies outside the years 1 to 9999 is written as their edge. Returns out.
+ * PostgreSQL reads it as a timestamptz. */
 #define CLOCK_TEXT 40
 const char *clock_format(int64_t at_us, char out[CLOCK_TEXT]);
 /* clock_parse() - RFC 3339 with an offset ("2006-12-31T12:00:00Z", "+01:00", fractions to

@@ -221,7 +221,7 @@ static void explain_on_result(void *arg, const struct pgres *res)
         return;
     }
     t->tags = pgres_ints(res, 0, "holds", t, &t->n_tags);
-    if (!pgres_null(res, 0, "changes_at"))
+    if (!pgres_null(res, 0, "changes_at") && pgres_instant(res, 0, "changes_at") <= CLOCK_LAST_US)
         t->changes_at = clock_format(pgres_instant(res, 0, "changes_at"), t->changes_text);
     pgargs_init(&args, t);
     pgargs_int(&args, t->contact);

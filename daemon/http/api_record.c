@@ -13,7 +13,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define ITEMS_MAX ((size_t)64 << 20)
+/* It grows with the body, which has a limit of its own. */
+#define ITEMS_MAX ((size_t)1 << 30)
 /* With "idem:" and the item's place it stays within a key's length. */
 #define IDEMPOTENCY_MAX 150
 
@@ -31,6 +32,9 @@ const struct http_route api_record_routes[] = {
     {HTTP_PATCH, "/v1/contacts/{id}/interactions/{interaction}", "editor", api_interaction_patch},
     {HTTP_DELETE, "/v1/contacts/{id}/interactions/{interaction}", "editor", api_interaction_delete},
     {HTTP_GET, "/v1/exports", "reader", api_export},
+    {HTTP_POST, "/v1/contacts/{id}/erase", "editor", api_contact_erase},
+    {HTTP_GET, "/v1/erasures", "editor", api_erasures_list},
+    {HTTP_GET, "/v1/erasures/totals", "reader", api_erasures_totals},
     {HTTP_GET, "/v1/contacts/{id}/file", "reader", api_contact_file},
     {HTTP_GET, "/v1/contacts/{id}/vcard", "reader", api_contact_vcard},
     {HTTP_GET, "/v1/contacts/{id}/segments", "reader", api_contact_segments},

@@ -2,13 +2,17 @@
  *
  * The body is recorded in slices of limits.items lines, one after the other, so that neither memory
  * nor the loop is taken by a large one. What is wrong is reported by line; the rest is recorded.
- * Where the database goes away in the middle, the answer is 503: what was recorded stays, and keys
- * make the repetition harmless. */
+ * After MISTAKES_MAX mistakes reading stops, and the answer says where. Where the database goes
+ * away in the middle, the answer is 503: what was recorded stays, and keys make the repetition
+ * harmless. */
 #include "common/clock.h"
 #include "common/mem.h"
 #include "daemon/http/api_record.h"
 
 #include <string.h>
+
+/* Who sends so much that is wrong sends something else. */
+#define MISTAKES_MAX 1000
 
 struct lines {
     struct app *app;
@@ -86,7 +90,7 @@ static void take_slice(struct lines *l, size_t most, const struct catalogue *cat
     l->items = mem_array(l->slice, struct record_item, most);
     l->numbers = mem_array(l->slice, int, most);
     l->n = 0;
-    for (size_t taken = 0; taken < most && l->next < l->end; taken++) {
+    while (l->n < most && l->next < l->end && l->tally.mistakes < MISTAKES_MAX) {
         const char *eol = memchr(l->next, '\n', (size_t)(l->end - l->next));
         const char *stop = eol != NULL ? eol : l->end;
         size_t n = (size_t)(stop - l->next);
@@ -97,6 +101,11 @@ static void take_slice(struct lines *l, size_t most, const struct catalogue *cat
         if (n > 0)
             read_line(l, l->next, n, catalogue);
         l->next = eol != NULL ? eol + 1 : l->end;
+    }
+    if (l->next < l->end && l->tally.mistakes >= MISTAKES_MAX) {
+        tally_mistake(&l->tally, l->line + 1, NULL,
+                      "after so many mistakes, this line and those that follow were not read");
+        l->next = l->end;
     }
 }
 
@@ -109,9 +118,7 @@ static void on_org(void *arg, const struct org *org)
         api_away(l->req);
         return;
     }
-    do
-        take_slice(l, most, &org->catalogue);
-    while (l->n == 0 && l->next < l->end);
+    take_slice(l, most, &org->catalogue);
     if (l->n > 0)
         record_items(l->app->record, api_org(l->req), l->items, l->n, false, on_recorded, l);
     else

@@ -87,6 +87,8 @@ static void what_is_written_is_read(void **state)
     }
     assert_string_equal(clock_format(-1, text), "1969-12-31T23:59:59.999999Z");
     assert_string_equal(clock_format(CLOCK_FIRST_US, text), "0001-01-01T00:00:00.000000Z");
+    assert_string_equal(clock_format(INT64_MIN, text), "0001-01-01T00:00:00.000000Z");
+    assert_string_equal(clock_format(INT64_MAX, text), "9999-12-31T23:59:59.999999Z");
 }
 
 static void durations(void **state)

@@ -19,6 +19,13 @@ static int rfm(int argc, char **argv)
     return argc > 1 && strcmp(argv[1], "score") == 0 ? ctl_rfm(argc, argv) : ctl_scores(argc, argv);
 }
 
+/* So has this: reading a rule needs none. */
+static int rule(int argc, char **argv)
+{
+    return argc == 2 && strcmp(argv[1], "parse") == 0 ? ctl_rule(argc, argv)
+                                                      : ctl_rules(argc, argv);
+}
+
 static const struct command {
     const char *name;
     const char *words; /* what follows the name */
@@ -56,7 +63,10 @@ static const struct command {
      ctl_clock},
     {"template", "render FILE.liquid --data FILE.json [--partials DIR] [--escape html]",
      "Render a template without an instance.", ctl_template},
-    {"rule", "parse", "Read a rule from standard input and print its tree.", ctl_rule},
+    {"rule",
+     "parse <RULE | check [--as-of INSTANT] [--json] <RULE | explain CONTACT [--segment NAME] "
+     "[--as-of INSTANT] [--json] [<RULE] | sql [--json] <RULE",
+     "Read a rule from standard input: its tree, for whom it holds, why, its SQL.", rule},
     {"migrate", "[--database CONNINFO] [--roles]", "Bring a database's schema up to date.",
      ctl_migrate},
     {"organisation",

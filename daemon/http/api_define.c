@@ -21,6 +21,7 @@ const struct http_route api_define_routes[] = {
     {HTTP_POST, "/v1/check", "editor", api_check},
     {HTTP_POST, "/v1/rules/check", "reader", api_rule_check},
     {HTTP_POST, "/v1/rules/explain", "reader", api_rule_explain},
+    {HTTP_POST, "/v1/rules/sql", "reader", api_rule_sql},
     {HTTP_GET, "/v1/rfm", "reader", api_rfm_list},
     {HTTP_GET, "/v1/rfm/{name}", "reader", api_rfm_show},
     {HTTP_PUT, "/v1/rfm/{name}", "editor", api_rfm_put},

@@ -5,7 +5,7 @@
 
 #include "daemon/http/http.h"
 
-http_handler api_check;
+http_handler api_check, api_rule_sql;
 http_handler api_exceptions_list, api_exception_put, api_exception_delete;
 http_handler api_segment_history;
 /* api_segment_members_then() - /members?as_of=: who was in at that instant. */

@@ -348,3 +348,36 @@ def test_history_of_a_segment(lived):
     assert one.request("GET", "/v1/segments/recent/history?from=1990-01-01").status_code == 422
     assert one.request("GET", "/v1/segments/nobody-knows/history").status_code == 404
     assert one.request("GET", "/v1/segments/recent/members?as_of=then").status_code == 422
+
+
+# --- lazoctl rule ------------------------------------------------------------------------------------------------------------
+
+def test_lazoctl_rule(lived):
+    one = lived
+    rule = 'first_name = "Regla" and count(donation in last 10 days) >= 1'
+    who = one.record({"email": "r@rule.example", "first_name": "Regla"}, "donation", amount="5", occurred_at=one.now())
+    said = one.ctl("rule", "check", input=rule).stdout
+    assert "holds for 1" in said and "r@rule.example" in said
+    bad = one.ctl("rule", "check", input="contry = 5", check=False)
+    assert bad.returncode == 1 and bad.stderr.startswith("1:1: ") and 'did you mean "country"' in bad.stderr
+    said = one.ctl("rule", "explain", who, input=rule).stdout
+    assert "the rule holds" in said and "time alone may change this at" in said and "Regla" in said
+    said = json.loads(one.ctl("rule", "explain", who, "--json", input='first_name = "x" or true').stdout)
+    assert said["holds"] is True and said["changes_at"] is None and [c["holds"] for c in said["conditions"]] == [False, True]
+    later = (dt.datetime.fromisoformat(one.now().replace("Z", "+00:00")) + dt.timedelta(days=11)).isoformat()
+    assert "does not hold" in one.ctl("rule", "explain", who, "--as-of", later, input=rule).stdout
+    one.segment("regla", rule)
+    one.api("PUT", f"/v1/segments/regla/exceptions/{who}", {"mode": "out", "reason": "she asked"})
+    assert "always out" in one.ctl("rule", "explain", who, "--segment", "regla").stdout
+    # The SQL runs as it stands.
+    sql = one.api("POST", "/v1/rules/sql", {"rule": rule})
+    connection = one.connect(org=1)
+    with connection.cursor() as cursor:
+        args = ["0", one.now(), "10", *sql["params"]]
+        cursor.execute("PREPARE r AS " + sql["sql"])
+        cursor.execute("EXECUTE r(" + ", ".join(["%s"] * len(args)) + ")", args)
+        assert cursor.fetchall() == [(who,)]
+    connection.close()
+    assert "-- $1 after this contact" in one.ctl("rule", "sql", input=rule).stdout
+    assert one.ctl("rule", "explain", "nobody", input=rule, check=False).returncode == 2
+    assert one.ctl("rule", check=False).returncode == 2

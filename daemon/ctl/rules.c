@@ -1,0 +1,166 @@
+/* rules.c - lazoctl rule check, explain and sql: a rule against a running instance, which knows the
+ * organisation's names and its clock. */
+#include "common/buf.h"
+#include "common/mem.h"
+#include "daemon/ctl/client.h"
+#include "daemon/ctl/ctl.h"
+#include "daemon/ctl/options.h"
+#include "daemon/ctl/table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* More than any rule may have, so that lazod says it. */
+#define INPUT_MAX (1 << 20)
+
+static const char *rule_read(const void *ctx)
+{
+    char block[4096];
+    struct buf text;
+    size_t n;
+
+    buf_init(&text, ctx, INPUT_MAX);
+    while ((n = fread(block, 1, sizeof(block), stdin)) > 0)
+        buf_add(&text, block, n);
+    return buf_take(&text, ctx);
+}
+
+/* The answer of a good call; NULL, said on stderr, else. Takes the body's reference. */
+static const json_t *rule_ask(const void *ctx, const char *what, json_t *body)
+{
+    struct client *c = client_open(ctx, NULL);
+    const struct answer *a;
+
+    a = c == NULL
+            ? NULL
+            : client_call(ctx, c, "POST", client_path(ctx, "/v1/rules/%s", what), mem_must(body));
+    json_decref(body);
+    if (a == NULL)
+        return NULL;
+    if (!answer_ok(a)) {
+        answer_problem(a, stderr, "rule");
+        return NULL;
+    }
+    return a->body;
+}
+
+static void mistakes_print(const json_t *list, const char *sort)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(list, i, item) fprintf(
+        stderr, "%lld:%lld: %s%s\n", (long long)json_integer_value(json_object_get(item, "line")),
+        (long long)json_integer_value(json_object_get(item, "column")), sort,
+        json_string_value(json_object_get(item, "message")));
+}
+
+static int rule_check_run(const void *ctx, const char *as_of, bool json)
+{
+    static const char *const headings[] = {">CONTACT",  "E-MAIL",  "FIRST NAME",
+                                           "LAST NAME", "COMPANY", NULL};
+    static const char *const keys[] = {"id", "email", "first_name", "last_name", "company_name"};
+    const json_t *answer =
+        rule_ask(ctx, "check", json_pack("{s:s, s:s?}", "rule", rule_read(ctx), "as_of", as_of));
+    bool valid;
+
+    if (answer == NULL)
+        return CTL_FAILED;
+    valid = json_is_true(json_object_get(answer, "valid"));
+    if (json) {
+        table_json(answer);
+    } else {
+        mistakes_print(json_object_get(answer, "errors"), "");
+        mistakes_print(json_object_get(answer, "warnings"), "warning: ");
+        if (valid)
+            printf("holds for %lld\n",
+                   (long long)json_integer_value(json_object_get(answer, "count")));
+        if (json_array_size(json_object_get(answer, "sample")) > 0)
+            table_items(json_object_get(answer, "sample"), headings, keys);
+    }
+    return valid ? CTL_DONE : CTL_FAILED;
+}
+
+static void explain_print(const void *ctx, const json_t *answer)
+{
+    static const char *const headings[] = {"CONDITION", ">VALUE", "HOLDS", NULL};
+    static const char *const keys[] = {"text", "value", "holds"};
+    const json_t *exception = json_object_get(answer, "exception");
+    const char *changes = json_string_value(json_object_get(answer, "changes_at"));
+
+    table_items(json_object_get(answer, "conditions"), headings, keys);
+    printf("the rule %s\n",
+           json_is_true(json_object_get(answer, "holds")) ? "holds" : "does not hold");
+    if (json_is_object(exception))
+        printf("made an exception, always %s, by %s: %s\n",
+               json_string_value(json_object_get(exception, "mode")),
+               table_value(ctx, json_object_get(exception, "by")),
+               table_value(ctx, json_object_get(exception, "reason")));
+    if (changes == NULL)
+        puts("time alone changes nothing");
+    else
+        printf("time alone may change this at %s\n", changes);
+}
+
+static int rule_explain_run(const void *ctx, const char *contact, const char *segment,
+                            const char *as_of, bool json)
+{
+    char *end;
+    long long id = strtoll(contact, &end, 10);
+    const char *rule = segment == NULL ? rule_read(ctx) : NULL;
+    const json_t *answer;
+
+    if (*end != '\0' || id <= 0)
+        return ctl_usage("rule");
+    answer = rule_ask(ctx, "explain",
+                      json_pack("{s:s?, s:s?, s:I, s:s?}", "rule", rule, "segment", segment,
+                                "contact", (json_int_t)id, "as_of", as_of));
+    if (answer == NULL)
+        return CTL_FAILED;
+    if (json)
+        table_json(answer);
+    else
+        explain_print(ctx, answer);
+    return CTL_DONE;
+}
+
+static int rule_sql_run(const void *ctx, bool json)
+{
+    const json_t *answer = rule_ask(ctx, "sql", json_pack("{s:s}", "rule", rule_read(ctx))), *param;
+    size_t i;
+
+    if (answer == NULL)
+        return CTL_FAILED;
+    if (json) {
+        table_json(answer);
+        return CTL_DONE;
+    }
+    printf("-- %s\n-- $1 after this contact, $2 now, $3 how many\n",
+           json_string_value(json_object_get(answer, "rule")));
+    json_array_foreach(json_object_get(answer, "params"), i, param)
+        printf("-- $%zu = %s\n", i + 4, json_string_value(param));
+    printf("%s\n", json_string_value(json_object_get(answer, "sql")));
+    return CTL_DONE;
+}
+
+int ctl_rules(int argc, char **argv)
+{
+    const char *segment = NULL, *as_of = NULL;
+    bool json = false;
+    const struct option_spec specs[] = {{.name = "segment", .text = &segment},
+                                        {.name = "as-of", .text = &as_of},
+                                        {.name = "json", .flag = &json},
+                                        {0}};
+    MEM_SCOPED void *ctx = talloc_new(NULL);
+
+    if (!options_parse(&argc, argv, specs) || argc < 2)
+        return ctl_usage("rule");
+    if (argc == 2 && segment == NULL && strcmp(argv[1], "check") == 0)
+        return rule_check_run(ctx, as_of, json);
+    if (argc == 3 && strcmp(argv[1], "explain") == 0)
+        return rule_explain_run(ctx, argv[2], segment, as_of, json);
+    if (argc == 2 && segment == NULL && as_of == NULL && strcmp(argv[1], "sql") == 0)
+        return rule_sql_run(ctx, json);
+    return ctl_usage("rule");
+}

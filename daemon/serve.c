@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "daemon/consent/purge.h"
 #include "daemon/http/app.h"
 #include "daemon/lead.h"
 
@@ -135,8 +136,10 @@ void app_clock_moved(struct app *app)
 {
     struct serve *s = (struct serve *)app;
 
-    if (app->decide != NULL)
+    if (app->decide != NULL) {
         decide_calendar(app->decide);
+        consent_purge(app->pool);
+    }
     ev_feed_event(app->loop, &s->poll, EV_TIMER);
 }
 
@@ -195,8 +198,10 @@ static void serve_poll(struct serve *s)
     pgargs_init(&args, scratch);
     pgargs_instant(&args, clock_now_us());
     pgpool_query(app->pool, 0, Q_WORK_WAITING, &args, serve_on_work, s);
-    if (++s->ticks % CALENDAR_TICKS == 0)
+    if (++s->ticks % CALENDAR_TICKS == 0) {
         decide_calendar(app->decide);
+        consent_purge(app->pool);
+    }
 }
 
 static void serve_poll_cb(EV_P_ ev_timer *w, int revents)
@@ -222,7 +227,8 @@ static struct http_route *serve_routes(const void *ctx)
 {
     static const struct http_route *const tables[] = {api_record_routes, api_service_routes,
                                                       api_public_routes, api_define_routes,
-                                                      api_act_routes, api_consent_routes};
+                                                      api_act_routes, api_consent_routes,
+                                                      api_form_routes};
     struct http_route *routes = NULL;
     size_t n = 0, cap = 0;
 

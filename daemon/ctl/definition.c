@@ -31,6 +31,7 @@ static const char *const nouns[] = {
     [DEFINITION_rfm] = "rfm model",
     [DEFINITION_segment] = "segment",
     [DEFINITION_template] = "template",
+    [DEFINITION_form] = "form",
     [DEFINITION_webhook] = "webhook",
     [DEFINITION_journey] = "journey",
     [DEFINITION_campaign] = "campaign",
@@ -398,7 +399,7 @@ static void files_read(struct reading *r, const char *folder, enum definition_so
 static void strangers_say(struct reading *r)
 {
     static const char *const known[] = {"organisation.yaml", "topics.yaml", "fields.yaml",
-                                        "rfm.yaml", "webhooks.yaml"};
+                                        "rfm.yaml", "forms.yaml", "webhooks.yaml"};
 
     for (char **file = folder_names(r, "."); *file != NULL; file++) {
         bool is_known = !text_ends(*file, ".yaml") && !text_ends(*file, ".yml");
@@ -432,6 +433,7 @@ struct definitions *definitions_read(const void *ctx, const char *dir, const cha
     names_read(&r, "rfm.yaml", DEFINITION_rfm, "/v1/rfm/%s");
     segments_read(&r);
     templates_read(&r);
+    names_read(&r, "forms.yaml", DEFINITION_form, "/v1/forms/%s");
     names_read(&r, "webhooks.yaml", DEFINITION_webhook, "/v1/webhooks/%s");
     files_read(&r, "journeys", DEFINITION_journey, "/v1/journeys/%s");
     files_read(&r, "campaigns", DEFINITION_campaign, "/v1/campaigns/%s");

@@ -5,6 +5,7 @@
  *     topics.yaml  fields.yaml  rfm.yaml     NAME: {…}; a topic may be its title alone
  *     segments/NAME.rule                     the first line, a comment, is the title
  *     templates/NAME/LANG/subject.liquid, body.html.liquid, body.txt.liquid
+ *     forms.yaml                             NAME: {topics, template, wording, …}
  *     webhooks.yaml                          NAME: {url, events, …}; ${VARIABLE} and
  * ${VARIABLE:-otherwise} in a url come from the environment journeys/NAME.yaml enabled: false keeps
  * a journey off campaigns/NAME.yaml
@@ -26,6 +27,7 @@ enum definition_sort {
     DEFINITION_rfm,
     DEFINITION_segment,
     DEFINITION_template,
+    DEFINITION_form,
     DEFINITION_webhook,
     DEFINITION_journey,
     DEFINITION_campaign

@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "daemon/consent/token.h"
 #include "daemon/dispatch/unsubscribe.h"
 
 #include <inttypes.h>
@@ -91,6 +92,21 @@ static void letter_unsubscribe(const struct dispatch *d, const struct org *org,
                         address_domain(org->mail_from)));
 }
 
+/* The mail that asks to confirm a sign-up carries its link; the job has the nonce alone. */
+static void letter_confirm(const struct dispatch *d, const struct org *org, json_t *data)
+{
+    const char *nonce = json_string_value(json_object_get(data, "form_request"));
+    MEM_SCOPED void *scratch = talloc_new(NULL);
+
+    if (nonce == NULL)
+        return;
+    set_text(data, "confirm_url",
+             mem_printf(scratch, "%s/f/confirm/%s", d->public_url,
+                        form_token(scratch, settings_text(d->settings, "http.secret"),
+                                   org->catalogue.org_id, nonce)));
+    json_object_del(data, "form_request");
+}
+
 /* What the job itself says: of a campaign under its name, else beside the rest. */
 static json_t *letter_said(const struct pgres *res, int row)
 {
@@ -138,6 +154,7 @@ json_t *letter_mail(const struct dispatch *d, const struct org *org, const struc
     json_object_set_new(job, "template", json_integer(pgres_int(res, row, "template_version_id")));
     json_object_set_new(job, "class", json_integer(pgres_int(res, row, "class")));
     letter_unsubscribe(d, org, res, row, job, data);
+    letter_confirm(d, org, data);
     json_object_set_new(job, "data", data);
     return job;
 }

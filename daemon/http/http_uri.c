@@ -210,7 +210,8 @@ const char *http_allow(const void *ctx, unsigned allowed)
                    {HTTP_POST, "POST"},
                    {HTTP_PUT, "PUT"},
                    {HTTP_PATCH, "PATCH"},
-                   {HTTP_DELETE, "DELETE"}};
+                   {HTTP_DELETE, "DELETE"},
+                   {HTTP_OPTIONS, "OPTIONS"}};
     char *text = mem_strdup(ctx, "");
 
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)

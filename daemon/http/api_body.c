@@ -1,4 +1,5 @@
 /* api_body.c - reading a request's body field by field; see api.h. */
+#include "common/json.h"
 #include "common/mem.h"
 #include "common/suggest.h"
 #include "common/text.h"
@@ -8,22 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-static int json_release(json_t **holder)
-{
-    json_decref(*holder);
-    return 0;
-}
-
-/* keep() - the reference now lives as long as the request. */
-static json_t *keep(struct http_request *req, json_t *value_take)
-{
-    json_t **holder = mem_new(http_ctx(req), json_t *);
-
-    *holder = value_take;
-    talloc_set_destructor(holder, json_release);
-    return value_take;
-}
 
 json_t *api_document(struct http_request *req)
 {
@@ -42,7 +27,7 @@ json_t *api_document(struct http_request *req)
         http_problem(req, 400, &mistakes, "the body is no YAML that can be read");
         return NULL;
     }
-    return keep(req, value);
+    return json_keep(http_ctx(req), value);
 }
 
 static bool is_known(const char *const *known, const char *name)

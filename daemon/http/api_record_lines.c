@@ -6,6 +6,7 @@
  * away in the middle, the answer is 503: what was recorded stays, and keys make the repetition
  * harmless. */
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/mem.h"
 #include "daemon/http/api_record.h"
 
@@ -37,16 +38,10 @@ static void report(struct lines *l, const struct diag *d)
         tally_mistake(&l->tally, l->line, d->items[i].pointer, d->items[i].message);
 }
 
-static int json_release(json_t **holder)
-{
-    json_decref(*holder);
-    return 0;
-}
-
 static void read_line(struct lines *l, const char *s, size_t n, const struct catalogue *catalogue)
 {
     struct record_item *item = &l->items[l->n];
-    json_t **holder = mem_new(l->slice, json_t *);
+    json_t *value = NULL;
     struct diag d;
 
     diag_init(&d, l->slice);
@@ -54,10 +49,9 @@ static void read_line(struct lines *l, const char *s, size_t n, const struct cat
         diag_at(&d, 0, 0, "the line is longer than %lld bytes",
                 (long long)settings_int(l->app->settings, "limits.line"));
     else
-        *holder = http_json_parse(s, n, &d);
-    talloc_set_destructor(holder, json_release);
-    if (*holder == NULL ||
-        !record_item_parse(l->slice, *holder, "", catalogue, clock_now_us(), item, &d)) {
+        value = http_json_parse(s, n, &d);
+    if (value == NULL || !record_item_parse(l->slice, json_keep(l->slice, value), "", catalogue,
+                                            clock_now_us(), item, &d)) {
         report(l, &d);
         return;
     }

@@ -3,6 +3,7 @@
 #include "daemon/org/org.h"
 
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "daemon/org/currency.h"
@@ -35,12 +36,6 @@ struct orgs {
     struct org_entry *entries;
     uint64_t generation;
 };
-
-static int org_json_destroy(json_t **json)
-{
-    json_decref(*json);
-    return 0;
-}
 
 static const char *org_string(const json_t *json, const char *key)
 {
@@ -115,11 +110,9 @@ static void org_read_segments(struct org *org, const json_t *json)
 static struct org *org_from_json(const void *ctx, int64_t org_id, json_t *json)
 {
     struct org *org = mem_new(ctx, struct org);
-    json_t **owner = mem_new(org, json_t *);
     struct catalogue *c = &org->catalogue;
 
-    *owner = json;
-    talloc_set_destructor(owner, org_json_destroy);
+    json_keep(org, json);
     c->org_id = org_id;
     c->time_zone = org_string(json, "time_zone");
     c->currency = org_string(json, "currency");

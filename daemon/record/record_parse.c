@@ -6,6 +6,7 @@
 
 #include "common/address.h"
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/mem.h"
 #include "common/zone.h"
 #include "daemon/org/currency.h"
@@ -59,22 +60,6 @@ static bool has_control(const char *s)
             strncmp(s, "\u2028", 3) == 0 || strncmp(s, "\u2029", 3) == 0)
             return true;
     return false;
-}
-
-static int json_release(json_t **holder)
-{
-    json_decref(*holder);
-    return 0;
-}
-
-/* keep() - the reference lives as long as the parse's ctx. */
-static json_t *keep(const struct parse *p, json_t *value_take)
-{
-    json_t **holder = mem_new(p->ctx, json_t *);
-
-    *holder = value_take;
-    talloc_set_destructor(holder, json_release);
-    return value_take;
 }
 
 /* A string of 1 to `max` characters without control characters; NULL where it is not said, or is
@@ -370,7 +355,7 @@ static json_t *contact_consents(const struct parse *p, json_t *object, const cha
         diag_field(p->d, where, "an array of at most %d entries is expected", LIST_MAX);
         return NULL;
     }
-    read = keep(p, mem_must(json_array()));
+    read = json_keep(p->ctx, mem_must(json_array()));
     json_array_foreach(list, i, entry)
     {
         const char *place = mem_printf(p->ctx, "%s/%zu", where, i);
@@ -420,7 +405,7 @@ static void contact_read(const struct parse *p, json_t *object, const char *poin
     ret->id = contact_id(p, object, pointer);
     ret->email = contact_email(p, object, pointer);
     ret->external_id = parse_string(p, object, "external_id", pointer, 200);
-    ret->fields = keep(p, contact_columns(p, object, pointer));
+    ret->fields = json_keep(p->ctx, contact_columns(p, object, pointer));
     ret->attrs = contact_attrs(p, object, pointer);
     ret->tags = contact_list(p, object, pointer, "tags");
     ret->groups = contact_list(p, object, pointer, "groups");

@@ -55,6 +55,8 @@ static const struct command {
     {"consent", "verify | evidence ID|EMAIL",
      "Check the chains of the ledger of consent, or print the evidence for one person.",
      ctl_consent},
+    {"erase", "ID|EMAIL --reason TEXT",
+     "Erase a person; what they gave stays in totals, and no import brings them back.", ctl_erase},
     {"doubt", "[--json] | resend ID",
      "List the mails of which nobody knows whether they went out, or send one again.", ctl_doubt},
     {"check", "[--segments] [--rfm] [--repair] [--json]",

@@ -407,6 +407,7 @@ int serve_run(const void *ctx, struct settings *settings, const char *path)
     app->pool = pgpool_new(s, app->loop, &options);
     app->orgs = orgs_new(s, app->pool);
     app->record = record_new(s, app->loop, app->pool, app->orgs, serve_on_recorded, app);
+    record_secret(app->record, settings_text(app->settings, "http.secret"));
     serve_watch(s);
     ev_run(app->loop, 0);
     return serve_end(s);

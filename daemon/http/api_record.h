@@ -71,6 +71,11 @@ http_handler api_contacts_list, api_contact_post, api_contact_show, api_contact_
 http_handler api_contact_interactions, api_contact_segments, api_contact_tags_post,
     api_contact_untag;
 http_handler api_contact_consents, api_contact_consent_post;
+/* api_erased_hashes() - the next parameter: hashes of a contact's e-mail and external id, where
+ * they are said. */
+void api_erased_hashes(const void *ctx, struct app *, int64_t org_id, const struct record_contact *,
+                       struct pgargs *);
+http_handler api_contact_erase, api_erasures_list, api_erasures_totals;
 http_handler api_export, api_contact_file, api_contact_vcard;
 http_handler api_interaction_patch, api_interaction_delete;
 

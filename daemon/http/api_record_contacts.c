@@ -248,6 +248,7 @@ static void patch_on_org(void *arg, const struct org *org)
     pgargs_bool(&args, said(r, "external_id"));
     pgargs_text(&args, contact->external_id);
     pgargs_instant(&args, r->now_us);
+    api_erased_hashes(r, r->app, api_org(r->req), contact, &args);
     pgpool_query(r->app->pool, api_org(r->req), Q_API_CONTACT_IDENTIFY, &args, patch_on_identified,
                  r);
 }

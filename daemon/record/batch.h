@@ -39,6 +39,7 @@ struct batch_name {
     int64_t contact_id, interaction_id; /* as found in the database; 0: not there */
     int64_t content;                    /* of a key: as record_item's */
     bool has_external_id;
+    bool erased, returned;                   /* its person was erased; and comes back */
     struct batch_slot *slot;                 /* of an identity or id: whose it is */
     const struct record_request *claimed_by; /* which request said first that it is the slot's */
 };
@@ -70,6 +71,9 @@ struct batch {
     bool refused;     /* an amendment was: to be tried anew without it */
     size_t *amending; /* items in record_amend, in its order */
     size_t n_amending;
+    bool some_erased;          /* the organisation erased somebody */
+    struct batch_name **asked; /* whose hashes are in record_erased, in its order */
+    size_t n_asked;
     struct pgtx *tx;
 };
 
@@ -107,5 +111,14 @@ bool batch_amend(struct batch *, pgres_fn *done);
 void batch_on_amended(struct batch *, const struct pgres *);
 /* batch_refused_before() - what earlier tries found, into the results of a new batch. */
 void batch_refused_before(struct batch *);
+
+/* --- batch_erased.c: names whose person was erased
+ * -------------------------------------------- */
+
+/* batch_erased_args() - the hashes of names that are nobody's; false where nothing is to be asked.
+ * batch_on_erased() - takes the answer. batch_returned_args() - those of who came back. */
+bool batch_erased_args(struct batch *, const char *secret, struct pgargs *);
+void batch_on_erased(struct batch *, const struct pgres *);
+bool batch_returned_args(struct batch *, const char *secret, struct pgargs *);
 
 #endif

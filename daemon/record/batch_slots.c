@@ -114,8 +114,13 @@ void batch_on_found(struct batch *b, const struct pgres *res)
         const struct batch_names *names = strcmp(sort, "key") == 0  ? &b->keys
                                           : strcmp(sort, "id") == 0 ? &b->ids
                                                                     : &b->identities;
-        struct batch_name *name = names->list[pgres_int(res, row, "ord")];
+        struct batch_name *name;
 
+        if (strcmp(sort, "erased") == 0) {
+            b->some_erased = true;
+            continue;
+        }
+        name = names->list[pgres_int(res, row, "ord")];
         name->contact_id = pgres_int(res, row, "contact_id");
         name->interaction_id = pgres_int(res, row, "interaction_id");
         name->content = pgres_int(res, row, "content");
@@ -212,6 +217,19 @@ static bool is_anothers(struct batch *b, size_t item, struct batch_name *name,
     return true;
 }
 
+/* Somebody who was erased is refused, unless they come back by themselves. */
+static bool is_erased(struct batch *b, size_t item, struct batch_name *name, const char *pointer)
+{
+    if (name == NULL || !name->erased)
+        return false;
+    name->returned = name->returned || b->items[item]->contact.returns;
+    if (name->returned)
+        return false;
+    refuse(b, item, pointer,
+           "this person was erased; only a sign-up of their own brings them back");
+    return true;
+}
+
 static void item_resolve(struct batch *b, size_t item)
 {
     const struct record_contact *c = &b->items[item]->contact;
@@ -234,7 +252,9 @@ static void item_resolve(struct batch *b, size_t item)
             slot = NULL;
     }
     if (is_anothers(b, item, external, slot, "/contact/external_id") ||
-        is_anothers(b, item, email, slot, "/contact/email"))
+        is_anothers(b, item, email, slot, "/contact/email") ||
+        is_erased(b, item, external, "/contact/external_id") ||
+        is_erased(b, item, email, "/contact/email"))
         return;
     if (slot == NULL)
         slot = slot_new(b);

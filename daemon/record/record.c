@@ -42,6 +42,7 @@ struct record {
     ev_prepare prepare;
     void (*recorded)(void *arg, int64_t org_id);
     void *arg;
+    const char *secret; /* or NULL */
 };
 
 static void lane_start(struct record_lane *lane);
@@ -271,6 +272,30 @@ static void batch_on_create(void *arg, const struct pgres *res)
 }
 
 /* Creates what is not there, then writes. */
+static void batch_go_on(struct batch *b)
+{
+    struct pgargs args;
+
+    batch_resolve(b);
+    if (batch_returned_args(b, b->record->secret, &args))
+        pgtx_query(b->tx, Q_RECORD_RETURNED, &args, NULL, NULL);
+    pgargs_init(&args, b);
+    if (batch_create_args(b, &args))
+        pgtx_query(b->tx, Q_RECORD_CREATE, &args, batch_on_create, b);
+    else
+        batch_write(b, batch_on_written);
+}
+
+static void batch_on_erased_found(void *arg, const struct pgres *res)
+{
+    struct batch *b = arg;
+
+    if (!pgres_ok(res))
+        return;
+    batch_on_erased(b, res);
+    batch_go_on(b);
+}
+
 static void batch_on_first_found(void *arg, const struct pgres *res)
 {
     struct batch *b = arg;
@@ -279,12 +304,10 @@ static void batch_on_first_found(void *arg, const struct pgres *res)
     if (!pgres_ok(res))
         return;
     batch_on_found(b, res);
-    batch_resolve(b);
-    pgargs_init(&args, b);
-    if (batch_create_args(b, &args))
-        pgtx_query(b->tx, Q_RECORD_CREATE, &args, batch_on_create, b);
+    if (batch_erased_args(b, b->record->secret, &args))
+        pgtx_query(b->tx, Q_RECORD_ERASED, &args, batch_on_erased_found, b);
     else
-        batch_write(b, batch_on_written);
+        batch_go_on(b);
 }
 
 static void batch_begun(void *arg, struct pgtx *tx)
@@ -396,6 +419,11 @@ struct record *record_new(const void *ctx, struct ev_loop *loop, struct pgpool *
     ev_prepare_start(loop, &r->prepare);
     talloc_set_destructor(r, record_destroy);
     return r;
+}
+
+void record_secret(struct record *r, const char *secret)
+{
+    r->secret = secret;
 }
 
 static size_t json_bytes(const json_t *value)

@@ -24,6 +24,7 @@ struct record;
 struct record_contact {
     int64_t id; /* 0: not said */
     const char *email, *external_id;
+    bool returns;     /* by an own act, a confirmed sign-up: lifts an erasure */
     json_t *fields;   /* column → value, only valid columns of contact; empty object where none */
     json_t *attrs;    /* custom field name → value of its type */
     json_t *tags;     /* array of strings to add */
@@ -72,6 +73,10 @@ struct record_result {
  * changes. */
 struct record *record_new(const void *ctx, struct ev_loop *, struct pgpool *, struct orgs *,
                           void (*recorded)(void *arg, int64_t org_id), void *arg);
+
+/* record_secret() - http.secret, borrowed: with it who was erased is known again and refused,
+ * unless the contact `returns`. Without it nobody is. */
+void record_secret(struct record *, const char *secret);
 
 /* record_item_parse() - one item of POST /v1/interactions; mistakes go to `d` with JSON pointers
  * under `pointer` ("", "/3", …). False where there were any. record_contact_parse() - the same for

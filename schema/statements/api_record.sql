@@ -70,10 +70,12 @@ SELECT x.id::text AS cursor, x.item
 
 -- name: api_contact_identify
 -- $1 contact, $2 whether the e-mail is said, $3 e-mail or null, $4 whether the external id is said, $5 external id or null, $6 now. A new address becomes the
--- primary one and the earlier ones stay identities; null forgets them all. 409: it is somebody else's.
+-- primary one and the earlier ones stay identities; null forgets them all. 409: it is somebody else's, or of somebody who was erased. $7 hashes of both.
 WITH who AS (SELECT id FROM contact WHERE id = $1::bigint),
      said AS (SELECT v.sort, v.value FROM (VALUES ('email', $3::text), ('external_id', $5::text)) AS v(sort, value) WHERE v.value IS NOT NULL),
-     taken AS (SELECT i.sort, i.value FROM identity i JOIN said USING (sort, value) WHERE i.contact_id <> $1::bigint),
+     taken AS (SELECT i.sort, i.value FROM identity i JOIN said USING (sort, value) WHERE i.contact_id <> $1::bigint
+               UNION ALL
+               SELECT 'erased', '' FROM erased e WHERE e.hash = ANY (ARRAY(SELECT decode(h, 'hex') FROM unnest($7::text[]) AS h))),
      forgotten AS (DELETE FROM identity i USING who
                     WHERE i.contact_id = who.id AND NOT EXISTS (SELECT FROM taken)
                       AND ((i.sort = 'email' AND $2::boolean AND $3::text IS NULL)
@@ -90,7 +92,7 @@ WITH who AS (SELECT id FROM contact WHERE id = $1::bigint),
                  RETURNING c.id),
      logged AS (INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), id, 'field' FROM written)
 SELECT CASE WHEN EXISTS (SELECT FROM taken) THEN 409 ELSE 200 END AS status,
-       (SELECT 'the ' || replace(sort, '_', ' ') || ' "' || value || '" belongs to another contact' FROM taken LIMIT 1) AS body
+       (SELECT CASE sort WHEN 'erased' THEN 'this person was erased; only a sign-up of their own brings them back' ELSE 'the ' || replace(sort, '_', ' ') || ' "' || value || '" belongs to another contact' END FROM taken LIMIT 1) AS body
   FROM who
 
 -- name: api_contact_delete

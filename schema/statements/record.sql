@@ -15,7 +15,9 @@ SELECT 'identity', (u.ord - 1)::int, i.contact_id, 0, 0, c.external_id IS NOT NU
 UNION ALL
 SELECT 'id', (u.ord - 1)::int, c.id, 0, 0, c.external_id IS NOT NULL
   FROM unnest($6::bigint[]) WITH ORDINALITY AS u(id, ord)
-  JOIN contact c ON c.id = u.id;
+  JOIN contact c ON c.id = u.id
+UNION ALL
+SELECT 'erased', 0, 0, 0, 0, false WHERE EXISTS (SELECT FROM erased e WHERE e.org_id = $1::bigint);
 
 -- name: record_create
 -- New contacts, one a slot, with an e-mail, an external id, or neither. Who loses the race for an identity gets no row: then the batch is rolled back and tried

@@ -399,7 +399,7 @@ static void files_read(struct reading *r, const char *folder, enum definition_so
 static void strangers_say(struct reading *r)
 {
     static const char *const known[] = {"organisation.yaml", "topics.yaml", "fields.yaml",
-                                        "rfm.yaml", "forms.yaml", "webhooks.yaml"};
+                                        "rfm.yaml",          "forms.yaml",  "webhooks.yaml"};
 
     for (char **file = folder_names(r, "."); *file != NULL; file++) {
         bool is_known = !text_ends(*file, ".yaml") && !text_ends(*file, ".yml");

@@ -25,9 +25,9 @@ struct app {
     struct decide *decide;
     struct dispatch *dispatch;
     struct http *http;
-    struct tokens *tokens; /* of api_auth.c, made at first use; NULL at start */
+    struct tokens *tokens;    /* of api_auth.c, made at first use; NULL at start */
     struct buckets *visitors; /* of api_forms_public.c, likewise */
-    bool simulated;        /* the clock may be moved */
+    bool simulated;           /* the clock may be moved */
     int64_t clock_offset_us;
 };
 
@@ -45,10 +45,10 @@ extern const struct http_route
     api_record_routes[]; /* interactions, contacts, consents, Segment calls */
 extern const struct http_route
     api_service_routes[]; /* healthz, readyz, metrics, openapi.yaml, status, clock */
-extern const struct http_route api_public_routes[]; /* /u/: preferences and unsubscribe */
-extern const struct http_route api_define_routes[]; /* segments, rules, rfm, templates, topics,
-                                                       fields, suppressions, webhooks */
-extern const struct http_route api_act_routes[];    /* campaigns, journeys, messages, deliveries */
+extern const struct http_route api_public_routes[];  /* /u/: preferences and unsubscribe */
+extern const struct http_route api_define_routes[];  /* segments, rules, rfm, templates, topics,
+                                                        fields, suppressions, webhooks */
+extern const struct http_route api_act_routes[];     /* campaigns, journeys, messages, deliveries */
 extern const struct http_route api_consent_routes[]; /* the ledger verified, evidence */
 extern const struct http_route api_form_routes[];    /* forms, /f/ */
 

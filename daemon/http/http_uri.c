@@ -206,12 +206,8 @@ const char *http_allow(const void *ctx, unsigned allowed)
     static const struct {
         enum http_method method;
         const char *names;
-    } methods[] = {{HTTP_GET, "GET, HEAD"},
-                   {HTTP_POST, "POST"},
-                   {HTTP_PUT, "PUT"},
-                   {HTTP_PATCH, "PATCH"},
-                   {HTTP_DELETE, "DELETE"},
-                   {HTTP_OPTIONS, "OPTIONS"}};
+    } methods[] = {{HTTP_GET, "GET, HEAD"}, {HTTP_POST, "POST"},     {HTTP_PUT, "PUT"},
+                   {HTTP_PATCH, "PATCH"},   {HTTP_DELETE, "DELETE"}, {HTTP_OPTIONS, "OPTIONS"}};
     char *text = mem_strdup(ctx, "");
 
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)

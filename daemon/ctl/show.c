@@ -153,6 +153,20 @@ static void grid_print(const void *ctx, const json_t *grid, size_t classes)
     table_print(t);
 }
 
+/* Whether the labels cover all scores. */
+static void coverage_print(const json_t *coverage)
+{
+    const json_t *names = json_object_get(coverage, "unreachable"), *name;
+    size_t i;
+
+    printf("\n%lld of %lld combinations of scores have no label\n",
+           (long long)json_integer_value(json_object_get(coverage, "uncovered")),
+           (long long)json_integer_value(json_object_get(coverage, "triples")));
+    json_array_foreach(names, i, name)
+        printf("no score gets the label %s: labels before it take all of its box\n",
+               json_string_value(name));
+}
+
 int ctl_scores(int argc, char **argv)
 {
     static const char *const headings[] = {"LABEL", ">CONTACTS", NULL};
@@ -178,6 +192,7 @@ int ctl_scores(int argc, char **argv)
         grid_print(ctx, json_object_get(a->body, "grid"), (size_t)classes);
     putchar('\n');
     table_items(json_object_get(a->body, "labels"), headings, keys);
+    coverage_print(json_object_get(a->body, "coverage"));
     return CTL_DONE;
 }
 

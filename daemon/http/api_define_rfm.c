@@ -4,6 +4,7 @@
 #include "common/mem.h"
 #include "common/text.h"
 #include "daemon/http/api_define.h"
+#include "daemon/rfm/rfm.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -46,9 +47,55 @@ void api_rfm_delete(void *app, struct http_request *req)
     api_delete_unused(app, req, Q_API_RFM_DELETE, "model");
 }
 
-void api_rfm_summary(void *app, struct http_request *req)
+/* --- coverage ------------------------------------------------------------------------------------
+ */
+
+/* coverage() - of {"classes", "labels"}; a new reference; NULL where they are no model's. */
+static json_t *coverage(const void *ctx, const json_t *settings)
 {
-    api_show_named(app, req, Q_API_RFM_SUMMARY, "model");
+    struct rfm_model *model = mem_new(ctx, struct rfm_model);
+    struct diag d;
+
+    diag_init(&d, model);
+    return rfm_model_parse(settings, model, &d) ? rfm_coverage(model) : NULL;
+}
+
+struct summary {
+    struct app *app;
+    struct http_request *req;
+};
+
+static void summary_on_result(void *arg, const struct pgres *res)
+{
+    const struct summary *s = arg;
+    json_t *body, *settings;
+
+    if (api_failed(s->req, res))
+        return;
+    if (pgres_rows(res) == 0) {
+        api_not_found(s->app, s->req, "model");
+        return;
+    }
+    body = json_loads(pgres_text(res, 0, "body"), 0, NULL);
+    settings = mem_must(json_pack("{s:O, s:O}", "classes", json_object_get(body, "classes"),
+                                  "labels", json_object_get(body, "boxes")));
+    json_object_del(body, "boxes");
+    json_object_set_new(body, "coverage", coverage(s, settings));
+    json_decref(settings);
+    http_answer_value(s->req, 200, body);
+}
+
+void api_rfm_summary(void *arg, struct http_request *req)
+{
+    struct summary *s = mem_new(http_ctx(req), struct summary);
+    struct app *app = arg;
+    struct pgargs args;
+
+    s->app = app;
+    s->req = req;
+    pgargs_init(&args, s);
+    pgargs_text(&args, http_param(req, "name"));
+    pgpool_query(app->pool, api_org(req), Q_API_RFM_SUMMARY, &args, summary_on_result, s);
 }
 
 /* --- reading a model
@@ -218,6 +265,25 @@ static void read_breaks(struct model *m, const char *name, double unit, struct p
     pgargs_array(args, &breaks);
 }
 
+/* What api_change() does, with the coverage of the labels in the answer. */
+static void define_on_result(void *arg, const struct pgres *res)
+{
+    struct model *m = arg;
+    json_t *body, *settings;
+
+    if (!pgres_ok(res) || pgres_rows(res) == 0) {
+        api_answer_change(m->app, m->req, res, "model");
+        return;
+    }
+    settings =
+        mem_must(json_pack("{s:I, s:O}", "classes", (json_int_t)m->classes, "labels", m->labels));
+    body = json_loads(pgres_text(res, 0, "body"), 0, NULL);
+    json_object_set_new(body, "coverage", coverage(m, settings));
+    json_decref(settings);
+    app_defined(m->app, api_org(m->req));
+    http_answer_value(m->req, (int)pgres_int(res, 0, "status"), body);
+}
+
 static void define_on_org(void *arg, const struct org *org)
 {
     struct model *m = arg;
@@ -242,7 +308,7 @@ static void define_on_org(void *arg, const struct org *org)
     read_breaks(m, "monetary", unit, &args);
     pgargs_instant(&args, clock_now_us());
     if (api_body_ok(&m->body))
-        api_change(m->app, m->req, Q_API_RFM_PUT, &args, "model");
+        pgpool_query(m->app->pool, api_org(m->req), Q_API_RFM_PUT, &args, define_on_result, m);
 }
 
 void api_rfm_put(void *app, struct http_request *req)

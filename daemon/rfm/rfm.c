@@ -194,3 +194,45 @@ int rfm_uncovered(const struct rfm_model *model)
                 uncovered += find_label(model, r, f, m) == NULL;
     return uncovered;
 }
+
+/* Whether some triple gets a label of this name. */
+static bool reachable(const struct rfm_model *model, const char *label)
+{
+    for (int r = 1; r <= model->classes; r++)
+        for (int f = 1; f <= model->classes; f++)
+            for (int m = 1; m <= model->classes; m++) {
+                const char *found = find_label(model, r, f, m);
+
+                if (found != NULL && strcmp(found, label) == 0)
+                    return true;
+            }
+    return false;
+}
+
+static bool is_among(const json_t *names, const char *name)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(names, i, item)
+    {
+        if (strcmp(json_string_value(item), name) == 0)
+            return true;
+    }
+    return false;
+}
+
+json_t *rfm_coverage(const struct rfm_model *model)
+{
+    json_t *names = mem_must(json_array());
+
+    for (size_t i = 0; i < model->n_labels; i++) {
+        const char *label = model->labels[i].label;
+
+        if (!is_among(names, label) && !reachable(model, label))
+            json_array_append_new(names, json_string(label));
+    }
+    return mem_must(json_pack("{s:i, s:i, s:o}", "triples",
+                              model->classes * model->classes * model->classes, "uncovered",
+                              rfm_uncovered(model), "unreachable", names));
+}

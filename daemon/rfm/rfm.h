@@ -52,5 +52,8 @@ int rfm_class(double x, const double *breaks, int n_breaks, bool reached);
 void rfm_score(struct rfm_model *, struct rfm_row *rows, size_t n);
 /* rfm_uncovered() - how many of the classes³ score triples no box holds. */
 int rfm_uncovered(const struct rfm_model *);
+/* rfm_coverage() - {"triples": classes³, "uncovered": how many of them no box holds, "unreachable":
+ * names of the labels that no triple gets, since boxes before theirs take all}; a new reference. */
+json_t *rfm_coverage(const struct rfm_model *);
 
 #endif

@@ -142,7 +142,7 @@ WITH model AS (SELECT id, name, classes, labels, scored_at, stale FROM rfm_model
      named AS (SELECT label, count(*) AS n FROM scored GROUP BY label),
      wanted AS (SELECT l.value ->> 'label' AS label, min(l.ordinality) AS place
                   FROM model, jsonb_array_elements(model.labels) WITH ORDINALITY AS l GROUP BY 1)
-SELECT json_build_object('name', model.name, 'scored_at', model.scored_at, 'stale', model.stale, 'classes', model.classes,
+SELECT json_build_object('name', model.name, 'scored_at', model.scored_at, 'stale', model.stale, 'classes', model.classes, 'boxes', model.labels,
            'contacts', (SELECT count(*) FROM scored),
            'grid', (SELECT json_agg(json_build_object('r', r, 'f', f, 'contacts', coalesce(cells.n, 0)) ORDER BY r, f)
                       FROM generate_series(1, model.classes) AS r CROSS JOIN generate_series(1, model.classes) AS f

@@ -36,6 +36,7 @@
 #define HTTP_DEFAULT   "127.0.0.1:7400"
 #define READY_S        90
 #define READY_POLL_MS  50
+#define LOOK_MS        1000 /* how often it looks after its children though no signal came */
 #define DEATHS_MAX     4
 #define WORKER_GRACE_S 40
 #define LAZOD_GRACE_S  40
@@ -298,7 +299,7 @@ static int up_run(const void *ctx, struct up *up)
     if (started) {
         printf("ready %s\n", up->address.url);
         fflush(stdout);
-        while (family_wait(up->family, 60 * 1000))
+        while (family_wait(up->family, LOOK_MS))
             continue;
     } else if (family_wait(up->family, 0)) {
         children_stop(up);

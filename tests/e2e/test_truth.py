@@ -397,3 +397,56 @@ def test_what_labels_cover(lived):
     assert put["coverage"] == {"triples": 27, "uncovered": 0, "unreachable": []} and put["changed"] is True
     assert one.request("DELETE", "/v1/rfm/covered").status_code == 204
     assert one.request("GET", "/v1/rfm/covered/summary").status_code == 404
+
+
+# --- what a fundraiser would say ----------------------------------------------------------------------------------------------
+
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "daemon" / "rules" / "lazo-rules.7"
+GIVERS = {  # by name: day and amount of each gift, as seen on 2024-06-15
+    "nobody": [],
+    "new": [("2024-06-01", 20)],
+    "last_year": [("2022-03-01", 10), ("2023-11-02", 10)],
+    "long_ago": [("2021-05-05", 10), ("2022-12-31", 30)],
+    "monthly": [("2024-04-01", 10), ("2024-05-01", 10), ("2024-06-01", 10)],
+    "two_of_three": [("2024-05-01", 10), ("2024-06-01", 10), ("2024-06-02", 10)],
+    "upgraded": [("2023-02-01", 50), ("2024-02-01", 60)],
+    "downgraded": [("2023-02-01", 50), ("2024-02-01", 40)],
+    "returned": [("2022-02-01", 50), ("2024-06-10", 40)],
+}
+RECIPES = {  # the comment above it in the manual page: for whom it holds
+    "LYBUNT": {"last_year"},
+    "SYBUNT": {"long_ago"},
+    "first gift of all": {"new"},
+    "is the largest": {"last_year", "long_ago", "monthly", "two_of_three", "upgraded"},
+    "Upgraded: has given more": {"upgraded"},
+    "each of the last three months": {"monthly"},
+    "Came back": {"returned"},
+}
+
+
+def recipe(words):
+    """The rule under the comment that has these words."""
+    found = [block for block in PAGE.read_text().split("\n\n") if block.startswith("#") and words in block.split("\n")[0]]
+    assert len(found) == 1, words
+    return "\n".join(line for line in found[0].split("\n") if not line.startswith("."))
+
+
+def test_recipes_of_the_manual():
+    one = Instance(clock="2024-06-15T10:00:00Z").start()
+    try:
+        ids = {}
+        for name, gifts in GIVERS.items():
+            ids[name] = one.record({"email": f"{name}@recipe.example"}, "call")
+            for day, amount in gifts:
+                one.record({"id": ids[name]}, "donation", occurred_at=f"{day}T12:00:00Z", amount=str(amount))
+        for i, words in enumerate(RECIPES):
+            one.segment(f"recipe {i}", recipe(words))
+        for i, (words, expected) in enumerate(RECIPES.items()):
+            assert {n for n, who in ids.items() if who in member_ids(one, f"recipe {i}")} == expected, words
+        # A new year makes last year's givers of this year's.
+        one.advance_to("2025-01-02T10:00:00Z")
+        settled(one)
+        lybunt = member_ids(one, "recipe 0")
+        assert {n for n, who in ids.items() if who in lybunt} == {"new", "monthly", "two_of_three", "upgraded", "downgraded", "returned"}
+    finally:
+        one.stop()

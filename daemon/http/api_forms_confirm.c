@@ -93,6 +93,7 @@ static void confirm_on_org(void *arg, const struct org *org)
         record_contact_parse(v, v->contact, "", &org->catalogue, v->now_us, &v->item.contact,
                              &mistakes);
     }
+    v->item.contact.returns = true;
     v->item.kind = "signup";
     v->item.source = "form";
     v->item.key = mem_printf(v, "request:%" PRId64, v->request_id);

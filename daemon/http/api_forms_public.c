@@ -246,8 +246,14 @@ static void on_recorded(void *arg, bool ok, const struct record_result *results,
     struct signup *s = arg;
     struct pgargs args;
 
-    if (!ok || n != 1 || results[0].error != NULL) {
+    if (!ok || n != 1) {
         api_away(s->req);
+        return;
+    }
+    /* Who was erased: nothing shows that the address is proven, so nothing is kept. The answer is
+     * the same for everybody. */
+    if (results[0].error != NULL) {
+        done(s);
         return;
     }
     pgargs_init(&args, s);

@@ -1,5 +1,6 @@
 """Erasure: nothing of the person stays, the totals do, and no import brings them back."""
 import json
+import re
 
 from lazo_test import ApiError, eventually
 
@@ -83,3 +84,25 @@ def test_by_lazoctl_and_mistakes(lazo):
     lazo.ctl("erase", "ctl@erase.example", "--reason", "by phone")
     eventually(lambda: lazo.request("GET", f"/v1/contacts/{who}").status_code == 404)
     assert lazo.ctl("erase", "ctl@erase.example", "--reason", "again", check=False).returncode == 1
+
+
+def test_a_sign_up_of_their_own_brings_them_back(lazo, gone, sink):
+    """Last: it lifts the erasure of that address alone."""
+    lazo.template("erase-confirm", "Confirma", "Confirma: {{ confirm_url }}")
+    lazo.api("PUT", "/v1/forms/erase", {"title": "Alta", "topics": ["news"], "fields": [], "template": "erase-confirm", "wording": "Sí", "version": "1",
+                                        "language": "es", "purpose": "boletín", "redirect_to": ["https://casa.example/"], "origins": [], "tags": []})
+    lazo.api("PUT", "/v1/forms/erase-plain", {"title": "Alta", "topics": ["news"], "double_opt_in": False, "wording": "Sí", "version": "1", "language": "es",
+                                              "redirect_to": ["https://casa.example/"]})
+    plain = lazo.request("POST", "/f/erase-plain", token="", headers={"X-Forwarded-For": "198.51.100.8"}, allow_redirects=False, data={"email": "erasmina@erase.example"})
+    assert plain.status_code == 303 and not lazo.get("/v1/contacts?q=erasmina@erase.example")["items"], "anybody could have typed it"
+    sink.clear()
+    asked = lazo.request("POST", "/f/erase", token="", headers={"X-Forwarded-For": "198.51.100.7"}, allow_redirects=False, data={"email": "erasmina@erase.example"})
+    assert asked.status_code == 303
+    mail, = sink.wait("erasmina@erase.example")
+    assert not lazo.get("/v1/contacts?q=erasmina@erase.example")["items"]
+    path = re.search(r"https://mail\.example\.org(/f/confirm/\S+)", mail.text).group(1)
+    assert lazo.request("POST", path, token="", data={"confirm": "1"}).status_code == 200
+    back, = lazo.get("/v1/contacts?q=erasmina@erase.example")["items"]
+    assert back["id"] != gone and back["first_name"] is None
+    lazo.record({"email": "erasmina@erase.example"}, "erasegift")
+    assert refused(lazo, "POST", "/v1/contacts", {"email": "erasmina.second@erase.example"})[0] == 422

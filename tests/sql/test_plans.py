@@ -13,7 +13,8 @@ CONTACTS = 20000
 
 # What grows with contacts and with time. In these nothing may be read from end to end.
 LARGE = {"contact", "interaction", "identity", "interaction_key", "contact_tag", "contact_group", "contact_attr", "contact_word", "membership", "rfm_score",
-         "subscription", "consent", "suppression", "change", "wake", "cue", "job", "job_key", "delivery", "campaign_audience", "journey_position"}
+         "subscription", "consent", "suppression", "change", "wake", "cue", "job", "job_key", "delivery", "campaign_audience", "journey_position",
+         "amendment", "erased", "erasure", "erased_total"}
 
 # Who reads a large table whole, and why that is right.
 WHOLE = {

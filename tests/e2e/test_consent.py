@@ -1,4 +1,5 @@
 """The ledger of consent: its chains, what breaks them, and the evidence for one person."""
+import concurrent.futures
 import hashlib
 import json
 
@@ -87,6 +88,18 @@ def test_rows_of_psql_are_chained_too(lazo, person):
     evidence = lazo.get(f"/v1/contacts/{who}/consents/evidence")
     assert len(evidence["entries"]) == 7
     check_chain(evidence)
+
+
+def test_many_write_one_chain_at_once(lazo, person):
+    who, _ = person
+    insert = (f"INSERT INTO consent (org_id, contact_id, topic_id, action, at) SELECT 1, {who}, id, %s, clock_now() FROM topic, generate_series(1, 5) "
+              "WHERE name = 'news'")
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: lazo.sql(insert, ("grant" if i % 2 else "withdraw",)), range(24)))
+    evidence = lazo.get(f"/v1/contacts/{who}/consents/evidence")
+    assert len(evidence["entries"]) == 6 + 24 * 5
+    check_chain(evidence)
+    assert verify(lazo)[0] == 0
 
 
 BREAKS = {

@@ -1,9 +1,10 @@
 """Sign-up forms: from a plain form on another site to the entry in the ledger, with the mail in between."""
+import concurrent.futures
 import re
 
 import pytest
 
-from lazo_test import ApiError, eventually, never
+from lazo_test import EXAMPLE, ApiError, Instance, eventually, never
 
 SITE = "https://casa.example"
 THANKS = f"{SITE}/gracias"
@@ -88,6 +89,25 @@ def test_a_link_works_once(form, sink):
     assert len(form.items(f"/v1/contacts/{who['id']}/consents")) == 1
     assert confirm(form, path[:-1] + ("A" if path[-1] != "A" else "B")).status_code == 404
     assert confirm(form, "/f/confirm/nothing").status_code == 404
+
+
+def test_many_confirm_at_once(form, sink):
+    address = "impatient@forms.example"
+    post(form, data={"email": address})
+    path = link(sink.wait(address)[0])
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert {r.status_code for r in pool.map(lambda _: confirm(form, path), range(24))} == {200}
+    who, = known(form, address)
+    assert sorted(i["kind"] for i in form.items(f"/v1/contacts/{who['id']}/interactions")) == ["signup", "subscribed"]
+    assert len(form.items(f"/v1/contacts/{who['id']}/consents")) == 1
+
+
+def test_many_ask_at_once(form, sink):
+    address = "crowd@forms.example"
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert {r.status_code for r in pool.map(lambda _: post(form, data={"email": address}), range(24))} == {303}
+    form.settle()
+    assert len(sink.to(address)) == 1
 
 
 def test_multipart_and_fetch(form, sink):
@@ -231,3 +251,28 @@ def test_definitions(form):
     assert form.request("DELETE", "/v1/templates/confirmar").status_code == 409
     assert form.request("DELETE", "/v1/forms/defs").status_code == 204
     assert form.request("GET", "/v1/forms/defs").status_code == 404
+
+
+@pytest.fixture
+def association(sink):
+    """The example association as `lazoctl up --example` makes it, without history."""
+    one = Instance(relay=sink.url, clock="2026-03-01T12:00:00Z", example=True, env={"LAZO_HTTP_PUBLIC_URL": "https://mail.example.org"}).start()
+    yield one
+    one.stop()
+
+
+def test_the_example_s_form(association, sink):
+    r = association.request("POST", "/f/alta", token="", data={"email": "nueva@personas.example", "first_name": "Nuria", "city": "Lugo"},
+                        headers={"Accept": "text/html"})
+    assert r.status_code == 200 and "Te hemos enviado un correo" in r.text
+    mail, = sink.wait("nueva@personas.example")
+    assert mail.subject == "Confirma tu alta en Asociación Lazo Verde"
+    assert "boletín mensual de la Asociación Lazo Verde" in mail.text and link(mail) in mail.html
+    assert confirm(association, link(mail)).status_code == 200
+    who, = known(association, "nueva@personas.example")
+    assert (who["first_name"], who["city"], who["tags"]) == ("Nuria", "Lugo", ["web"])
+    assert {s["topic"]: s["subscribed"] for s in who["subscriptions"]} == {"boletin": True}
+    mails = sink.wait("nueva@personas.example", 2)
+    assert "Bienvenida" in mails[1].subject, "the journey that welcomes begins with the sign-up"
+    assert association.ctl("consent", "verify").stdout.startswith("whole: ")
+    assert association.ctl("apply", EXAMPLE, "--dry-run").stdout.splitlines()[-1].startswith("0 created, 0 changed")

@@ -245,10 +245,10 @@ static void check_text_test(struct checker *k, struct rule_node *node)
         complain(k, value, "%s is %s: %s is for text", value_shown(k, value),
                  rule_type_name(value->value_type),
                  rule_text_test_word((enum rule_text_test)node->op));
-    if (node->op == RULE_TEXT_MATCHES)
-        refuse(k, node, "matches");
-    else if (node->child[1]->text[0] == '\0')
+    if (node->child[1]->text[0] == '\0')
         complain(k, node->child[1], "expected a string that is not empty");
+    else if (node->op == RULE_TEXT_MATCHES && rule_pattern_fault(node->child[1]->text) != NULL)
+        complain(k, node->child[1], "%s", rule_pattern_fault(node->child[1]->text));
 }
 
 static void check_during(struct checker *k, struct rule_node *node)

@@ -246,9 +246,9 @@ static const char *text_test_sql(struct rule_gen *g, const struct rule_node *nod
     case RULE_TEXT_ENDS:
         return gen_printf(g, "right(%s, length(%s)) = %s", v, needle, needle);
     case RULE_TEXT_MATCHES:
-        break;
+        return gen_printf(g, "%s ~ %s", v, needle);
     }
-    bug("the checker let matches pass");
+    bug("no test of a text: %d", node->op);
 }
 
 static const char *known_sql(struct rule_gen *g, const struct rule_node *node)

@@ -197,6 +197,11 @@ void rule_close_offer(struct rule_close *, const char *name);
 /* "" or "; did you mean NAME"; child of the ctx. */
 const char *rule_close_hint(const struct rule_close *);
 
+/* pattern.c */
+/* rule_pattern_fault() - what is wrong with an expression for `matches`; NULL where it may be
+ * given to the database. */
+const char *rule_pattern_fault(const char *pattern);
+
 /* literals.c */
 bool rule_is_literal(const struct rule_node *);
 /* rule_is_number() - whether values of the type are numbers, money among them. */

@@ -289,6 +289,8 @@ def tested(world, test, a):
     if x is None:
         return False
     needle = fold(test[1])
+    if what == "matches":
+        return re.search(needle.replace("$", r"\Z"), x) is not None
     return {"contains": needle in x, "starts with": x.startswith(needle), "ends with": x.endswith(needle)}[what]
 
 

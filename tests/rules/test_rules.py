@@ -182,3 +182,20 @@ def test_where_the_calendar_jumps(compiler, writer, app, tz, at, window, start):
         assert bool(holds) == oracle.holds(world, c, t, rule), "at %s, next look %s" % (t, changes_at)
         t += dt.timedelta(minutes=15)
     assert looks < 40
+
+
+def test_expressions_that_pass_the_checker_never_fail_in_the_database(compiler, app, writer):
+    """matches: one rule that fails would hold up all of them."""
+    print("LAZO_SEED=%d" % SEED)
+    world = world_of(SEED, writer, app, 1)
+    rnd = random.Random(SEED)
+    parts = list("ab[]()*+?{}|^$.-:,129é≠Iİß") + ["\\\\", "[a-z]", "[[:digit:]]", "{2}", "{1,3}", "(a|b)", "[^", "(?", "***", "[=", "[.", "\\\\."]
+    passed = 0
+    for _ in range(1500):
+        pattern = "".join(rnd.choice(parts) for _ in range(rnd.randint(1, 8)))
+        answer = compiler.ask(mode="some", rules=['city matches "%s"' % pattern], catalogue=world.catalogue)
+        if "sql" in answer:
+            passed += 1
+            run(app, answer, array([world.contacts[0]["id"]]), world.now)
+            app.execute("SELECT 'x' ~ fold(%s)", (pattern.replace("\\\\", "\\"),))
+    assert passed > 100

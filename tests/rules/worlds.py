@@ -166,6 +166,8 @@ class World:
             return ("known", rnd.random() < 0.5)
         if way < 0.8:
             return ("between", ("string", "b"), ("string", "N"))
+        if way < 0.88:
+            return ("matches", rnd.choice(["^a", "O$", "[aeiou]{2}", "(ana|jos.$)", "m.l", r"\.es$", "^[^0-9]*$", "é+", "(a|b)*d?r", "[a-c0-3-]", "28{0,1}0{2,3}1"]))
         part = word[: rnd.randint(1, len(word))] if word else "a"
         return (rnd.choice(["contains", "starts with", "ends with"]), rnd.choice([part, part.upper(), word[-2:] or "z"]))
 

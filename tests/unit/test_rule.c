@@ -240,7 +240,8 @@ static const struct {
     {"country = \"ES\" and any(donation) = true", 1, 34, "expected \"and\", \"or\""},
     {"true = any(donation)", 1, 8, "condition by itself"},
     /* what is not there yet */
-    {"city matches \"^M\"", 1, 1, "matches is not available in this version"},
+    {"city matches \"(M\"", 1, 14, "a group \"(\" is not closed"},
+    {"city matches \"\"", 1, 14, "expected a string that is not empty"},
     {"related as \"child\" where (age < 18)", 1, 1, "related as is not available in this version"},
 };
 

@@ -73,8 +73,9 @@ void lease_renew(struct dispatch *);
 struct result_queue *result_queue_new(struct dispatch *);
 /* result_take() - one result message of a worker; acknowledged when it is on disk. */
 void result_take(struct hand *, json_t *items);
-/* result_uncertain() - leases of one organisation that nobody will report. */
-void result_uncertain(struct dispatch *, int64_t org_id, const int64_t *leases, size_t n);
+/* result_own() - a result of ours for leases of one organisation that no worker will report. */
+void result_own(struct dispatch *, int64_t org_id, const int64_t *leases, size_t n,
+                const char *state, const char *status);
 /* mail_in_take() - classified mail of the inbox. */
 void mail_in_take(struct hand *, json_t *items);
 

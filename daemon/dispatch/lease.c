@@ -15,6 +15,10 @@
 #include <string.h>
 
 #define LEASE_MAX 500
+/* Bytes of the texts in one message of jobs, and of those in one job. As JSON in JSON they may grow
+ * to the double; BUS_MESSAGE_MAX is above both together. */
+#define JOBS_BYTES ((size_t)4 << 20)
+#define JOB_BYTES  ((size_t)8 << 20)
 
 static const char *const sorts[] = {"mail", "hook"};
 
@@ -23,7 +27,8 @@ struct lease {
     struct dispatch *dispatch;
     int sort;
     int64_t org_id, class, session;
-    int64_t *ids; /* the leases that were made */
+    int64_t *ids;  /* the leases that were made */
+    size_t *bytes; /* of the texts of each */
     size_t n;
     json_t *jobs;     /* for the worker. Owned. */
     int64_t *lacking; /* template versions */
@@ -58,34 +63,66 @@ static void lease_end(struct lease *l, bool more)
     lease_pump(d);
 }
 
-/* They never reached a worker. */
-static void lease_give_back(struct lease *l)
+/* Those from `first` on never reached a worker. */
+static void lease_give_back(struct lease *l, size_t first)
 {
     struct pgarray ids;
     struct pgargs args;
 
     pgarray_init(&ids, l);
-    for (size_t i = 0; i < l->n; i++)
+    for (size_t i = first; i < l->n; i++)
         pgarray_int(&ids, l->ids[i]);
     pgargs_init(&args, l);
     pgargs_array(&args, &ids);
     pgargs_instant(&args, clock_now_us());
-    l->dispatch->released += l->n;
+    l->dispatch->released += l->n - first;
     pgpool_query(l->dispatch->pool, l->org_id, Q_LEASE_GIVE_BACK, &args, NULL, NULL);
+}
+
+/* Nobody can be told of a job so large: it fails, where it would come back for ever. */
+static void lease_refuse(struct lease *l, size_t i)
+{
+    log_warning("lease", "job too large", "org=%" PRId64 " lease=%" PRId64 " bytes=%zu", l->org_id,
+                l->ids[i], l->bytes[i]);
+    result_own(l->dispatch, l->org_id, &l->ids[i], 1, "failed", "its data is too large to send");
+}
+
+/* One message with the jobs from *first on, as many as fit; false where it cannot be sent. */
+static bool lease_send_some(struct lease *l, struct hand *hand, size_t *first)
+{
+    json_t *items = json_array();
+    size_t bytes = 0, next = *first;
+    int64_t n;
+
+    for (; next < l->n && bytes < JOBS_BYTES; next++) {
+        if (l->bytes[next] > JOB_BYTES) {
+            lease_refuse(l, next);
+            continue;
+        }
+        bytes += l->bytes[next];
+        json_array_append(items, json_array_get(l->jobs, next));
+    }
+    n = (int64_t)json_array_size(items);
+    if (n == 0)
+        json_decref(items);
+    else if (!hand_send(hand, BUS_jobs, json_pack("{s:o}", "items", items)))
+        return false;
+    hand->credit -= n;
+    hand->sent += n;
+    l->dispatch->leased += (uint64_t)n;
+    *first = next;
+    return true;
 }
 
 static void lease_send(struct lease *l)
 {
     struct hand *hand = hand_by_session(l->dispatch, l->session);
+    size_t first = 0;
 
-    if (hand == NULL || !hand_send(hand, BUS_jobs, json_pack("{s:O}", "items", l->jobs))) {
-        lease_give_back(l);
-        lease_end(l, true);
-        return;
-    }
-    hand->credit -= (int64_t)l->n;
-    hand->sent += (int64_t)l->n;
-    l->dispatch->leased += l->n;
+    while (hand != NULL && first < l->n && lease_send_some(l, hand, &first))
+        ;
+    if (first < l->n)
+        lease_give_back(l, first);
     lease_end(l, true);
 }
 
@@ -120,7 +157,7 @@ static void lease_on_templates(void *arg, const struct pgres *res)
     struct hand *hand = hand_by_session(l->dispatch, l->session);
 
     if (!pgres_ok(res)) {
-        lease_give_back(l);
+        lease_give_back(l, 0);
         lease_end(l, false);
         return;
     }
@@ -157,6 +194,13 @@ static void lease_note_template(struct lease *l, const struct hand *hand, int64_
         if (l->lacking[i] == id)
             return;
     l->lacking[l->n_lacking++] = id;
+}
+
+static size_t text_bytes(const struct pgres *res, int row, const char *column)
+{
+    const char *text = pgres_text(res, row, column);
+
+    return text == NULL ? 0 : strlen(text);
 }
 
 struct lease_rows {
@@ -201,14 +245,18 @@ static void lease_on_leased(void *arg, const struct pgres *res)
     l->n = (size_t)pgres_rows(res);
     l->ids = mem_array(l, int64_t, l->n);
     l->lacking = mem_array(l, int64_t, l->n);
-    for (size_t i = 0; i < l->n; i++)
+    l->bytes = mem_array(l, size_t, l->n);
+    for (size_t i = 0; i < l->n; i++) {
         l->ids[i] = pgres_int(res, (int)i, "lease");
+        l->bytes[i] = text_bytes(res, (int)i, "contact") + text_bytes(res, (int)i, "interaction") +
+                      text_bytes(res, (int)i, "data");
+    }
     /* The organisation is in memory: it was asked for before the lease. */
     orgs_get_now(l->dispatch->orgs, l->org_id, lease_rows_on_org, &rows);
     if (l->n == 0)
         lease_end(l, true);
     else if (l->jobs == NULL) {
-        lease_give_back(l);
+        lease_give_back(l, 0);
         lease_end(l, false);
     } else {
         lease_templates(l);
@@ -293,7 +341,7 @@ static void lease_on_expired(void *arg, const struct pgres *res)
         leases[i] = pgres_int(res, (int)i, "lease");
     if (n > 0) {
         log_warning("lease", "ran out", "org=%" PRId64 " jobs=%zu", x->org_id, n);
-        result_uncertain(x->dispatch, x->org_id, leases, n);
+        result_own(x->dispatch, x->org_id, leases, n, "uncertain", "its worker did not come back");
     }
     talloc_free(x);
 }

@@ -311,11 +311,12 @@ void result_take(struct hand *hand, json_t *items)
     result_pump(hand->dispatch);
 }
 
-void result_uncertain(struct dispatch *d, int64_t org_id, const int64_t *leases, size_t n)
+void result_own(struct dispatch *d, int64_t org_id, const int64_t *leases, size_t n,
+                const char *state, const char *status)
 {
     for (size_t i = 0; i < n; i++) {
-        json_t *item = json_pack("{s:I, s:s, s:s}", "lease", (json_int_t)leases[i], "state",
-                                 "uncertain", "status", "its worker did not come back");
+        json_t *item = json_pack("{s:I, s:s, s:s}", "lease", (json_int_t)leases[i], "state", state,
+                                 "status", status);
 
         result_put(d, 0, org_id, item);
         json_decref(item);

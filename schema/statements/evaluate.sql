@@ -3,6 +3,10 @@
 -- name: work_waiting
 SELECT org_id, changes OR wakes OR stale AS evaluate, cues OR positions OR campaigns AS decide FROM work_waiting($1::timestamptz);
 
+-- name: scan_freely
+-- What reads a whole table on purpose may; all other statements are planned once, perhaps while their tables are still empty, and must use their indexes.
+SELECT set_config('enable_seqscan', 'on', true);
+
 -- name: change_take
 -- SKIP LOCKED: a second daemon may run during a hand-over. ANY of an array, for the planner: it takes the batch for small whatever the length of the queue.
 -- The contacts are locked before all else that is theirs, as who deletes one does; what belongs to a contact that is being deleted stays for later.
@@ -13,7 +17,7 @@ WITH next AS MATERIALIZED (
 )
 DELETE FROM change
  WHERE id = ANY (ARRAY(SELECT n.id FROM next n
-                        WHERE n.contact_id IN (SELECT id FROM locked) OR NOT EXISTS (SELECT FROM contact c WHERE c.id = n.contact_id)))
+                        WHERE n.contact_id IN (SELECT id FROM locked) OR (SELECT c.id FROM contact c WHERE c.id = n.contact_id) IS NULL))
 RETURNING contact_id, sort, kind_id, interaction_id, quiet;
 
 -- name: wake_take

@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 /* erased_hash() - HMAC-SHA256 (RFC 2104) with http.secret over the organisation, the sort ("email",
- * "external_id") and the normalised value of an identity, in hexadecimal; child of ctx. */
+ * "external_id") and the normalised value of an identity, as the database
+ * reads a bytea ("\x" and hexadecimal digits); child of ctx. */
 char *erased_hash(const void *ctx, const char *secret, int64_t org_id, const char *sort,
                   const char *value);
 

@@ -75,7 +75,7 @@ WITH who AS (SELECT id FROM contact WHERE id = $1::bigint),
      said AS (SELECT v.sort, v.value FROM (VALUES ('email', $3::text), ('external_id', $5::text)) AS v(sort, value) WHERE v.value IS NOT NULL),
      taken AS (SELECT i.sort, i.value FROM identity i JOIN said USING (sort, value) WHERE i.contact_id <> $1::bigint
                UNION ALL
-               SELECT 'erased', '' FROM erased e WHERE e.hash = ANY (ARRAY(SELECT decode(h, 'hex') FROM unnest($7::text[]) AS h))),
+               SELECT 'erased', '' FROM erased e WHERE e.org_id = current_org() AND e.hash = ANY ($7::bytea[])),
      forgotten AS (DELETE FROM identity i USING who
                     WHERE i.contact_id = who.id AND NOT EXISTS (SELECT FROM taken)
                       AND ((i.sort = 'email' AND $2::boolean AND $3::text IS NULL)

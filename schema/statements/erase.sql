@@ -4,11 +4,11 @@
 SELECT i.sort, i.value FROM contact c LEFT JOIN identity i ON i.contact_id = c.id WHERE c.id = $1::bigint;
 
 -- name: erase_contact
--- $1 contact, $2 hashes of its identities in hexadecimal, $3 reason, $4 token, $5 now
+-- $1 contact, $2 hashes of its identities, $3 reason, $4 token, $5 now
 SELECT CASE WHEN e.id IS NULL THEN 404 WHEN e.id = 0 THEN 409 ELSE 200 END AS status,
        CASE WHEN e.id IS NULL THEN 'there is no such contact' WHEN e.id = 0 THEN 'the contact is being written; ask again'
             ELSE json_build_object('id', e.id, 'contact', $1::bigint, 'at', $5::timestamptz)::text END AS body
-  FROM contact_erase($1::bigint, ARRAY(SELECT decode(h, 'hex') FROM unnest($2::text[]) AS h), $3::text, $4::bigint, $5::timestamptz) AS e(id);
+  FROM contact_erase($1::bigint, $2::bytea[], $3::text, $4::bigint, $5::timestamptz) AS e(id);
 
 -- name: api_erasures_list
 -- $1 after this id, $2 limit
@@ -24,9 +24,10 @@ SELECT json_build_object('items', coalesce(json_agg(json_build_object('kind', x.
           FROM erased_total t JOIN kind k ON k.id = t.kind_id GROUP BY 1, 2) x;
 
 -- name: record_erased
--- Which of the hashes (hexadecimal) are of somebody who was erased; `ord` from 0.
-SELECT (u.ord - 1)::int AS ord FROM unnest($1::text[]) WITH ORDINALITY AS u(hash, ord) JOIN erased e ON e.hash = decode(u.hash, 'hex');
+-- Which of the hashes are of somebody who was erased; `ord` from 0.
+SELECT (u.ord - 1)::int AS ord FROM unnest($1::bytea[]) WITH ORDINALITY AS u(hash, ord)
+ WHERE EXISTS (SELECT FROM erased e WHERE e.org_id = current_org() AND e.hash = u.hash);
 
 -- name: record_returned
 -- They came back by themselves.
-DELETE FROM erased WHERE hash = ANY (ARRAY(SELECT decode(h, 'hex') FROM unnest($1::text[]) AS h));
+DELETE FROM erased WHERE org_id = current_org() AND hash = ANY ($1::bytea[]);

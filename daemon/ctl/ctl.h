@@ -38,6 +38,6 @@ ctl_fn ctl_contact;
 ctl_fn ctl_doubt;
 ctl_fn ctl_consent;
 ctl_fn ctl_check;
-
 ctl_fn ctl_rules; /* rule check, explain, sql */
+
 #endif

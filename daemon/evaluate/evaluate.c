@@ -273,7 +273,6 @@ static void model_begun(void *arg, struct pgtx *tx)
     pgargs_instant(&args, p->now_us);
     pgargs_int(&args, unit);
     pgargs_bool(&args, p->quiet_model);
-    pgtx_query(tx, Q_SCAN_FREELY, NULL, NULL, NULL);
     pgtx_query(tx, Q_RFM_SCORE_ALL, &args, model_on_scored, p);
 }
 

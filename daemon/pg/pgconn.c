@@ -10,6 +10,8 @@
 #define CONNECT_TIMEOUT_S 10.0
 #define BACKOFF_FIRST_S   0.1
 #define BACKOFF_MAX_S     5.0
+#define REPLAN_FIRST_S    1.0
+#define REPLAN_MAX_S      60.0
 
 #define PGCONN_STATES(X) X(down) X(connecting) X(preparing) X(ready)
 enum pgconn_state {
@@ -33,7 +35,8 @@ struct pgconn {
     PGconn *pg;
     enum pgconn_state state;
     ev_io readable, writable;
-    ev_timer timer; /* connect time-out, or back-off */
+    ev_timer timer;  /* connect time-out, or back-off */
+    ev_timer replan; /* when plans are made anew; its repeat doubles */
     ev_prepare flush;
     double backoff_s;
     bool dirty; /* something to flush */
@@ -75,6 +78,7 @@ static void pgconn_stop(struct pgconn *c)
     ev_io_stop(c->loop, &c->readable);
     ev_io_stop(c->loop, &c->writable);
     ev_timer_stop(c->loop, &c->timer);
+    ev_timer_stop(c->loop, &c->replan);
     PQfinish(c->pg);
     c->pg = NULL;
 }
@@ -200,6 +204,8 @@ static void pgconn_on_result(struct pgconn *c, PGresult *result)
         c->state = PGCONN_ready;
         c->backoff_s = BACKOFF_FIRST_S;
         ev_timer_stop(c->loop, &c->timer);
+        ev_timer_set(&c->replan, REPLAN_FIRST_S, REPLAN_FIRST_S);
+        ev_timer_start(c->loop, &c->replan);
         c->owner.state(c->owner.arg, c, true);
     }
 }
@@ -283,6 +289,19 @@ static void pgconn_timer_cb(EV_P_ ev_timer *w, int revents)
         pgconn_lose(c, "no connection in time");
 }
 
+/* A plan is kept as it was made, and tables grow: one that was made for an empty table would stay
+ * until the statistics are next gathered. */
+static void pgconn_replan_cb(EV_P_ ev_timer *w, int revents)
+{
+    struct pgconn *c = w->data;
+
+    (void)loop;
+    (void)revents;
+    pgconn_send_text(c, "DISCARD PLANS", NULL, NULL, NULL);
+    pgconn_sync(c);
+    w->repeat = w->repeat * 2 > REPLAN_MAX_S ? REPLAN_MAX_S : w->repeat * 2;
+}
+
 static int pgconn_destroy(struct pgconn *c)
 {
     pgconn_stop(c);
@@ -304,8 +323,9 @@ struct pgconn *pgconn_new(const void *ctx, struct ev_loop *loop, const char *con
     ev_init(&c->readable, pgconn_io_cb);
     ev_init(&c->writable, pgconn_io_cb);
     ev_init(&c->timer, pgconn_timer_cb);
+    ev_init(&c->replan, pgconn_replan_cb);
     ev_prepare_init(&c->flush, pgconn_prepare_cb);
-    c->readable.data = c->writable.data = c->timer.data = c->flush.data = c;
+    c->readable.data = c->writable.data = c->timer.data = c->replan.data = c->flush.data = c;
     /* Last of all prepare watchers: the others may still send. */
     ev_set_priority(&c->flush, EV_MINPRI);
     ev_prepare_start(loop, &c->flush);

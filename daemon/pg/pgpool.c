@@ -412,7 +412,7 @@ static struct pgconn **pgpool_connections(struct pgpool *p, const struct pgpool_
     char *options = mem_printf(
         p,
         "-c search_path=lazo -c lazo.writer=lazod -c client_min_messages=error -c TimeZone=UTC "
-        "-c DateStyle=ISO -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off "
+        "-c DateStyle=ISO -c plan_cache_mode=force_generic_plan -c jit=off "
         "-c "
         "statement_timeout=%" PRId64 " -c idle_in_transaction_session_timeout=60000",
         o->statement_timeout_ms);

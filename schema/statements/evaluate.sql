@@ -3,17 +3,14 @@
 -- name: work_waiting
 SELECT org_id, changes OR wakes OR stale AS evaluate, cues OR positions OR campaigns AS decide FROM work_waiting($1::timestamptz);
 
--- name: scan_freely
--- What reads a whole table on purpose may; all other statements are planned once, perhaps while their tables are still empty, and must use their indexes.
-SELECT set_config('enable_seqscan', 'on', true);
-
 -- name: change_take
 -- SKIP LOCKED: a second daemon may run during a hand-over. ANY of an array, for the planner: it takes the batch for small whatever the length of the queue.
 -- The contacts are locked before all else that is theirs, as who deletes one does; what belongs to a contact that is being deleted stays for later.
 WITH next AS MATERIALIZED (
     SELECT id, contact_id FROM change WHERE org_id = $1::bigint ORDER BY id LIMIT $2::int FOR UPDATE SKIP LOCKED
 ), locked AS MATERIALIZED (
-    SELECT c.id FROM contact c WHERE c.id = ANY (ARRAY(SELECT contact_id FROM next)) ORDER BY c.id FOR KEY SHARE SKIP LOCKED
+    SELECT k.id FROM (SELECT DISTINCT contact_id FROM next ORDER BY contact_id) n
+     CROSS JOIN LATERAL (SELECT c.id FROM contact c WHERE c.id = n.contact_id FOR KEY SHARE SKIP LOCKED) k
 )
 DELETE FROM change
  WHERE id = ANY (ARRAY(SELECT n.id FROM next n
@@ -23,9 +20,12 @@ RETURNING contact_id, sort, kind_id, interaction_id, quiet;
 -- name: wake_take
 -- The contacts are locked first, as for change_take.
 DELETE FROM wake
- WHERE contact_id = ANY (ARRAY(SELECT c.id FROM contact c
-                                WHERE c.id = ANY (ARRAY(SELECT contact_id FROM wake WHERE org_id = $1::bigint AND at <= $2::timestamptz ORDER BY at LIMIT $3::int))
-                                ORDER BY c.id FOR KEY SHARE SKIP LOCKED))
+ WHERE contact_id = ANY (ARRAY(
+           SELECT k.id
+             FROM (SELECT due.contact_id
+                     FROM (SELECT contact_id FROM wake WHERE org_id = $1::bigint AND at <= $2::timestamptz ORDER BY at LIMIT $3::int) due
+                    ORDER BY due.contact_id) n
+            CROSS JOIN LATERAL (SELECT c.id FROM contact c WHERE c.id = n.contact_id FOR KEY SHARE SKIP LOCKED) k))
 RETURNING contact_id;
 
 -- name: wake_set

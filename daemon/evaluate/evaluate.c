@@ -21,6 +21,8 @@
 #define CHANGES_MAX 1000
 #define WAKES_MAX   1000
 #define RETRY_S     1.0
+/* So many contacts touched make the planner's statistics stale. */
+#define GATHER_AFTER 5000
 
 struct evaluate_lane {
     struct evaluate *evaluate;
@@ -34,6 +36,7 @@ struct evaluate_lane {
     int64_t *stale, *stale_at_us;
     size_t n_stale;
     int64_t page_after;
+    size_t touched;     /* contacts, since statistics were gathered */
     int64_t asked_kind; /* the newest kind for which the names were read anew */
     bool paging;
 };
@@ -119,6 +122,7 @@ static void pass_ended(void *arg, bool committed, const struct pgres *error)
     }
     e->passes++;
     e->contacts += p->n_contacts;
+    lane->touched += p->n_contacts;
     e->moves += (uint64_t)p->moved;
     lane->wanted = lane->wanted || p->more || p->moved > 0;
     if (p->sort == PASS_page) {
@@ -145,6 +149,7 @@ static struct pass *pass_new(struct evaluate_lane *lane, enum pass_sort sort, co
     p->currency_digits = org->catalogue.currency_digits;
     p->rules = lane->rules;
     p->refers = lane->rules->refers;
+    p->asked_kind = lane->asked_kind;
     return p;
 }
 
@@ -319,16 +324,33 @@ static void models_on_list(void *arg, const struct pgres *res)
     pgpool_query(e->pool, lane->org_id, Q_SEGMENTS_STALE, NULL, segments_on_stale, lane);
 }
 
-/* The queue is empty: what is stale comes next. */
-static void lane_stale(struct evaluate_lane *lane)
+static void lane_models(struct evaluate_lane *lane)
 {
     MEM_SCOPED void *scratch = talloc_new(NULL);
     struct pgargs args;
 
-    lane->busy = true;
     pgargs_init(&args, scratch);
     pgargs_instant(&args, clock_now_us());
     pgpool_query(lane->evaluate->pool, lane->org_id, Q_RFM_MODELS, &args, models_on_list, lane);
+}
+
+static void lane_on_gathered(void *arg, const struct pgres *res)
+{
+    if (!pgres_ok(res) && !pgres_lost(res))
+        log_warning("evaluate", "no statistics", "why=%s", log_value(pgres_message(res)));
+    lane_models(arg);
+}
+
+/* The queue is empty: what is stale comes next; after an import with fresh statistics. */
+static void lane_stale(struct evaluate_lane *lane)
+{
+    lane->busy = true;
+    if (lane->touched < GATHER_AFTER) {
+        lane_models(lane);
+        return;
+    }
+    lane->touched = 0;
+    pgpool_query(lane->evaluate->pool, 0, Q_STATISTICS_GATHER, NULL, lane_on_gathered, lane);
 }
 
 /* --- the change log
@@ -427,29 +449,6 @@ static void changes_on_wakes(void *arg, const struct pgres *res)
         pass_add_contact(p, pgres_int(res, row, "contact_id"), true);
     p->more = p->more || pgres_rows(res) == WAKES_MAX;
     changes_score(p);
-}
-
-static void pass_take_change(struct pass *p, const struct pgres *res, int row)
-{
-    int64_t contact_id = pgres_int(res, row, "contact_id"),
-            kind_id = pgres_int(res, row, "kind_id");
-    bool quiet = pgres_bool(res, row, "quiet");
-
-    if (kind_id > p->rules->last_kind && kind_id > p->lane->asked_kind)
-        p->unknown_kind = kind_id;
-    pass_add_contact(p, contact_id, !quiet);
-    if (kind_id != 0 && quiet &&
-        (p->n_quiet_kinds == 0 || p->quiet_kinds[p->n_quiet_kinds - 1] != kind_id)) {
-        mem_grow(p, &p->quiet_kinds, &p->cap_quiet_kinds, p->n_quiet_kinds + 1);
-        p->quiet_kinds[p->n_quiet_kinds++] = kind_id;
-    }
-    if (quiet || pgres_null(res, row, "interaction_id"))
-        return;
-    mem_grow(p, &p->facts, &p->cap_facts, p->n_facts + 1);
-    p->facts[p->n_facts++] =
-        (struct pass_fact){.contact_id = contact_id,
-                           .interaction_id = pgres_int(res, row, "interaction_id"),
-                           .kind_id = kind_id};
 }
 
 static void changes_on_taken(void *arg, const struct pgres *res)

@@ -48,6 +48,29 @@ struct pass_contact *pass_find(struct pass *p, int64_t id)
                : bsearch(&key, p->contacts, p->n_contacts, sizeof(key), compare_contacts);
 }
 
+void pass_take_change(struct pass *p, const struct pgres *res, int row)
+{
+    int64_t contact_id = pgres_int(res, row, "contact_id"),
+            kind_id = pgres_int(res, row, "kind_id");
+    bool quiet = pgres_bool(res, row, "quiet");
+
+    if (kind_id > p->rules->last_kind && kind_id > p->asked_kind)
+        p->unknown_kind = kind_id;
+    pass_add_contact(p, contact_id, !quiet);
+    if (kind_id != 0 && quiet &&
+        (p->n_quiet_kinds == 0 || p->quiet_kinds[p->n_quiet_kinds - 1] != kind_id)) {
+        mem_grow(p, &p->quiet_kinds, &p->cap_quiet_kinds, p->n_quiet_kinds + 1);
+        p->quiet_kinds[p->n_quiet_kinds++] = kind_id;
+    }
+    if (quiet || pgres_null(res, row, "interaction_id"))
+        return;
+    mem_grow(p, &p->facts, &p->cap_facts, p->n_facts + 1);
+    p->facts[p->n_facts++] =
+        (struct pass_fact){.contact_id = contact_id,
+                           .interaction_id = pgres_int(res, row, "interaction_id"),
+                           .kind_id = kind_id};
+}
+
 static void contact_ids(const struct pass *p, struct pgargs *args)
 {
     struct pgarray ids;

@@ -46,6 +46,7 @@ struct pass {
     size_t n_pairs, cap_pairs;
     size_t parts_left;
     int64_t unknown_kind;  /* one that is newer than the rules: they are compiled anew first */
+    int64_t asked_kind;    /* the newest kind for which the names were read anew already */
     bool more;             /* there was as much as a pass takes: another one follows */
     int64_t model_id;      /* PASS_model */
     bool quiet_model;      /* who changes class by it starts nothing */
@@ -62,6 +63,8 @@ void pass_evaluate(struct pass *);
 /* pass_sort_contacts() - in order of id, each once. */
 void pass_sort_contacts(struct pass *);
 void pass_add_contact(struct pass *, int64_t id, bool loud);
+/* pass_take_change() - one row of the change log: its contact, and what it may start. */
+void pass_take_change(struct pass *, const struct pgres *, int row);
 /* pass_find() - a contact of the sorted pass, or NULL. */
 struct pass_contact *pass_find(struct pass *, int64_t id);
 

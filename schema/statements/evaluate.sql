@@ -102,3 +102,6 @@ SELECT $1::bigint, u.contact_id, u.interaction_id, u.kind_id
         OR EXISTS (SELECT FROM journey j WHERE j.enabled
                       AND (j.definition #>> '{start,interaction}' = k.name
                            OR (j.definition #> '{start,segment}' IS NOT NULL AND k.name IN ('segment_entered', 'segment_left')))));
+
+-- name: statistics_gather
+SELECT gather_statistics();

@@ -38,8 +38,9 @@ SELECT table_privs_are('lazo', 'clock', 'lazo_app', ARRAY['SELECT', 'UPDATE']);
 -- Functions that run as somebody else.
 SELECT is_empty($$ SELECT proname FROM pg_proc WHERE pronamespace = 'lazo'::regnamespace AND prosecdef AND proname NOT IN
     ('jobs_waiting', 'lease_owners', 'leases_held', 'leases_run_out', 'organisation_create', 'organisation_list', 'token_create', 'token_find', 'work_waiting',
-     'consent_chains', 'form_open', 'form_requests_purge') $$, 'no other function looks over all organisations');
-SELECT is(proowner::regrole::text, 'lazo_directory', proname || '() runs as lazo_directory') FROM pg_proc
+     'consent_chains', 'form_open', 'form_requests_purge', 'gather_statistics') $$, 'no other function looks over all organisations');
+-- Statistics belong to who owns the tables.
+SELECT is(proowner::regrole::text, CASE proname WHEN 'gather_statistics' THEN 'lazo_owner' ELSE 'lazo_directory' END, proname || '() runs as it should') FROM pg_proc
  WHERE pronamespace = 'lazo'::regnamespace AND prosecdef ORDER BY proname;
 SELECT ok(proconfig @> ARRAY['search_path=lazo'], proname || '() keeps to the schema') FROM pg_proc
  WHERE pronamespace = 'lazo'::regnamespace AND prosecdef ORDER BY proname;

@@ -110,6 +110,7 @@ static void status_show(void *arg, struct http_request *req)
     struct pgargs args;
 
     pgargs_init(&args, http_ctx(req));
+    pgargs_instant(&args, clock_now_us());
     pgpool_query(app->pool, api_org(req), Q_API_STATUS, &args, status_on_result,
                  asked_new(app, req));
 }

@@ -1,7 +1,7 @@
 -- The state of the instance and the organisation's own settings.
 
 -- name: api_status
--- Tables that are small are counted, large ones estimated.
+-- Tables that are small are counted, large ones estimated. $1 now
 SELECT json_build_object(
     'queue', json_build_object(
         'mail', (SELECT json_build_object('transactional', count(*) FILTER (WHERE class = 0), 'journey', count(*) FILTER (WHERE class = 1),
@@ -12,6 +12,8 @@ SELECT json_build_object(
     'segments', (SELECT count(*) FROM segment),
     'stale', (SELECT count(*) FROM segment WHERE stale AND kind = 'dynamic') + (SELECT count(*) FROM rfm_model WHERE stale),
     'changes', (SELECT count(*) FROM (SELECT FROM change LIMIT 100000) c),
+    'cues', (SELECT count(*) FROM (SELECT FROM cue LIMIT 100000) c),
+    'steps', (SELECT count(*) FROM (SELECT FROM journey_position WHERE state = 'waiting' AND wake_at <= $1::timestamptz LIMIT 100000) p),
     'contacts', CASE WHEN pg_relation_size('lazo.contact') > 67108864
         THEN (SELECT reltuples::bigint FROM pg_class WHERE oid = 'lazo.contact'::regclass) ELSE (SELECT count(*) FROM contact) END,
     'interactions', CASE WHEN pg_relation_size('lazo.interaction') > 67108864

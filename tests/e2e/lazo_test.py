@@ -321,7 +321,7 @@ class Instance:
         """Nothing waits to be evaluated, decided or sent."""
         status = self.get("/v1/status")
         busy = [n for part in status["queue"].values() for n in part.values()]
-        return status["changes"] == 0 and status["stale"] == 0 and not any(busy)
+        return not any((status["changes"], status["cues"], status["steps"], status["stale"], *busy))
 
     def settle(self, timeout=WAIT_S):
         eventually(lambda: self.settled() and self.settled(), timeout, "everything is evaluated and sent")

@@ -67,6 +67,16 @@ struct recording *recording_new(struct app *app, struct http_request *req)
     return r;
 }
 
+void recording_within(struct recording *r, const struct record_item *item, const char *place,
+                      struct diag *d)
+{
+    int64_t most = settings_int(r->app->settings, "limits.line");
+
+    if (item->data != NULL && (int64_t)strlen(item->data) > most)
+        diag_field(d, mem_printf(r, "%s/data", place), "at most %lld bytes are allowed",
+                   (long long)most);
+}
+
 struct record_item *recording_add(struct recording *r, const char *place)
 {
     mem_grow(r, &r->items, &r->cap, r->n + 1);
@@ -295,6 +305,7 @@ static void interactions_fill(struct recording *r, const struct catalogue *catal
 
         value = many ? json_array_get(body, i) : body;
         record_item_parse(r, value, place, catalogue, r->now_us, item, &r->mistakes);
+        recording_within(r, item, place, &r->mistakes);
         item->quiet = quiet;
         api_idempotent(r, item, key, i, content);
     }

@@ -30,6 +30,9 @@ struct recording {
  * itself. */
 struct recording *recording_new(struct app *, struct http_request *);
 void recording_start(struct recording *);
+/* recording_within() - whether the item's data keeps to limits.line; else a mistake at `place`. */
+void recording_within(struct recording *, const struct record_item *, const char *place,
+                      struct diag *d);
 /* recording_add() - room for one more item, zeroed, that stands at `place` in the body (a JSON
  * pointer that lives as long). */
 struct record_item *recording_add(struct recording *, const char *place);

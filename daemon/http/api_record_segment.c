@@ -197,6 +197,7 @@ static void message(struct recording *r, json_t *msg, const char *type, const ch
     if (strcmp(type, "track") == 0) {
         made = fact_of(msg, contact, catalogue);
         record_item_parse(r, made, "", catalogue, r->now_us, item, &d);
+        recording_within(r, item, "", &d);
     } else {
         made = contact;
         record_contact_parse(r, made, "/contact", catalogue, r->now_us, &item->contact, &d);

@@ -16,6 +16,7 @@
 #include "daemon/dispatch/hand.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -356,6 +357,16 @@ static void incoming_on_written(void *arg, const struct pgres *res)
     talloc_free(in);
 }
 
+/* The mail's id may be longer than a key: its hash stands for it. Child of `in`. */
+static char *incoming_key(const struct incoming *in)
+{
+    unsigned char hash[crypto_hash_sha256_BYTES];
+    char hex[2 * sizeof(hash) + 1];
+
+    crypto_hash_sha256(hash, (const unsigned char *)in->id, strlen(in->id));
+    return mem_strdup(in, sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash)));
+}
+
 static void incoming_take(struct hand *hand, const json_t *item)
 {
     struct dispatch *d = hand->dispatch;
@@ -380,6 +391,7 @@ static void incoming_take(struct hand *hand, const json_t *item)
     pgargs_text(&args, item_text(item, "status"));
     pgargs_text(&args, text_within(in, item_text(item, "reason"), STATUS_MAX - 100));
     pgargs_instant(&args, clock_now_us());
+    pgargs_text(&args, incoming_key(in));
     pgpool_query(d->pool, in->org_id, Q_MAIL_IN_WRITE, &args, incoming_on_written, in);
 }
 

@@ -180,9 +180,15 @@ SELECT lease FROM job WHERE lease IS NOT NULL AND leased_until <= $1::timestampt
 
 -- name: mail_in_write
 -- A mail that came back for delivery $2: $3 its class, $4 status, $5 reason, $6 now. Hard bounces and complaints suppress the address; a complaint and an unsubscribe
--- withdraw every consent.
-WITH about AS (
-    SELECT d.id, d.contact_id, d.address, d.campaign_id FROM delivery d WHERE d.org_id = $1::bigint AND d.id = $2::bigint AND d.contact_id IS NOT NULL
+-- withdraw every consent. $7 is the mail's own id: one that was written before, and whose acknowledgement was lost, changes nothing.
+WITH came AS (
+    SELECT d.id, d.contact_id, d.address, d.campaign_id, nextval('interaction_id_seq') AS fact_id FROM delivery d WHERE d.org_id = $1::bigint AND d.id = $2::bigint AND d.contact_id IS NOT NULL
+), claimed AS (
+    INSERT INTO interaction_key (org_id, source, key, contact_id, interaction_id)
+    SELECT $1::bigint, 'inbox', $7::text, contact_id, fact_id FROM came
+    ON CONFLICT DO NOTHING RETURNING interaction_id
+), about AS (
+    SELECT * FROM came WHERE fact_id IN (SELECT interaction_id FROM claimed)
 ), suppressed AS (
     INSERT INTO suppression (org_id, email, reason, detail, at)
     SELECT $1::bigint, a.address, CASE WHEN $3::text = 'hard' THEN 'bounce' ELSE 'complaint' END, left($4::text || ' ' || $5::text, 500), $6::timestamptz
@@ -195,8 +201,8 @@ WITH about AS (
      WHERE $3::text IN ('complaint', 'unsubscribe')
     RETURNING contact_id
 ), recorded AS (
-    INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, campaign_id, data)
-    SELECT $1::bigint, a.contact_id, k.id, $6::timestamptz, $6::timestamptz, 'lazo', a.campaign_id,
+    INSERT INTO interaction (org_id, id, contact_id, kind_id, occurred_at, recorded_at, source, campaign_id, data)
+    SELECT $1::bigint, a.fact_id, a.contact_id, k.id, $6::timestamptz, $6::timestamptz, 'lazo', a.campaign_id,
            jsonb_strip_nulls(jsonb_build_object('delivery', a.id, 'class', $3::text, 'code', nullif($4::text, ''), 'reason', nullif($5::text, '')))
       FROM about a JOIN kind k ON k.name = CASE WHEN $3::text IN ('hard', 'soft', 'policy') THEN 'email_bounced'
                                                WHEN $3::text = 'complaint' THEN 'email_complained'

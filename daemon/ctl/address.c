@@ -6,26 +6,46 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sodium.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A port that nobody listens on at this address; 0 where even that fails. */
-static int port_free(const struct addrinfo *at)
-{
-    struct sockaddr_storage bound;
-    socklen_t n = sizeof(bound);
-    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), port = 0;
+/* Below the ports that the kernel gives to connections, so that none takes it before lazod, or
+ * while lazod is started again. */
+#define PORT_FIRST 20000
+#define PORT_COUNT 10000
+#define PORT_TRIES 100
 
-    if (fd >= 0 && bind(fd, at->ai_addr, at->ai_addrlen) == 0 &&
-        getsockname(fd, (struct sockaddr *)&bound, &n) == 0)
-        port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                                 : ((struct sockaddr_in *)&bound)->sin_port);
+static bool port_bind(const struct addrinfo *at, int port)
+{
+    struct sockaddr_storage address;
+    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool bound;
+
+    memcpy(&address, at->ai_addr, at->ai_addrlen);
+    if (address.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&address)->sin6_port = htons((uint16_t)port);
+    else
+        ((struct sockaddr_in *)&address)->sin_port = htons((uint16_t)port);
+    bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, at->ai_addrlen) == 0;
     if (fd >= 0)
         close(fd);
-    return port;
+    return bound;
+}
+
+/* A port that nobody listens on at this address; 0 where none is found. */
+static int port_free(const struct addrinfo *at)
+{
+    for (int i = 0; i < PORT_TRIES; i++) {
+        int port = PORT_FIRST + (int)randombytes_uniform(PORT_COUNT);
+
+        if (port_bind(at, port))
+            return port;
+    }
+    return 0;
 }
 
 static bool refuse(const char *text)

@@ -157,8 +157,8 @@ static void the_isemail_suite(void **state)
 
     (void)state;
     if (at == NULL) {
-        talloc_free(ctx);
         print_message("skipped: there is no %s\n", path);
+        talloc_free(ctx);
         skip();
     }
     while ((at = strstr(at, "<test id=")) != NULL) {

@@ -19,13 +19,15 @@
 #define PASS_RIGHT                                                                                 \
     283 /* of 315; 16 more say "user unknown", which is hard here (STANDARDS.md, rule 30) */
 
-static char *suite(const void *ctx)
+/* Frees ctx where it skips the test: cmocka jumps out of it. */
+static char *suite(void *ctx)
 {
     const char *shared = getenv("LAZO_SHARED");
     char *path = mem_printf(ctx, "%s/suites/bounces", shared == NULL ? "../shared" : shared);
 
     if (access(path, R_OK) != 0) {
         print_message("%s is not there\n", path);
+        talloc_free(ctx);
         skip();
     }
     return path;

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "daemon/consent/purge.h"
+#include "daemon/record/history.h"
 #include "daemon/http/app.h"
 #include "daemon/lead.h"
 
@@ -139,6 +140,7 @@ void app_clock_moved(struct app *app)
     if (app->decide != NULL) {
         decide_calendar(app->decide);
         consent_purge(app->pool);
+        history_purge(app->pool, app->settings);
     }
     ev_feed_event(app->loop, &s->poll, EV_TIMER);
 }
@@ -201,6 +203,7 @@ static void serve_poll(struct serve *s)
     if (++s->ticks % CALENDAR_TICKS == 0) {
         decide_calendar(app->decide);
         consent_purge(app->pool);
+        history_purge(app->pool, app->settings);
     }
 }
 

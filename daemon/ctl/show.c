@@ -272,15 +272,21 @@ int ctl_contact(int argc, char **argv)
 {
     static const char *const fact_headings[] = {"OCCURRED", "KIND", ">AMOUNT", "SOURCE", NULL};
     static const char *const fact_keys[] = {"occurred_at", "kind", "amount", "source"};
+    static const char *const change_headings[] = {"AT", "FIELD",  "WAS", "BECAME",
+                                                  "BY", "SOURCE", NULL};
+    static const char *const change_keys[] = {"at", "field", "was", "became", "by", "source"};
     MEM_SCOPED void *ctx = talloc_new(NULL);
     bool json, usage;
     struct client *c = show_open(ctx, &argc, argv, &json, &usage);
     const char *id;
     json_t *all;
 
-    if (usage || argc != 3 || strcmp(argv[1], "show") != 0)
+    if (usage || argc != 3 || (strcmp(argv[1], "show") != 0 && strcmp(argv[1], "history") != 0))
         return ctl_usage("contact");
     id = c == NULL ? NULL : contact_find(ctx, c, argv[2]);
+    if (id != NULL && strcmp(argv[1], "history") == 0)
+        return show_list(c, "contact", client_path(ctx, "/v1/contacts/%s/history?limit=1000", id),
+                         json, change_headings, change_keys);
     all = id == NULL ? NULL : contact_read(ctx, c, id);
     if (all == NULL)
         return CTL_FAILED;

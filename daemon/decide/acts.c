@@ -118,11 +118,28 @@ static void add_contacts(struct pgargs *args, struct advance *a, size_t step)
     talloc_free(ids);
 }
 
+/* Who says so, in the history of fields. */
+static void add_actor(struct pgargs *args, const struct advance *a)
+{
+    pgargs_text(args, mem_printf(args->ctx, "journey:%s", a->journey->name));
+}
+
+/* What is read of these contacts stays so until the end of the transaction. */
+static void act_lock(struct advance *a, size_t step, const void *ctx)
+{
+    struct pgargs args;
+
+    pgargs_init(&args, ctx);
+    add_contacts(&args, a, step);
+    pgtx_query(a->tx, Q_RECORD_LOCK, &args, NULL, NULL);
+}
+
 static void act_tag(struct advance *a, size_t step, struct pgargs *args)
 {
     pgargs_text(args, a->journey->def->steps[step].name);
     add_contacts(args, a, step);
     pgargs_instant(args, a->now_us);
+    add_actor(args, a);
     pgtx_query(a->tx, Q_DECIDE_TAG, args, act_on_changed, a);
 }
 
@@ -130,6 +147,8 @@ static void act_untag(struct advance *a, size_t step, struct pgargs *args)
 {
     pgargs_text(args, a->journey->def->steps[step].name);
     add_contacts(args, a, step);
+    pgargs_instant(args, a->now_us);
+    add_actor(args, a);
     pgtx_query(a->tx, Q_DECIDE_UNTAG, args, act_on_changed, a);
 }
 
@@ -137,10 +156,12 @@ static void act_set_column(struct advance *a, size_t step, struct pgargs *args)
 {
     const struct journey_step *s = &a->journey->def->steps[step];
 
+    act_lock(a, step, args->ctx);
     pgargs_text(args, s->name);
     pgargs_text(args, s->value);
     add_contacts(args, a, step);
     pgargs_instant(args, a->now_us);
+    add_actor(args, a);
     pgtx_query(a->tx, Q_DECIDE_SET_COLUMN, args, act_on_changed, a);
 }
 
@@ -148,9 +169,12 @@ static void act_set_attr(struct advance *a, size_t step, struct pgargs *args)
 {
     const struct journey_step *s = &a->journey->def->steps[step];
 
+    act_lock(a, step, args->ctx);
     pgargs_int(args, s->field_id);
     if (s->value == NULL) {
         add_contacts(args, a, step);
+        pgargs_instant(args, a->now_us);
+        add_actor(args, a);
         pgtx_query(a->tx, Q_DECIDE_CLEAR_ATTR, args, act_on_changed, a);
         return;
     }
@@ -159,6 +183,8 @@ static void act_set_attr(struct advance *a, size_t step, struct pgargs *args)
     pgargs_text(args, s->field_type == FIELD_DATE ? s->value : NULL);
     pgargs_text(args, s->field_type == FIELD_BOOLEAN ? s->value : NULL);
     add_contacts(args, a, step);
+    pgargs_instant(args, a->now_us);
+    add_actor(args, a);
     pgtx_query(a->tx, Q_DECIDE_SET_ATTR, args, act_on_changed, a);
 }
 

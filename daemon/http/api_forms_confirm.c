@@ -96,6 +96,7 @@ static void confirm_on_org(void *arg, const struct org *org)
     v->item.contact.returns = true;
     v->item.kind = "signup";
     v->item.source = "form";
+    v->item.by = mem_printf(v, "form:%s", v->form);
     v->item.key = mem_printf(v, "request:%" PRId64, v->request_id);
     v->item.occurred_at_us = v->now_us;
     v->item.data = mem_printf(v, "{\"form\":\"%s\"}", v->form);

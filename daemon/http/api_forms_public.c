@@ -289,6 +289,7 @@ static void signup_on_org(void *arg, const struct org *org)
     }
     s->item.kind = "signup";
     s->item.source = "form";
+    s->item.by = mem_printf(s, "form:%s", s->form->name);
     s->item.occurred_at_us = s->now_us;
     s->item.data = mem_printf(s, "{\"form\":\"%s\"}", s->form->name);
     record_items(s->app->record, s->form->org_id, &s->item, 1, true, on_recorded, s);

@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/text.h"
 
+#include <inttypes.h>
 #include <sodium.h>
 #include <string.h>
 #include <strings.h>
@@ -29,6 +30,8 @@ const struct http_route api_record_routes[] = {
     {HTTP_PATCH, "/v1/contacts/{id}", "recorder", api_contact_patch},
     {HTTP_DELETE, "/v1/contacts/{id}", "editor", api_contact_delete},
     {HTTP_GET, "/v1/contacts/{id}/interactions", "reader", api_contact_interactions},
+    {HTTP_GET, "/v1/contacts/{id}/history", "reader", api_contact_history},
+    {HTTP_GET, "/v1/contacts/{id}/as-of", "reader", api_contact_as_of},
     {HTTP_PATCH, "/v1/contacts/{id}/interactions/{interaction}", "editor", api_interaction_patch},
     {HTTP_DELETE, "/v1/contacts/{id}/interactions/{interaction}", "editor", api_interaction_delete},
     {HTTP_GET, "/v1/exports", "reader", api_export},
@@ -150,6 +153,8 @@ static void on_org(void *arg, const struct org *org)
         return;
     }
     r->fill(r, &org->catalogue);
+    for (size_t i = 0; i < r->n; i++)
+        r->items[i].by = api_by(r, r->req);
     if (diag_any(&r->mistakes) && (!r->each || r->n == 0))
         http_problem(r->req, 422, &r->mistakes, "nothing was recorded");
     else if (r->n == 0)
@@ -275,6 +280,11 @@ void api_idempotent(const void *ctx, struct record_item *item, const char *key, 
         return;
     item->key = mem_printf(ctx, "idem:%s:%zu", key, index);
     item->content = content;
+}
+
+const char *api_by(const void *ctx, const struct http_request *req)
+{
+    return mem_printf(ctx, "token:%" PRId64, http_caller(req)->token_id);
 }
 
 int64_t api_content(const struct http_request *req)

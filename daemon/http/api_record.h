@@ -63,6 +63,8 @@ bool api_idempotency_key(struct http_request *, const char **ret_key);
  * `content` is api_content() of the request: the same key with another one is refused. */
 void api_idempotent(const void *ctx, struct record_item *, const char *key, size_t index,
                     int64_t content);
+/* api_by() - "token:ID" of who asks, for record_item.by. */
+const char *api_by(const void *ctx, const struct http_request *);
 /* api_content() - a hash of the request's body; never 0. */
 int64_t api_content(const struct http_request *);
 
@@ -71,6 +73,7 @@ http_handler api_interactions_post, api_identify, api_track, api_batch;
 void api_lines_post(struct app *, struct http_request *);
 http_handler api_contacts_list, api_contact_post, api_contact_show, api_contact_patch,
     api_contact_delete;
+http_handler api_contact_history, api_contact_as_of;
 http_handler api_contact_interactions, api_contact_segments, api_contact_tags_post,
     api_contact_untag;
 http_handler api_contact_consents, api_contact_consent_post;

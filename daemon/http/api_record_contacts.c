@@ -249,6 +249,7 @@ static void patch_on_org(void *arg, const struct org *org)
     pgargs_text(&args, contact->external_id);
     pgargs_instant(&args, r->now_us);
     api_erased_hashes(r, r->app, api_org(r->req), contact, &args);
+    pgargs_text(&args, api_by(r, r->req));
     pgpool_query(r->app->pool, api_org(r->req), Q_API_CONTACT_IDENTIFY, &args, patch_on_identified,
                  r);
 }
@@ -327,15 +328,13 @@ static struct timeline *timeline_new(struct app *app, struct http_request *req)
     return contact_args(req, &t->args) && http_limit(req, &t->limit) ? t : NULL;
 }
 
-void api_contact_interactions(void *arg, struct http_request *req)
+/* timeline_after() - the cursor of the query and the limit, as parameters. False where it is none;
+ * that was answered. */
+static bool timeline_after(struct timeline *t)
 {
-    struct timeline *t = timeline_new(arg, req);
-    const char *after = http_query(req, "after");
+    const char *after = http_query(t->req, "after");
     int64_t at_us, id;
 
-    if (t == NULL)
-        return;
-    pgargs_text(&t->args, http_query(req, "kind"));
     if (after == NULL) {
         pgargs_text(&t->args, NULL);
         pgargs_text(&t->args, NULL);
@@ -343,11 +342,71 @@ void api_contact_interactions(void *arg, struct http_request *req)
         pgargs_instant(&t->args, at_us);
         pgargs_int(&t->args, id);
     } else {
-        http_problem(req, 400, NULL, "\"after\" is no cursor of this list");
-        return;
+        http_problem(t->req, 400, NULL, "\"after\" is no cursor of this list");
+        return false;
     }
     pgargs_int(&t->args, t->limit + 1);
-    orgs_get(t->app->orgs, api_org(req), timeline_on_org, t);
+    return true;
+}
+
+void api_contact_interactions(void *arg, struct http_request *req)
+{
+    struct timeline *t = timeline_new(arg, req);
+
+    if (t == NULL)
+        return;
+    pgargs_text(&t->args, http_query(req, "kind"));
+    if (timeline_after(t))
+        orgs_get(t->app->orgs, api_org(req), timeline_on_org, t);
+}
+
+void api_contact_history(void *arg, struct http_request *req)
+{
+    struct timeline *t = timeline_new(arg, req);
+
+    if (t == NULL)
+        return;
+    pgargs_text(&t->args, http_query(req, "field"));
+    if (timeline_after(t))
+        api_list(t->app, req, Q_API_CONTACT_HISTORY, &t->args, t->limit, "contact");
+}
+
+struct past {
+    struct app *app;
+    struct http_request *req;
+};
+
+static void past_on_result(void *arg, const struct pgres *res)
+{
+    struct past *p = arg;
+
+    if (api_failed(p->req, res))
+        return;
+    if (pgres_rows(res) == 0)
+        http_problem(p->req, 404, NULL, "there is no such contact");
+    else if (pgres_null(res, 0, "body"))
+        http_problem(p->req, 404, NULL, "the contact was not there yet at that instant");
+    else
+        api_answer_body(p->req, 200, res);
+}
+
+void api_contact_as_of(void *arg, struct http_request *req)
+{
+    struct past *p = mem_new(http_ctx(req), struct past);
+    const char *at = http_query(req, "at");
+    struct pgargs args;
+    int64_t at_us;
+
+    p->app = arg;
+    p->req = req;
+    if (at == NULL || !clock_parse(at, &at_us)) {
+        http_problem(req, 400, NULL, "\"at\" is an RFC 3339 time, like 2026-03-01T10:00:00Z");
+        return;
+    }
+    if (!contact_args(req, &args))
+        return;
+    pgargs_instant(&args, at_us);
+    pgpool_query(p->app->pool, api_org(req), Q_API_CONTACT_AS_OF, &args, past_on_result, p);
 }
 
 void api_contact_segments(void *arg, struct http_request *req)
@@ -474,5 +533,7 @@ void api_contact_untag(void *arg, struct http_request *req)
     if (!contact_args(req, &args))
         return;
     pgargs_text(&args, tag);
+    pgargs_text(&args, api_by(u, req));
+    pgargs_instant(&args, clock_now_us());
     pgpool_query(u->app->pool, api_org(req), Q_API_CONTACT_UNTAG, &args, untag_on_result, u);
 }

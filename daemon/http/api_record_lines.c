@@ -56,6 +56,7 @@ static void read_line(struct lines *l, const char *s, size_t n, const struct cat
         return;
     }
     item->quiet = l->quiet;
+    item->by = api_by(l->slice, l->req);
     api_idempotent(l->slice, item, l->key, (size_t)l->line - 1, l->content);
     l->numbers[l->n++] = l->line;
 }

@@ -27,8 +27,11 @@ struct batch_slot {
     struct batch_name *email,
         *external; /* claimed in this batch: a new contact is made with them */
     bool created;
-    bool wanted;            /* some item that is not refused speaks of it */
-    json_t *fields, *attrs; /* merged of all its items; NULL where none. Owned. */
+    bool wanted;                    /* some item that is not refused speaks of it */
+    json_t *fields, *attrs;         /* merged of all its items; NULL where none. Owned. */
+    const struct record_item *said; /* the item that said the first of them */
+    json_t *others; /* what other ones said: field or attr.NAME → [by, source]; or NULL. Owned. */
+    bool locked;    /* it is among those of record_lock */
 };
 
 /* An interaction's key (source, key), an identity (sort, value), or an id ("id", digits). */
@@ -42,6 +45,7 @@ struct batch_name {
     bool erased, returned;                   /* its person was erased; and comes back */
     struct batch_slot *slot;                 /* of an identity or id: whose it is */
     const struct record_request *claimed_by; /* which request said first that it is the slot's */
+    const struct record_item *said;          /* and which item of it */
 };
 
 struct batch_names {
@@ -63,7 +67,7 @@ struct batch {
     size_t n_slots, cap_slots;
     struct batch_names keys, identities, ids;
     struct batch_slot **creating; /* in the order of record_create */
-    size_t n_creating, n_attaching;
+    size_t n_creating, n_attaching, n_locking;
     size_t *written; /* items in record_interactions, in its order */
     size_t n_written;
     bool new_kinds;   /* a kind was used for the first time */
@@ -97,6 +101,16 @@ struct batch_name *batch_key(const struct batch *, size_t item);
 /* --- batch_write.c: what is written once all are resolved
  * -------------------------------------------- */
 
+/* batch_merge_fields() - the fields and custom fields of each slot, of all its items; later ones
+ * win. In batch_fields.c. */
+void batch_merge_fields(struct batch *);
+/* batch_lock_args() - the contacts whose fields, tags or groups are written, but for new ones;
+ * false where there are none. In batch_fields.c. */
+bool batch_lock_args(struct batch *, struct pgargs *);
+/* batch_said() - two more elements: who says it and the source, as the item has them; nulls for a
+ * contact that the batch makes, which has no history yet. In batch_fields.c. */
+void batch_said(const struct batch_slot *, const struct record_item *, struct pgarray *by,
+                struct pgarray *source);
 /* batch_write() - sends the statements; the last one's answer goes to `done`. */
 void batch_write(struct batch *, pgres_fn *done);
 void batch_on_interactions(struct batch *, const struct pgres *);

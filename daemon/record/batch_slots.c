@@ -164,6 +164,7 @@ static void name_claim(struct batch *b, size_t item, struct batch_name *name,
         return;
     name->slot = slot;
     name->claimed_by = b->owners[item];
+    name->said = b->items[item];
     if (*first == NULL)
         *first = name;
 }

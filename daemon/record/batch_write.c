@@ -6,6 +6,11 @@
 
 #include <string.h>
 
+/* What a statement is given beside each contact. */
+struct pairs {
+    struct pgarray ids, values, by, source, others;
+};
+
 /* --- identities and fields of contacts -------------------------------------------------------- */
 
 /* Who was quicker has the name: then all of it is tried anew. */
@@ -17,14 +22,33 @@ static void on_attached(void *arg, const struct pgres *res)
         b->again = true;
 }
 
+/* Who is missing was deleted meanwhile. */
+static void on_locked(void *arg, const struct pgres *res)
+{
+    struct batch *b = arg;
+
+    if (pgres_ok(res) && (size_t)pgres_int(res, 0, "locked") < b->n_locking)
+        b->again = true;
+}
+
+static void write_lock(struct batch *b)
+{
+    struct pgargs args;
+
+    if (batch_lock_args(b, &args))
+        pgtx_query(b->tx, Q_RECORD_LOCK, &args, on_locked, b);
+}
+
 static void write_attach(struct batch *b)
 {
-    struct pgarray sorts, values, ids;
+    struct pgarray sorts, values, ids, by, source;
     struct pgargs args;
 
     pgarray_init(&sorts, b);
     pgarray_init(&values, b);
     pgarray_init(&ids, b);
+    pgarray_init(&by, b);
+    pgarray_init(&source, b);
     for (size_t i = 0; i < b->identities.n; i++) {
         const struct batch_name *name = b->identities.list[i];
 
@@ -35,6 +59,7 @@ static void write_attach(struct batch *b)
         pgarray_text(&sorts, name->first);
         pgarray_text(&values, name->second);
         pgarray_int(&ids, name->slot->contact_id);
+        batch_said(name->slot, name->said, &by, &source);
     }
     b->n_attaching = ids.n;
     if (ids.n == 0)
@@ -46,52 +71,40 @@ static void write_attach(struct batch *b)
     pgargs_array(&args, &ids);
     pgargs_instant(&args, b->now_us);
     pgargs_bool(&args, b->quiet);
+    pgargs_array(&args, &by);
+    pgargs_array(&args, &source);
     pgtx_query(b->tx, Q_RECORD_ATTACH, &args, on_attached, b);
 }
 
-static int slot_destroy(struct batch_slot *slot)
+static void pairs_init(struct pairs *p, const void *ctx)
 {
-    json_decref(slot->fields);
-    json_decref(slot->attrs);
-    return 0;
+    pgarray_init(&p->ids, ctx);
+    pgarray_init(&p->values, ctx);
+    pgarray_init(&p->by, ctx);
+    pgarray_init(&p->source, ctx);
+    pgarray_init(&p->others, ctx);
 }
 
-/* Later items win, field by field. */
-static void merge(struct batch_slot *slot, json_t **into, json_t *from)
-{
-    if (from == NULL || json_object_size(from) == 0)
-        return;
-    if (*into == NULL) {
-        talloc_set_destructor(slot, slot_destroy);
-        *into = json_object();
-    }
-    json_object_update(*into, from);
-}
-
-static void merge_fields(struct batch *b)
-{
-    for (size_t i = 0; i < b->n; i++) {
-        if (b->slots[i] == NULL)
-            continue;
-        merge(b->slots[i], &b->slots[i]->fields, b->items[i]->contact.fields);
-        merge(b->slots[i], &b->slots[i]->attrs, b->items[i]->contact.attrs);
-    }
-}
-
-/* write_pairs() - sends a statement that takes contacts and, beside each, what is said of it. */
-static void write_pairs(struct batch *b, struct pgarray *ids, struct pgarray *values,
-                        enum query query)
+/* write_pairs() - sends a statement that takes contacts and, beside each, what is said of it and by
+ * whom. */
+static void write_pairs(struct batch *b, struct pairs *p, enum query query)
 {
     struct pgargs args;
 
-    if (ids->n == 0)
+    if (p->ids.n == 0)
         return;
     pgargs_init(&args, b);
     pgargs_int(&args, b->org_id);
-    pgargs_array(&args, ids);
-    pgargs_array(&args, values);
+    pgargs_array(&args, &p->ids);
+    pgargs_array(&args, &p->values);
     pgargs_instant(&args, b->now_us);
     pgargs_bool(&args, b->quiet);
+    if (p->by.n > 0) {
+        pgargs_array(&args, &p->by);
+        pgargs_array(&args, &p->source);
+    }
+    if (p->others.n > 0)
+        pgargs_array(&args, &p->others);
     pgtx_query(b->tx, query, &args, NULL, NULL);
 }
 
@@ -107,17 +120,23 @@ static void array_json(struct batch *b, struct pgarray *array, const json_t *val
 static void write_objects(struct batch *b, json_t *(*of)(const struct batch_slot *),
                           enum query query)
 {
-    struct pgarray ids, docs;
+    struct pairs p;
 
-    pgarray_init(&ids, b);
-    pgarray_init(&docs, b);
+    pairs_init(&p, b);
     for (size_t i = 0; i < b->n_slots; i++) {
-        if (of(b->all[i]) == NULL)
+        const struct batch_slot *slot = b->all[i];
+
+        if (of(slot) == NULL)
             continue;
-        pgarray_int(&ids, b->all[i]->contact_id);
-        array_json(b, &docs, of(b->all[i]));
+        pgarray_int(&p.ids, slot->contact_id);
+        array_json(b, &p.values, of(slot));
+        batch_said(slot, slot->said, &p.by, &p.source);
+        if (slot->others != NULL)
+            array_json(b, &p.others, slot->others);
+        else
+            pgarray_text(&p.others, NULL);
     }
-    write_pairs(b, &ids, &docs, query);
+    write_pairs(b, &p, query);
 }
 
 static json_t *fields_of(const struct batch_slot *slot)
@@ -135,14 +154,13 @@ static json_t *attrs_of(const struct batch_slot *slot)
  * ----------------------------------------------------------------------------------------- */
 
 /* One row for each entry of the items' lists that `list_of` gives; strings as they are, objects as
- * JSON. */
+ * JSON. `told`: the statement takes who says it. */
 static void write_lists(struct batch *b, json_t *(*list_of)(const struct record_contact *),
-                        enum query query)
+                        bool told, enum query query)
 {
-    struct pgarray ids, values;
+    struct pairs p;
 
-    pgarray_init(&ids, b);
-    pgarray_init(&values, b);
+    pairs_init(&p, b);
     for (size_t i = 0; i < b->n; i++) {
         json_t *list = list_of(&b->items[i]->contact), *value;
         size_t k;
@@ -151,14 +169,16 @@ static void write_lists(struct batch *b, json_t *(*list_of)(const struct record_
             continue;
         json_array_foreach(list, k, value)
         {
-            pgarray_int(&ids, b->slots[i]->contact_id);
+            pgarray_int(&p.ids, b->slots[i]->contact_id);
             if (json_is_string(value))
-                pgarray_text(&values, json_string_value(value));
+                pgarray_text(&p.values, json_string_value(value));
             else
-                array_json(b, &values, value);
+                array_json(b, &p.values, value);
+            if (told)
+                batch_said(b->slots[i], b->items[i], &p.by, &p.source);
         }
     }
-    write_pairs(b, &ids, &values, query);
+    write_pairs(b, &p, query);
 }
 
 static json_t *tags_of(const struct record_contact *c)
@@ -270,13 +290,14 @@ static void on_kinds(void *arg, const struct pgres *res)
 
 void batch_write(struct batch *b, pgres_fn *done)
 {
-    merge_fields(b);
+    batch_merge_fields(b);
+    write_lock(b);
     write_attach(b);
     write_objects(b, fields_of, Q_RECORD_FIELDS);
     write_objects(b, attrs_of, Q_RECORD_ATTRS);
-    write_lists(b, tags_of, Q_RECORD_TAGS);
-    write_lists(b, groups_of, Q_RECORD_GROUPS);
-    write_lists(b, consents_of, Q_RECORD_CONSENTS);
+    write_lists(b, tags_of, true, Q_RECORD_TAGS);
+    write_lists(b, groups_of, true, Q_RECORD_GROUPS);
+    write_lists(b, consents_of, false, Q_RECORD_CONSENTS);
     write_kinds(b, on_kinds);
     write_interactions(b, done);
 }

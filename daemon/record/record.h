@@ -49,6 +49,8 @@ struct record_item {
     int64_t amount; /* minor units of the organisation's currency */
     const char *currency;
     const char *source; /* never NULL */
+    const char *by;     /* who says it, for the history of fields: "token:ID", "form:NAME",
+                           "import:ID"; NULL: nobody in particular */
     const char *key;    /* or NULL */
     int64_t content;    /* of what request the key is: the same key with another one is refused; 0:
                            not looked at */

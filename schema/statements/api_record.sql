@@ -48,6 +48,25 @@ SELECT x.cursor, x.item
         ORDER BY i.occurred_at DESC, i.id DESC LIMIT $5::int) x ON true
  WHERE c.id = $1::bigint ORDER BY x.occurred_at DESC, x.id DESC
 
+-- name: api_contact_history
+-- $1 contact, $2 field or null, $3 $4 instant and id of the last one shown (null: from the newest), $5 limit. No row: no such contact; a row of nulls: nothing
+-- changed.
+SELECT x.cursor, x.item
+  FROM contact c LEFT JOIN LATERAL (
+       SELECT h.at, h.id, (extract(epoch FROM h.at) * 1000000)::bigint || '.' || h.id AS cursor, field_history_doc(h)::text AS item
+         FROM field_history h
+        WHERE h.contact_id = c.id AND ($2::text IS NULL OR h.field = $2::text)
+          AND ($3::timestamptz IS NULL OR (h.at, h.id) < ($3::timestamptz, $4::bigint))
+        ORDER BY h.at DESC, h.id DESC LIMIT $5::int) x ON true
+ WHERE c.id = $1::bigint ORDER BY x.at DESC, x.id DESC
+
+-- name: api_contact_as_of
+-- $1 contact, $2 instant. A body of null: it was not there yet.
+SELECT contact_as_of(c.id, $2::timestamptz)::text AS body FROM contact c WHERE c.id = $1::bigint
+
+-- name: field_history_purge
+SELECT field_history_purge($1::timestamptz) AS purged
+
 -- name: api_contact_segments
 -- $1 contact, $2 after this name, $3 limit
 SELECT x.name AS cursor, x.item
@@ -70,8 +89,8 @@ SELECT x.id::text AS cursor, x.item
 
 -- name: api_contact_identify
 -- $1 contact, $2 whether the e-mail is said, $3 e-mail or null, $4 whether the external id is said, $5 external id or null, $6 now. A new address becomes the
--- primary one and the earlier ones stay identities; null forgets them all. 409: it is somebody else's, or of somebody who was erased. $7 hashes of both.
-WITH who AS (SELECT id FROM contact WHERE id = $1::bigint),
+-- primary one and the earlier ones stay identities; null forgets them all. 409: it is somebody else's, or of somebody who was erased. $7 hashes of both, $8 who says it.
+WITH who AS (SELECT c.id, c AS before FROM contact c WHERE c.id = $1::bigint FOR NO KEY UPDATE),
      said AS (SELECT v.sort, v.value FROM (VALUES ('email', $3::text), ('external_id', $5::text)) AS v(sort, value) WHERE v.value IS NOT NULL),
      taken AS (SELECT i.sort, i.value FROM identity i JOIN said USING (sort, value) WHERE i.contact_id <> $1::bigint
                UNION ALL
@@ -89,7 +108,10 @@ WITH who AS (SELECT id FROM contact WHERE id = $1::bigint),
                         external_id = CASE WHEN $4::boolean THEN $5::text ELSE c.external_id END, updated_at = $6::timestamptz
                    FROM who WHERE c.id = who.id AND NOT EXISTS (SELECT FROM taken)
                     AND (($2::boolean AND c.email IS DISTINCT FROM $3::text) OR ($4::boolean AND c.external_id IS DISTINCT FROM $5::text))
-                 RETURNING c.id),
+                 RETURNING c.id, who.before, c AS after),
+     told AS (INSERT INTO field_history (org_id, contact_id, field, was, became, at, by, source)
+              SELECT current_org(), x.id, v.field, v.was, v.became, $6::timestamptz, actor($8::text), 'api'
+                FROM written x CROSS JOIN LATERAL contact_changes(x.before, x.after) v),
      logged AS (INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), id, 'field' FROM written)
 SELECT CASE WHEN EXISTS (SELECT FROM taken) THEN 409 ELSE 200 END AS status,
        (SELECT CASE sort WHEN 'erased' THEN 'this person was erased; only a sign-up of their own brings them back' ELSE 'the ' || replace(sort, '_', ' ') || ' "' || value || '" belongs to another contact' END FROM taken LIMIT 1) AS body
@@ -102,7 +124,9 @@ WITH gone AS (DELETE FROM contact WHERE id = $1::bigint RETURNING id),
 SELECT 204 AS status, NULL::text AS body FROM gone
 
 -- name: api_contact_untag
--- $1 contact, $2 tag. 404 by no row where the contact does not have it.
-WITH gone AS (DELETE FROM contact_tag WHERE contact_id = $1::bigint AND tag_fold = fold($2::text) RETURNING contact_id),
+-- $1 contact, $2 tag, $3 who says so, $4 now. 404 by no row where the contact does not have it.
+WITH gone AS (DELETE FROM contact_tag WHERE contact_id = $1::bigint AND tag_fold = fold($2::text) RETURNING contact_id, tag),
+     told AS (INSERT INTO field_history (org_id, contact_id, field, was, at, by, source)
+              SELECT current_org(), contact_id, 'tag', to_jsonb(tag), $4::timestamptz, actor($3::text), 'api' FROM gone),
      logged AS (INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), contact_id, 'tag' FROM gone)
 SELECT 204 AS status, NULL::text AS body FROM gone

@@ -104,49 +104,67 @@ UPDATE journey_position p
    AND p.state = 'waiting' AND p.step = w.old_step;
 
 -- name: decide_tag
--- $1 tag, $2 contacts, $3 now
+-- $1 tag, $2 contacts, $3 now, $4 who says so
 WITH made AS (
     INSERT INTO contact_tag (org_id, contact_id, tag, added_at)
     SELECT current_org(), c, $1::text, $3::timestamptz FROM (SELECT DISTINCT unnest($2::bigint[]) AS c ORDER BY 1) u
     ON CONFLICT DO NOTHING
     RETURNING contact_id
+), told AS (
+    INSERT INTO field_history (org_id, contact_id, field, became, at, by, source)
+    SELECT current_org(), contact_id, 'tag', to_jsonb($1::text), $3::timestamptz, $4::text, 'lazo' FROM made
 )
 INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), contact_id, 'tag' FROM made;
 
 -- name: decide_untag
--- $1 tag, $2 contacts
+-- $1 tag, $2 contacts, $3 now, $4 who says so
 WITH gone AS (
-    DELETE FROM contact_tag WHERE contact_id = ANY ($2::bigint[]) AND tag_fold = fold($1::text) RETURNING contact_id
+    DELETE FROM contact_tag WHERE contact_id = ANY ($2::bigint[]) AND tag_fold = fold($1::text) RETURNING contact_id, tag
+), told AS (
+    INSERT INTO field_history (org_id, contact_id, field, was, at, by, source)
+    SELECT current_org(), contact_id, 'tag', to_jsonb(tag), $3::timestamptz, $4::text, 'lazo' FROM gone
 )
 INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), contact_id, 'tag' FROM gone;
 
 -- name: decide_set_column
--- $1 column, $2 value, $3 contacts, $4 now. Who has the value already is left alone.
+-- $1 column, $2 value, $3 contacts, which are locked, $4 now, $5 who says so. Who has the value already is left alone.
 WITH changed AS (
-    UPDATE contact
-       SET first_name = CASE $1::text WHEN 'first_name' THEN $2::text ELSE first_name END,
-           last_name = CASE $1::text WHEN 'last_name' THEN $2::text ELSE last_name END,
-           company_name = CASE $1::text WHEN 'company_name' THEN $2::text ELSE company_name END,
-           phone = CASE $1::text WHEN 'phone' THEN $2::text ELSE phone END,
-           language = CASE $1::text WHEN 'language' THEN $2::text ELSE language END,
-           country = CASE $1::text WHEN 'country' THEN $2::text ELSE country END,
-           city = CASE $1::text WHEN 'city' THEN $2::text ELSE city END,
-           postal_code = CASE $1::text WHEN 'postal_code' THEN $2::text ELSE postal_code END,
-           time_zone = CASE $1::text WHEN 'time_zone' THEN $2::text ELSE time_zone END,
-           stage = CASE $1::text WHEN 'stage' THEN $2::text ELSE stage END,
+    UPDATE contact c
+       SET first_name = CASE $1::text WHEN 'first_name' THEN $2::text ELSE c.first_name END,
+           last_name = CASE $1::text WHEN 'last_name' THEN $2::text ELSE c.last_name END,
+           company_name = CASE $1::text WHEN 'company_name' THEN $2::text ELSE c.company_name END,
+           phone = CASE $1::text WHEN 'phone' THEN $2::text ELSE c.phone END,
+           language = CASE $1::text WHEN 'language' THEN $2::text ELSE c.language END,
+           country = CASE $1::text WHEN 'country' THEN $2::text ELSE c.country END,
+           city = CASE $1::text WHEN 'city' THEN $2::text ELSE c.city END,
+           postal_code = CASE $1::text WHEN 'postal_code' THEN $2::text ELSE c.postal_code END,
+           time_zone = CASE $1::text WHEN 'time_zone' THEN $2::text ELSE c.time_zone END,
+           stage = CASE $1::text WHEN 'stage' THEN $2::text ELSE c.stage END,
            updated_at = $4::timestamptz
-     WHERE id = ANY ($3::bigint[])
+      FROM contact w
+     WHERE c.id = ANY ($3::bigint[]) AND w.id = c.id
        AND $2::text IS DISTINCT FROM CASE $1::text
-               WHEN 'first_name' THEN first_name WHEN 'last_name' THEN last_name WHEN 'company_name' THEN company_name
-               WHEN 'phone' THEN phone WHEN 'language' THEN language WHEN 'country' THEN country WHEN 'city' THEN city
-               WHEN 'postal_code' THEN postal_code WHEN 'time_zone' THEN time_zone WHEN 'stage' THEN stage END
-    RETURNING id
+               WHEN 'first_name' THEN c.first_name WHEN 'last_name' THEN c.last_name WHEN 'company_name' THEN c.company_name
+               WHEN 'phone' THEN c.phone WHEN 'language' THEN c.language WHEN 'country' THEN c.country WHEN 'city' THEN c.city
+               WHEN 'postal_code' THEN c.postal_code WHEN 'time_zone' THEN c.time_zone WHEN 'stage' THEN c.stage END
+    RETURNING c.id, w AS before, c AS after
+), told AS (
+    INSERT INTO field_history (org_id, contact_id, field, was, became, at, by, source)
+    SELECT current_org(), x.id, v.field, v.was, v.became, $4::timestamptz, $5::text, 'lazo'
+      FROM changed x CROSS JOIN LATERAL contact_changes(x.before, x.after) v
 )
 INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), id, 'field' FROM changed;
 
 -- name: decide_set_attr
--- $1 custom field, $2 text, $3 number, $4 date, $5 boolean (one of them), $6 contacts
-WITH written AS (
+-- $1 custom field, $2 text, $3 number, $4 date, $5 boolean (one of them), $6 contacts, which are locked, $7 now, $8 who says so
+WITH told AS (
+    INSERT INTO field_history (org_id, contact_id, field, was, became, at, by, source)
+    SELECT current_org(), c.id, 'attr.' || f.name, attr_value(w),
+           coalesce(to_jsonb($2::text), to_jsonb($3::float8), to_jsonb($4::date), to_jsonb($5::boolean)), $7::timestamptz, $8::text, 'lazo'
+      FROM contact c JOIN field f ON f.id = $1::int LEFT JOIN contact_attr w ON w.contact_id = c.id AND w.field_id = f.id
+     WHERE c.id = ANY ($6::bigint[])
+       AND (w.value_text, w.value_number, w.value_date, w.value_boolean) IS DISTINCT FROM ($2::text, $3::float8, $4::date, $5::boolean)
+), written AS (
     INSERT INTO contact_attr AS a (org_id, contact_id, field_id, value_text, value_number, value_date, value_boolean)
     SELECT current_org(), c, $1::int, $2::text, $3::float8, $4::date, $5::boolean
       FROM (SELECT DISTINCT unnest($6::bigint[]) AS c ORDER BY 1) u
@@ -158,9 +176,12 @@ WITH written AS (
 INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), contact_id, 'field' FROM written;
 
 -- name: decide_clear_attr
--- $1 custom field, $2 contacts
+-- $1 custom field, $2 contacts, $3 now, $4 who says so
 WITH gone AS (
-    DELETE FROM contact_attr WHERE contact_id = ANY ($2::bigint[]) AND field_id = $1::int RETURNING contact_id
+    DELETE FROM contact_attr a WHERE a.contact_id = ANY ($2::bigint[]) AND a.field_id = $1::int RETURNING a.contact_id, attr_value(a) AS was
+), told AS (
+    INSERT INTO field_history (org_id, contact_id, field, was, at, by, source)
+    SELECT current_org(), g.contact_id, 'attr.' || f.name, g.was, $3::timestamptz, $4::text, 'lazo' FROM gone g JOIN field f ON f.id = $1::int
 )
 INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), contact_id, 'field' FROM gone;
 

@@ -1,6 +1,10 @@
 -- Step 1, the recorder: one batch of items is one transaction. Every write leaves its change row in the same statement.
--- Arrays of one statement are parallel; texts compared with keys are normalised already. The last parameter of what touches contacts says whether the batch is
--- imported history (quiet).
+-- Arrays of one statement are parallel; texts compared with keys are normalised already. The parameter after `now` says whether the batch is imported history
+-- (quiet). What changes fields is told who says it, and from which source, for the history; null for a contact that this batch made: that is no change.
+
+-- name: record_lock
+-- The contacts whose fields are about to be written, in the order of their ids: what the next statements read of them stays so. Who is missing is gone meanwhile.
+SELECT count(*) AS locked FROM (SELECT c.id FROM contact c WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id FOR NO KEY UPDATE) l;
 
 -- name: record_find
 -- What is known of the batch's keys, identities and ids. `ord` is the place in the array asked with, from 0.
@@ -50,32 +54,38 @@ WITH slot AS (
 SELECT s.ord, s.id AS contact_id FROM slot s WHERE (s.id IN (SELECT id FROM made)) IS TRUE;
 
 -- name: record_attach
--- One more identity of a contact that exists; a first e-mail or external id becomes its primary one.
-WITH claimed AS (
+-- One more identity of a contact that exists; a first e-mail or external id becomes its primary one. All are claimed, or the batch is rolled back.
+WITH said AS (
+    SELECT u.sort, u.value, u.contact_id, u.by, u.source
+      FROM unnest($2::text[], $3::text[], $4::bigint[], $7::text[], $8::text[]) AS u(sort, value, contact_id, by, source)
+), claimed AS (
     INSERT INTO identity (org_id, sort, value, contact_id)
-    SELECT $1::bigint, u.sort, u.value, u.contact_id
-      FROM unnest($2::text[], $3::text[], $4::bigint[]) AS u(sort, value, contact_id)
-     ORDER BY u.sort, u.value
+    SELECT $1::bigint, s.sort, s.value, s.contact_id FROM said s ORDER BY s.sort, s.value
     ON CONFLICT DO NOTHING
-    RETURNING sort, value, contact_id
+    RETURNING 1
 ), filled AS (
     UPDATE contact c
        SET email = coalesce(c.email, n.email), external_id = coalesce(c.external_id, n.external_id), updated_at = $5::timestamptz
       FROM (SELECT contact_id, min(value) FILTER (WHERE sort = 'email') AS email,
-                   min(value) FILTER (WHERE sort = 'external_id') AS external_id
-              FROM claimed GROUP BY contact_id) n
+                   min(value) FILTER (WHERE sort = 'external_id') AS external_id, min(by) AS by, min(source) AS source
+              FROM said GROUP BY contact_id) n
+      JOIN contact w ON w.id = n.contact_id
      WHERE c.id = n.contact_id
-    RETURNING c.id
+    RETURNING c.id, n.by, n.source, w AS before, c AS after
+), told AS (
+    INSERT INTO field_history (org_id, contact_id, field, was, became, at, by, source)
+    SELECT $1::bigint, x.id, v.field, v.was, v.became, $5::timestamptz, actor(x.by), x.source
+      FROM filled x CROSS JOIN LATERAL contact_changes(x.before, x.after) v WHERE x.by IS NOT NULL
 ), logged AS (
     INSERT INTO change (org_id, contact_id, sort, quiet) SELECT $1::bigint, id, 'field', $6::boolean FROM filled
 )
 SELECT count(*) AS attached FROM claimed;
 
 -- name: record_fields
--- Fields that were said; JSON null empties one. A row that would not change is left alone.
+-- Fields that were said; JSON null empties one. A row that would not change is left alone. $8: fields that others than $6 said, {field: [by, source]}.
 WITH said AS (
-    SELECT u.id, u.doc, d.*
-      FROM unnest($2::bigint[], $3::jsonb[]) AS u(id, doc),
+    SELECT u.id, u.doc, u.by, u.source, u.others, d.*
+      FROM unnest($2::bigint[], $3::jsonb[], $6::text[], $7::text[], $8::jsonb[]) AS u(id, doc, by, source, others),
            jsonb_to_record(u.doc) AS d(kind text, first_name text, last_name text, company_name text, phone text, language text,
                country text, city text, postal_code text, birth_year smallint, birth_month smallint, birth_day smallint,
                time_zone text, stage text)
@@ -96,7 +106,7 @@ WITH said AS (
            time_zone = CASE WHEN s.doc ? 'time_zone' THEN s.time_zone ELSE c.time_zone END,
            stage = CASE WHEN s.doc ? 'stage' THEN s.stage ELSE c.stage END,
            updated_at = $4::timestamptz
-      FROM said s
+      FROM said s JOIN contact w ON w.id = s.id
      WHERE c.id = s.id
        AND (   (s.doc ? 'kind' AND s.kind IS DISTINCT FROM c.kind)
             OR (s.doc ? 'first_name' AND s.first_name IS DISTINCT FROM c.first_name)
@@ -111,20 +121,36 @@ WITH said AS (
                     IS DISTINCT FROM (c.birth_year, c.birth_month, c.birth_day))
             OR (s.doc ? 'time_zone' AND s.time_zone IS DISTINCT FROM c.time_zone)
             OR (s.doc ? 'stage' AND s.stage IS DISTINCT FROM c.stage))
-    RETURNING c.id
+    RETURNING c.id, s.by, s.source, s.others, w AS before, c AS after
+), told AS (
+    INSERT INTO field_history (org_id, contact_id, field, was, became, at, by, source)
+    SELECT $1::bigint, x.id, v.field, v.was, v.became, $4::timestamptz, actor(coalesce(x.others #>> ARRAY[k.name, '0'], x.by)),
+           coalesce(x.others #>> ARRAY[k.name, '1'], x.source)
+      FROM written x CROSS JOIN LATERAL contact_changes(x.before, x.after) v,
+           LATERAL (SELECT CASE v.field WHEN 'birth_date' THEN 'birth_month' ELSE v.field END AS name) k
+     WHERE x.by IS NOT NULL
 )
 INSERT INTO change (org_id, contact_id, sort, quiet) SELECT $1::bigint, id, 'field', $5::boolean FROM written;
 
 -- name: record_attrs
--- Custom fields, an object a contact; JSON null empties one.
+-- Custom fields, an object a contact; JSON null empties one. $8: as record_fields has it, attr.NAME.
 WITH said AS (
-    SELECT u.contact_id, f.id AS field_id, e.value = 'null' AS emptied,
+    SELECT u.contact_id, f.id AS field_id, e.value = 'null' AS emptied, 'attr.' || e.name AS name, u.by, u.source, u.others,
            CASE f.type WHEN 'text' THEN e.value #>> '{}' END AS value_text,
            CASE f.type WHEN 'number' THEN (e.value #>> '{}')::float8 END AS value_number,
            CASE f.type WHEN 'date' THEN (e.value #>> '{}')::date END AS value_date,
            CASE f.type WHEN 'boolean' THEN (e.value #>> '{}')::boolean END AS value_boolean
-      FROM unnest($2::bigint[], $3::jsonb[]) AS u(contact_id, doc), jsonb_each(u.doc) AS e(name, value)
+      FROM unnest($2::bigint[], $3::jsonb[], $6::text[], $7::text[], $8::jsonb[]) AS u(contact_id, doc, by, source, others),
+           jsonb_each(u.doc) AS e(name, value)
       JOIN field f ON f.name = e.name
+), told AS (
+    INSERT INTO field_history (org_id, contact_id, field, was, became, at, by, source)
+    SELECT $1::bigint, s.contact_id, s.name, attr_value(w),
+           coalesce(to_jsonb(s.value_text), to_jsonb(s.value_number), to_jsonb(s.value_date), to_jsonb(s.value_boolean)), $4::timestamptz,
+           actor(coalesce(s.others #>> ARRAY[s.name, '0'], s.by)), coalesce(s.others #>> ARRAY[s.name, '1'], s.source)
+      FROM said s LEFT JOIN contact_attr w ON w.contact_id = s.contact_id AND w.field_id = s.field_id
+     WHERE s.by IS NOT NULL AND (w.value_text, w.value_number, w.value_date, w.value_boolean) IS DISTINCT FROM
+           (s.value_text, s.value_number, s.value_date, s.value_boolean)
 ), emptied AS (
     DELETE FROM contact_attr a USING said s
      WHERE a.contact_id = s.contact_id AND a.field_id = s.field_id AND s.emptied
@@ -149,7 +175,13 @@ WITH said AS (
 INSERT INTO change (org_id, contact_id, sort, quiet) SELECT $1::bigint, id, 'field', $5::boolean FROM touched;
 
 -- name: record_tags
-WITH written AS (
+WITH told AS (
+    INSERT INTO field_history (org_id, contact_id, field, became, at, by, source)
+    SELECT DISTINCT ON (u.contact_id, fold(u.tag)) $1::bigint, u.contact_id, 'tag', to_jsonb(u.tag), $4::timestamptz, actor(u.by), u.source
+      FROM unnest($2::bigint[], $3::text[], $6::text[], $7::text[]) AS u(contact_id, tag, by, source)
+     WHERE u.by IS NOT NULL AND NOT EXISTS (SELECT FROM contact_tag t WHERE t.contact_id = u.contact_id AND t.tag_fold = fold(u.tag))
+     ORDER BY u.contact_id, fold(u.tag), u.tag
+), written AS (
     INSERT INTO contact_tag (org_id, contact_id, tag, added_at)
     SELECT $1::bigint, u.contact_id, u.tag, $4::timestamptz
       FROM unnest($2::bigint[], $3::text[]) AS u(contact_id, tag) ORDER BY u.contact_id, u.tag
@@ -158,7 +190,13 @@ WITH written AS (
 INSERT INTO change (org_id, contact_id, sort, quiet) SELECT DISTINCT $1::bigint, contact_id, 'tag', $5::boolean FROM written;
 
 -- name: record_groups
-WITH written AS (
+WITH told AS (
+    INSERT INTO field_history (org_id, contact_id, field, became, at, by, source)
+    SELECT DISTINCT ON (u.contact_id, fold(u.name)) $1::bigint, u.contact_id, 'group', to_jsonb(u.name), $4::timestamptz, actor(u.by), u.source
+      FROM unnest($2::bigint[], $3::text[], $6::text[], $7::text[]) AS u(contact_id, name, by, source)
+     WHERE u.by IS NOT NULL AND NOT EXISTS (SELECT FROM contact_group t WHERE t.contact_id = u.contact_id AND t.name_fold = fold(u.name))
+     ORDER BY u.contact_id, fold(u.name), u.name
+), written AS (
     INSERT INTO contact_group (org_id, contact_id, name, added_at)
     SELECT $1::bigint, u.contact_id, u.name, $4::timestamptz
       FROM unnest($2::bigint[], $3::text[]) AS u(contact_id, name) ORDER BY u.contact_id, u.name

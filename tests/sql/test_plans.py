@@ -14,7 +14,7 @@ CONTACTS = 20000
 # What grows with contacts and with time. In these nothing may be read from end to end.
 LARGE = {"contact", "interaction", "identity", "interaction_key", "contact_tag", "contact_group", "contact_attr", "contact_word", "membership", "rfm_score",
          "subscription", "consent", "suppression", "change", "wake", "cue", "job", "job_key", "delivery", "campaign_audience", "journey_position",
-         "amendment", "erased", "erasure"}
+         "amendment", "erased", "erasure", "field_history"}
 
 # Who reads a large table whole, and why that is right.
 WHOLE = {
@@ -34,6 +34,7 @@ EXPECTED = {
     "api_contacts_of": {"contact_p": "id"},
     "api_contacts_find": {"contact_word_find": "word", "identity_pkey": "value", "contact_p": "id"},
     "api_contact_interactions": {"interaction_": "contact_id"},
+    "api_contact_history": {"field_history_pkey": "contact_id"},
     "api_contact_segments": {"membership_pkey": "contact_id"},
     "api_contact_consents": {"consent_pkey": "contact_id"},
     "api_segment_members": {"membership_members": "segment_id"},
@@ -80,6 +81,7 @@ SELECT ORG, c.id, (SELECT id FROM kind WHERE org_id = ORG AND name = 'donation')
 INSERT INTO interaction_key (org_id, source, key, contact_id, interaction_id) SELECT ORG, 'bank', id::text, contact_id, id FROM interaction WHERE org_id = ORG;
 INSERT INTO amendment (org_id, contact_id, id, amends, sets, amount, first_kind_id, first_amount)
 SELECT ORG, contact_id, max(id), min(id), false, -1, min(kind_id), 1000 FROM interaction WHERE org_id = ORG GROUP BY contact_id HAVING count(*) > 2 ON CONFLICT DO NOTHING;
+INSERT INTO field_history (org_id, contact_id, field, was, became, at) SELECT ORG, c.id, 'city', to_jsonb(c.city), '"x"', '2026-01-01' FROM contact c, generate_series(1, 3) WHERE c.org_id = ORG;
 INSERT INTO erased (org_id, hash, at) SELECT ORG, sha256(id::text::bytea), '2026-01-01' FROM contact WHERE org_id = ORG;
 INSERT INTO erasure (org_id, contact_id, reason, interactions, at) SELECT ORG, id, '', 3, '2026-01-01' FROM contact WHERE org_id = ORG;
 INSERT INTO consent (org_id, contact_id, topic_id, action) SELECT ORG, c.id, t.id, 'grant' FROM contact c, topic t WHERE c.org_id = ORG AND t.org_id = ORG;

@@ -29,6 +29,7 @@ ctl_fn ctl_apply;
 ctl_fn ctl_import;
 ctl_fn ctl_export;
 ctl_fn ctl_erase;
+ctl_fn ctl_rate;
 ctl_fn ctl_status;
 ctl_fn ctl_clock;
 ctl_fn ctl_segments;

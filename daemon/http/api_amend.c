@@ -9,7 +9,7 @@
 
 #define KIND_BYTES_MAX 320
 #define INSTANT_MAX    40
-#define AMOUNT_MAX     40
+#define DIGITS_MAX     4
 
 struct edit {
     struct app *app;
@@ -32,17 +32,30 @@ static bool is_plain(const char *s)
     return true;
 }
 
-static void edit_amount(struct edit *e, int digits)
+/* The database knows the digits of a currency that is not said: here, as many as any has. */
+static void edit_amount(struct edit *e, const struct catalogue *c)
 {
-    const char *text = api_body_text(&e->body, "amount", AMOUNT_MAX);
+    const json_t *given = json_object_get(e->body.object, "amount");
+    const char *currency = api_body_text(&e->body, "currency", 3);
+    int digits = currency != NULL ? currency_digits(currency) : DIGITS_MAX;
+    char text[AMOUNT_TEXT];
     int64_t amount;
 
-    if (json_is_null(json_object_get(e->body.object, "amount")))
+    if (strcmp(currency != NULL ? currency : "", c->currency) == 0)
+        digits = c->currency_digits;
+    if (json_is_null(given))
         json_object_set_new(e->said, "amount", json_null());
-    if (text == NULL)
+    if (currency != NULL && !currency_is_code(currency))
+        diag_field(&e->body.mistakes, "/currency",
+                   "a currency is expected: three capital letters, like EUR");
+    else if (currency != NULL && (given == NULL || json_is_null(given)))
+        diag_field(&e->body.mistakes, "/amount", "an amount in %s is expected beside it", currency);
+    else if (currency != NULL)
+        json_object_set_new(e->said, "currency", json_string(currency));
+    if (given == NULL || json_is_null(given))
         return;
-    if (amount_parse(text, digits, &amount))
-        json_object_set_new(e->said, "amount", json_integer(amount));
+    if (amount_text(given, text) && amount_parse(text, digits, &amount))
+        json_object_set_new(e->said, "amount", json_string(text));
     else
         diag_field(&e->body.mistakes, "/amount",
                    "a decimal with at most %d digits after the point is expected, like \"25.00\"",
@@ -82,7 +95,7 @@ static void edit_on_org(void *arg, const struct org *org)
         api_away(req);
         return;
     }
-    edit_amount(e, org->catalogue.currency_digits);
+    edit_amount(e, &org->catalogue);
     edit_others(e);
     if (!api_body_ok(&e->body))
         return;
@@ -96,7 +109,7 @@ static void edit_on_org(void *arg, const struct org *org)
 
 void api_interaction_patch(void *arg, struct http_request *req)
 {
-    static const char *const known[] = {"amount", "kind", "occurred_at", "data", NULL};
+    static const char *const known[] = {"amount", "currency", "kind", "occurred_at", "data", NULL};
     struct edit *e = mem_new(http_ctx(req), struct edit);
 
     e->app = arg;

@@ -14,6 +14,7 @@ http_handler api_rfm_list, api_rfm_show, api_rfm_put, api_rfm_delete, api_rfm_sc
     api_rfm_summary, api_rfm_breaks;
 http_handler api_templates_list, api_template_show, api_template_put, api_template_delete,
     api_template_preview;
+http_handler api_rates_list, api_rates_set, api_rate_delete;
 http_handler api_topics_list, api_topic_put, api_topic_delete;
 http_handler api_fields_list, api_field_put, api_field_delete;
 http_handler api_kinds_list;

@@ -131,10 +131,9 @@ static json_t *contact_of(const json_t *message, const struct catalogue *catalog
 }
 
 /* fact_of() - a track call as an interaction of ours, which takes the contact; a new reference. */
-static json_t *fact_of(json_t *message, json_t *contact_take, const struct catalogue *catalogue)
+static json_t *fact_of(json_t *message, json_t *contact_take)
 {
     json_t *fact = mem_must(json_object()), *properties = json_object_get(message, "properties");
-    const char *currency = text_of(properties, "currency");
     json_t *revenue = json_object_get(properties, "revenue");
 
     json_object_set_new(fact, "contact", contact_take);
@@ -143,8 +142,10 @@ static json_t *fact_of(json_t *message, json_t *contact_take, const struct catal
     json_object_set(fact, "key", json_object_get(message, "messageId"));
     json_object_set(fact, "data", properties);
     json_object_set_new(fact, "source", json_string(SOURCE));
-    if (revenue != NULL && (currency == NULL || strcmp(currency, catalogue->currency) == 0))
+    if (revenue != NULL) {
         json_object_set(fact, "amount", revenue);
+        set_text(fact, "currency", text_of(properties, "currency"));
+    }
     return fact;
 }
 
@@ -153,10 +154,14 @@ static const char *translate(const void *ctx, const char *pointer, const char *a
 {
     static const struct {
         const char *ours, *theirs;
-    } names[] = {
-        {"/contact/external_id", "/userId"}, {"/contact", "/traits"}, {"/kind", "/event"},
-        {"/occurred_at", "/timestamp"},      {"/key", "/messageId"},  {"/data", "/properties"},
-        {"/amount", "/properties/revenue"}};
+    } names[] = {{"/contact/external_id", "/userId"},
+                 {"/contact", "/traits"},
+                 {"/kind", "/event"},
+                 {"/occurred_at", "/timestamp"},
+                 {"/key", "/messageId"},
+                 {"/data", "/properties"},
+                 {"/amount", "/properties/revenue"},
+                 {"/currency", "/properties/currency"}};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         size_t n = strlen(names[i].ours);
@@ -195,8 +200,9 @@ static void message(struct recording *r, json_t *msg, const char *type, const ch
     diag_init(&d, r);
     item = recording_add(r, at);
     if (strcmp(type, "track") == 0) {
-        made = fact_of(msg, contact, catalogue);
+        made = fact_of(msg, contact);
         record_item_parse(r, made, "", catalogue, r->now_us, item, &d);
+        item->may_not_count = true; /* the caller sends an event once and cannot mend it */
         recording_within(r, item, "", &d);
     } else {
         made = contact;

@@ -6,6 +6,7 @@
 #include "common/zone.h"
 #include "daemon/http/api.h"
 #include "daemon/http/openapi.h"
+#include "daemon/org/currency.h"
 
 #include <string.h>
 
@@ -219,11 +220,6 @@ static const char *judged(struct api_body *b, const char *name, bool (*fits)(con
     return s;
 }
 
-static bool is_currency(const char *s)
-{
-    return strlen(s) == 3 && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 3;
-}
-
 static bool is_language(const char *s)
 {
     size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz");
@@ -271,7 +267,7 @@ static void organisation_patch(void *arg, struct http_request *req)
     pgargs_text(&args, plain(&b, "name", 200));
     pgargs_text(&args, judged(&b, "time_zone", zone_known, "a time zone like Europe/Madrid"));
     pgargs_text(&args, judged(&b, "language", is_language, "a language like \"es\""));
-    pgargs_text(&args, judged(&b, "currency", is_currency, "a currency like \"EUR\""));
+    pgargs_text(&args, judged(&b, "currency", currency_is_code, "a currency like \"EUR\""));
     pgargs_text(&args, judged(&b, "leap_birthday", is_leap_birthday, "02-28 or 03-01"));
     pgargs_text(&args, address(&b, "mail_from"));
     pgargs_text(&args, plain(&b, "mail_from_name", 200));

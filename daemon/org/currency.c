@@ -3,12 +3,19 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unicode/ucurr.h>
 #include <unicode/ustring.h>
 
-#define AMOUNT_MAX INT64_C(1000000000000000)
+#define AMOUNT_MAX      INT64_C(1000000000000000)
+#define REAL_AMOUNT_MAX 1e12
+
+bool currency_is_code(const char *s)
+{
+    return strlen(s) == 3 && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 3;
+}
 
 int currency_digits(const char *code)
 {
@@ -58,6 +65,19 @@ bool amount_parse(const char *s, int digits, int64_t *ret_minor)
         return false;
     *ret_minor = negative ? -minor : minor;
     return true;
+}
+
+bool amount_text(const json_t *value, char out[AMOUNT_TEXT])
+{
+    if (json_is_string(value))
+        return strlen(json_string_value(value)) == json_string_length(value) &&
+               (size_t)snprintf(out, AMOUNT_TEXT, "%s", json_string_value(value)) < AMOUNT_TEXT;
+    if (json_is_integer(value))
+        return (size_t)snprintf(out, AMOUNT_TEXT, "%lld", (long long)json_integer_value(value)) <
+               AMOUNT_TEXT;
+    if (!json_is_real(value) || fabs(json_real_value(value)) >= REAL_AMOUNT_MAX)
+        return false;
+    return (size_t)snprintf(out, AMOUNT_TEXT, "%.15g", json_real_value(value)) < AMOUNT_TEXT;
 }
 
 const char *amount_format(int64_t minor, int digits, char out[AMOUNT_TEXT])

@@ -63,6 +63,9 @@ struct batch {
     struct record_request **owners; /* of each item */
     struct record_result *results;
     struct batch_slot **slots; /* of each item; NULL: refused, or a duplicate */
+    int64_t *counts;           /* of each item: its amount in the organisation's currency */
+    size_t *converting;        /* items in record_rates, in its order */
+    size_t n_converting;
     struct batch_slot **all;
     size_t n_slots, cap_slots;
     struct batch_names keys, identities, ids;
@@ -134,5 +137,16 @@ void batch_refused_before(struct batch *);
 bool batch_erased_args(struct batch *, const char *secret, struct pgargs *);
 void batch_on_erased(struct batch *, const struct pgres *);
 bool batch_returned_args(struct batch *, const char *secret, struct pgargs *);
+
+/* --- batch_rates.c: amounts in other currencies
+ * -------------------------------------------- */
+
+#define BATCH_NO_RATE INT64_MIN
+
+/* batch_rates_args() - the amounts to convert; false where there are none. batch_on_rates() - takes
+ * the answer into `counts`; BATCH_NO_RATE where there is no rate. Amendments are converted where
+ * they are written. */
+bool batch_rates_args(struct batch *, struct pgargs *);
+void batch_on_rates(struct batch *, const struct pgres *);
 
 #endif

@@ -272,7 +272,12 @@ void batch_resolve(struct batch *b)
         if (b->results[i].error != NULL)
             continue;
         if (key == NULL || key->contact_id == 0) {
-            item_resolve(b, i);
+            if (b->counts[i] == BATCH_NO_RATE && !b->items[i]->may_not_count)
+                refuse(b, i, "/currency",
+                       mem_printf(b, "there is no rate for %s on this day or before",
+                                  b->items[i]->currency));
+            else
+                item_resolve(b, i);
         } else if (b->items[i]->content != 0 && key->content != b->items[i]->content) {
             b->results[i].reused = true;
             refuse(b, i, "", "the Idempotency-Key came before, with another body");

@@ -235,13 +235,17 @@ static void array_nonzero(struct pgarray *array, int64_t value)
         pgarray_text(array, NULL);
 }
 
-static void columns_add(struct columns *c, const struct record_item *item, int64_t contact_id)
+static void columns_add(struct columns *c, const struct record_item *item, int64_t contact_id,
+                        int64_t counts)
 {
     pgarray_int(&c->contact, contact_id);
     pgarray_text(&c->kind, item->kind);
     pgarray_instant(&c->at, item->occurred_at_us);
     if (item->has_amount) {
-        pgarray_int(&c->amount, item->amount);
+        if (counts == BATCH_NO_RATE)
+            pgarray_text(&c->amount, NULL);
+        else
+            pgarray_int(&c->amount, counts);
         pgarray_int(&c->recorded, item->amount);
         pgarray_text(&c->currency, item->currency);
     } else {
@@ -270,7 +274,7 @@ static void write_interactions(struct batch *b, pgres_fn *done)
     for (size_t i = 0; i < b->n; i++) {
         if (b->items[i]->kind == NULL || b->items[i]->amends != NULL || b->slots[i] == NULL)
             continue;
-        columns_add(&c, b->items[i], b->slots[i]->contact_id);
+        columns_add(&c, b->items[i], b->slots[i]->contact_id, b->counts[i]);
         b->written[b->n_written++] = i;
     }
     pgargs_init(&args, b);

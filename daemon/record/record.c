@@ -286,6 +286,27 @@ static void batch_go_on(struct batch *b)
         batch_write(b, batch_on_written);
 }
 
+static void batch_on_converted(void *arg, const struct pgres *res)
+{
+    struct batch *b = arg;
+
+    if (!pgres_ok(res))
+        return;
+    batch_on_rates(b, res);
+    batch_go_on(b);
+}
+
+/* What the amounts count is known before anything is written. */
+static void batch_convert(struct batch *b)
+{
+    struct pgargs args;
+
+    if (batch_rates_args(b, &args))
+        pgtx_query(b->tx, Q_RECORD_RATES, &args, batch_on_converted, b);
+    else
+        batch_go_on(b);
+}
+
 static void batch_on_erased_found(void *arg, const struct pgres *res)
 {
     struct batch *b = arg;
@@ -293,7 +314,7 @@ static void batch_on_erased_found(void *arg, const struct pgres *res)
     if (!pgres_ok(res))
         return;
     batch_on_erased(b, res);
-    batch_go_on(b);
+    batch_convert(b);
 }
 
 static void batch_on_first_found(void *arg, const struct pgres *res)
@@ -307,7 +328,7 @@ static void batch_on_first_found(void *arg, const struct pgres *res)
     if (batch_erased_args(b, b->record->secret, &args))
         pgtx_query(b->tx, Q_RECORD_ERASED, &args, batch_on_erased_found, b);
     else
-        batch_go_on(b);
+        batch_convert(b);
 }
 
 static void batch_begun(void *arg, struct pgtx *tx)
@@ -368,6 +389,7 @@ static struct batch *batch_new(struct record_lane *lane)
     b->owners = mem_array(b, struct record_request *, b->n);
     b->results = mem_array(b, struct record_result, b->n);
     b->slots = mem_array(b, struct batch_slot *, b->n);
+    b->counts = mem_array(b, int64_t, b->n);
     for (struct record_request *r = b->requests; r != NULL; r = r->next) {
         for (size_t i = 0; i < r->n; i++, at++) {
             b->items[at] = &r->items[i];

@@ -46,15 +46,18 @@ struct record_item {
     const char *kind; /* NULL: the contact alone */
     int64_t occurred_at_us;
     bool has_amount;
-    int64_t amount; /* minor units of the organisation's currency */
-    const char *currency;
-    const char *source; /* never NULL */
-    const char *by;     /* who says it, for the history of fields: "token:ID", "form:NAME",
-                           "import:ID"; NULL: nobody in particular */
-    const char *key;    /* or NULL */
-    int64_t content;    /* of what request the key is: the same key with another one is refused; 0:
-                           not looked at */
-    const char *data;   /* JSON object as text, or NULL */
+    int64_t amount;       /* minor units of `currency` */
+    const char *currency; /* ISO 4217; NULL where there is no amount */
+    bool foreign;         /* it is not the organisation's: what it counts follows its day's rate */
+    bool may_not_count;   /* where there is no rate it is kept as it was said, and counts nothing;
+                             else the item is refused */
+    const char *source;   /* never NULL */
+    const char *by;       /* who says it, for the history of fields: "token:ID", "form:NAME",
+                             "import:ID"; NULL: nobody in particular */
+    const char *key;      /* or NULL */
+    int64_t content;      /* of what request the key is: the same key with another one is refused;
+                             0: not looked at */
+    const char *data;     /* JSON object as text, or NULL */
     bool quiet; /* imported history: starts nothing; the same for all items of one record_items() */
     int64_t campaign_id;
     struct record_amends *amends; /* NULL: it amends no other one */

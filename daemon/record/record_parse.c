@@ -15,13 +15,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define KIND_MAX        80
-#define KEY_MAX         200
-#define SOURCE_MAX      100
-#define ATTR_MAX        2000
-#define TAG_MAX         100
-#define LIST_MAX        100
-#define REAL_AMOUNT_MAX 1e12
+#define KIND_MAX   80
+#define KEY_MAX    200
+#define SOURCE_MAX 100
+#define ATTR_MAX   2000
+#define TAG_MAX    100
+#define LIST_MAX   100
 
 struct parse {
     const void *ctx;
@@ -447,18 +446,17 @@ static void item_instant(const struct parse *p, const json_t *object, const char
         item->occurred_at_us += CLOCK_DAY_US / 2;
 }
 
-/* The amount as decimal text: given as a string, or as a number. A double tells 15 digits; one that
- * is so large that its cents are not among them is no amount. */
-static bool amount_text(const json_t *value, char *out, size_t n)
+/* The catalogue does not live as long as the item. */
+static void item_currency(const struct parse *p, const json_t *object, const char *pointer,
+                          struct record_item *item)
 {
-    if (json_is_string(value))
-        return strlen(json_string_value(value)) == json_string_length(value) &&
-               (size_t)snprintf(out, n, "%s", json_string_value(value)) < n;
-    if (json_is_integer(value))
-        return (size_t)snprintf(out, n, "%lld", (long long)json_integer_value(value)) < n;
-    if (!json_is_real(value) || fabs(json_real_value(value)) >= REAL_AMOUNT_MAX)
-        return false;
-    return (size_t)snprintf(out, n, "%.15g", json_real_value(value)) < n;
+    const char *said = parse_string(p, object, "currency", pointer, 3);
+
+    if (said != NULL && !currency_is_code(said))
+        diag_field(p->d, pointer_to(p, pointer, "currency"),
+                   "a currency is expected: three capital letters, like EUR");
+    item->foreign = said != NULL && strcmp(said, p->catalogue->currency) != 0;
+    item->currency = mem_strdup(p->ctx, item->foreign ? said : p->catalogue->currency);
 }
 
 static void item_amount(const struct parse *p, const json_t *object, const char *pointer,
@@ -466,23 +464,20 @@ static void item_amount(const struct parse *p, const json_t *object, const char 
 {
     const json_t *value = json_object_get(object, "amount");
     const char *where = pointer_to(p, pointer, "amount");
-    char text[40];
+    char text[AMOUNT_TEXT];
+    int digits;
 
-    item->currency = parse_string(p, object, "currency", pointer, 3);
-    if (item->currency != NULL && strcmp(item->currency, p->catalogue->currency) != 0)
-        diag_field(p->d, pointer_to(p, pointer, "currency"),
-                   "%s is expected: amounts are recorded in the organisation's currency",
-                   p->catalogue->currency);
-    if (value == NULL || json_is_null(value))
+    item_currency(p, object, pointer, item);
+    if (value == NULL || json_is_null(value)) {
+        item->currency = NULL;
         return;
-    if (!amount_text(value, text, sizeof(text)) ||
-        !amount_parse(text, p->catalogue->currency_digits, &item->amount))
+    }
+    digits = item->foreign ? currency_digits(item->currency) : p->catalogue->currency_digits;
+    if (!amount_text(value, text) || !amount_parse(text, digits, &item->amount))
         diag_field(p->d, where,
-                   "a decimal with at most %d digits after the point is expected, like \"25.00\"",
-                   p->catalogue->currency_digits);
+                   "a decimal with at most %d digits after the point is expected, like \"%s\"",
+                   digits, amount_format(0, digits, text));
     item->has_amount = true;
-    /* The catalogue does not live as long as the item. */
-    item->currency = mem_strdup(p->ctx, p->catalogue->currency);
 }
 
 static void item_data(const struct parse *p, json_t *object, const char *pointer,

@@ -23,6 +23,18 @@ const char *kind_from(struct rule_gen *g, int64_t kind_id)
 
 /* --- values of data --- */
 
+/* The amount as it was recorded is called data.amount, unless the data has one of its own. */
+static const char *data_sql(struct rule_gen *g, const char *name)
+{
+    const char *value = gen_printf(g, "i.data -> %s", gen_param(g, "text", name));
+
+    if (strcmp(name, "amount") != 0)
+        return gen_printf(g, "(%s)", value);
+    return gen_printf(g,
+                      "coalesce(%s, to_jsonb(recorded_units(i.amount_recorded, i.currency, %d)))",
+                      value, g->cat->currency_digits);
+}
+
 const char *any_as_text(struct rule_gen *g, const char *jsonb)
 {
     return gen_printf(g, "fold(%s #>> '{}')", jsonb);
@@ -139,9 +151,8 @@ static const char *field_sql(struct rule_gen *g, const struct rule_node *node)
     const struct rule_field *field = node->field;
 
     if (field == NULL)
-        return node->value_type == RULE_TYPE_ANY
-                   ? gen_printf(g, "(i.data -> %s)", gen_param(g, "text", node->path[1]))
-                   : attribute_sql(g, node);
+        return node->value_type == RULE_TYPE_ANY ? data_sql(g, node->path[1])
+                                                 : attribute_sql(g, node);
     if (strcasecmp(node->path[0], "rfm") == 0)
         return score_sql(g, node);
     switch (field->need) {
@@ -188,7 +199,7 @@ static const char *operand_sql(struct rule_gen *g, const struct rule_node *node)
 
     if (node->field != NULL)
         return node->field->sql;
-    v = gen_printf(g, "(i.data -> %s)", gen_param(g, "text", node->path[1]));
+    v = data_sql(g, node->path[1]);
     return node->op == RULE_FIRST || node->op == RULE_LAST ? v : any_as_number(g, v);
 }
 

@@ -14,7 +14,8 @@ SELECT (u.ord - 1)::int AS ord, a.id, a.repeated, a.error, a.pointer
 SELECT CASE WHEN interaction_remove($1::bigint, $2::bigint) THEN 204 ELSE 404 END AS status, 'the contact has no such interaction' AS body;
 
 -- name: api_interaction_edit
--- $1 contact, $2 interaction, $3 what was said: an object of "amount", "kind", "occurred_at", "data" as JSON, the amount in minor units, $4 digits of the currency.
+-- $1 contact, $2 interaction, $3 what was said: an object of "amount", "currency", "kind", "occurred_at", "data" as JSON, the amount in units, $4 digits of the
+-- organisation's currency. An amount without a currency is in that of the interaction.
 WITH made AS (
     INSERT INTO kind (org_id, name) SELECT current_org(), $3::jsonb->>'kind' WHERE $3::jsonb ? 'kind'
     ON CONFLICT (org_id, name) DO NOTHING RETURNING id
@@ -22,25 +23,38 @@ WITH made AS (
     SELECT i.contact_id, i.id, i.kind_id, coalesce((SELECT id FROM made), (SELECT k.id FROM kind k WHERE k.name = $3::jsonb->>'kind'), i.kind_id) AS new_kind_id,
            ($3::jsonb ?| ARRAY['amount', 'kind'])
                AND (EXISTS (SELECT FROM amendment a WHERE a.contact_id = i.contact_id AND a.amends = i.id)
-                    OR EXISTS (SELECT FROM amendment a WHERE a.contact_id = i.contact_id AND a.id = i.id)) AS amended
-      FROM interaction i WHERE i.contact_id = $1::bigint AND i.id = $2::bigint
+                    OR EXISTS (SELECT FROM amendment a WHERE a.contact_id = i.contact_id AND a.id = i.id)) AS amended,
+           coalesce(($3::jsonb->>'occurred_at')::timestamptz, i.occurred_at) AS at,
+           coalesce($3::jsonb->>'currency', i.currency, o.currency) AS said, coalesce($3::jsonb->>'currency', i.currency, o.currency) = o.currency AS own,
+           ($3::jsonb->>'amount')::numeric AS units
+      FROM interaction i, organisation o WHERE i.contact_id = $1::bigint AND i.id = $2::bigint AND o.id = current_org()
+), counted AS (
+    SELECT f.*, f.units * power(10::numeric, d.digits) AS minor,
+           CASE WHEN f.own THEN (f.units * power(10::numeric, d.digits))::bigint
+                ELSE amount_in_base(f.said, (f.units * power(10::numeric, d.digits))::bigint, f.at) END AS counts, d.digits
+      FROM found f, LATERAL (SELECT CASE WHEN f.own THEN $4::int ELSE currency_digits(f.said, 2) END AS digits) d
+), judged AS (
+    SELECT c.*, CASE WHEN c.minor <> trunc(c.minor) THEN format('an amount in %s has at most %s digits after the point', c.said, c.digits)
+                     WHEN c.units IS NOT NULL AND c.counts IS NULL THEN format('there is no rate for %s on this day or before', c.said) END AS wrong
+      FROM counted c
 ), written AS (
     UPDATE interaction i
-       SET kind_id = f.new_kind_id,
-           amount = CASE WHEN $3::jsonb ? 'amount' THEN ($3::jsonb->>'amount')::bigint ELSE i.amount END,
-           amount_recorded = CASE WHEN $3::jsonb ? 'amount' THEN ($3::jsonb->>'amount')::bigint ELSE i.amount_recorded END,
-           currency = CASE WHEN $3::jsonb ? 'amount' AND $3::jsonb->>'amount' IS NULL THEN NULL
-                           WHEN $3::jsonb ? 'amount' THEN (SELECT o.currency FROM organisation o WHERE o.id = current_org()) ELSE i.currency END,
-           occurred_at = coalesce(($3::jsonb->>'occurred_at')::timestamptz, i.occurred_at),
+       SET kind_id = j.new_kind_id,
+           amount = CASE WHEN $3::jsonb ? 'amount' THEN j.counts ELSE i.amount END,
+           amount_recorded = CASE WHEN $3::jsonb ? 'amount' THEN j.minor::bigint ELSE i.amount_recorded END,
+           currency = CASE WHEN $3::jsonb ? 'amount' AND j.units IS NULL THEN NULL WHEN $3::jsonb ? 'amount' THEN j.said ELSE i.currency END,
+           occurred_at = j.at,
            data = CASE WHEN $3::jsonb ? 'data' THEN nullif($3::jsonb->'data', 'null') ELSE i.data END
-      FROM found f WHERE i.contact_id = f.contact_id AND i.id = f.id AND NOT f.amended
-    RETURNING i.contact_id, i.id, i.amount, i.occurred_at, f.kind_id, f.new_kind_id
+      FROM judged j WHERE i.contact_id = j.contact_id AND i.id = j.id AND NOT j.amended AND j.wrong IS NULL
+    RETURNING i.contact_id, i.id, i.amount, i.amount_recorded, i.currency, i.occurred_at, j.kind_id, j.new_kind_id
 ), logged AS (
     INSERT INTO change (org_id, contact_id, sort, kind_id)
     SELECT DISTINCT current_org(), w.contact_id, 'interaction', k FROM written w, unnest(ARRAY[w.kind_id, w.new_kind_id]) AS k
 )
-SELECT CASE WHEN NOT EXISTS (SELECT FROM found) THEN 404 WHEN EXISTS (SELECT FROM written) THEN 200 ELSE 409 END AS status,
+SELECT CASE WHEN NOT EXISTS (SELECT FROM found) THEN 404 WHEN EXISTS (SELECT FROM written) THEN 200
+            WHEN (SELECT amended FROM found) THEN 409 ELSE 422 END AS status,
        CASE WHEN NOT EXISTS (SELECT FROM found) THEN 'the contact has no such interaction'
-            ELSE coalesce((SELECT json_build_object('id', w.id, 'contact', w.contact_id, 'occurred_at', w.occurred_at,
-                                      'amount', round(w.amount / power(10::numeric, $4::int), $4::int)::text)::text FROM written w),
+            WHEN (SELECT NOT amended FROM found) AND NOT EXISTS (SELECT FROM written) THEN (SELECT wrong FROM judged)
+            ELSE coalesce((SELECT json_build_object('id', w.id, 'contact', w.contact_id, 'occurred_at', w.occurred_at, 'amount', minor_text(w.amount, $4::int),
+                                      'recorded_amount', minor_text(w.amount_recorded, currency_digits(w.currency, $4::int)), 'currency', w.currency)::text FROM written w),
                           'it was amended, or amends another one: its amount and kind change by amendments') END AS body;

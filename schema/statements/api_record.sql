@@ -36,9 +36,9 @@ SELECT x.cursor, x.item
   FROM contact c LEFT JOIN LATERAL (
        SELECT i.occurred_at, i.id, (extract(epoch FROM i.occurred_at) * 1000000)::bigint || '.' || i.id AS cursor,
               json_build_object('id', i.id, 'kind', k.name, 'occurred_at', i.occurred_at, 'recorded_at', i.recorded_at,
-                  'amount', round(i.amount / power(10::numeric, $6::int), $6::int)::text, 'currency', i.currency,
+                  'amount', minor_text(i.amount, $6::int), 'currency', i.currency,
                   'source', i.source, 'campaign', i.campaign_id, 'data', coalesce(i.data, '{}'),
-                  'recorded_amount', round(i.amount_recorded / power(10::numeric, $6::int), $6::int)::text,
+                  'recorded_amount', minor_text(i.amount_recorded, currency_digits(i.currency, $6::int)),
                   'amends', (SELECT a.amends FROM amendment a WHERE a.contact_id = i.contact_id AND a.id = i.id),
                   'recorded_kind', (SELECT f.name FROM amendment a JOIN kind f ON f.id = a.first_kind_id
                                      WHERE a.contact_id = i.contact_id AND a.amends = i.id LIMIT 1))::text AS item

@@ -33,7 +33,9 @@ WITH before AS (SELECT * FROM organisation),
      wrong AS (SELECT CASE WHEN $2::text IS NOT NULL AND NOT EXISTS (SELECT FROM pg_timezone_names WHERE name = $2::text)
                            THEN 'the database knows no time zone of this name'
                            WHEN $4::text <> currency AND EXISTS (SELECT FROM interaction WHERE amount IS NOT NULL)
-                           THEN 'there are amounts in ' || currency || ' already' END AS why FROM before),
+                           THEN 'there are amounts in ' || currency || ' already'
+                           WHEN $4::text <> currency AND EXISTS (SELECT FROM currency_rate)
+                           THEN 'there are rates to ' || currency || ' already' END AS why FROM before),
      written AS (
          UPDATE organisation o
             SET name = coalesce($1::text, o.name), time_zone = coalesce($2::text, o.time_zone), language = coalesce($3::text, o.language),

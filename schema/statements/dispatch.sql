@@ -86,7 +86,7 @@ WITH picked AS (
     RETURNING j.*
 )
 SELECT l.id, l.lease, l.attempt, l.class, message_id(l.org_id, l.id, l.first_at, o.mail_from) AS message_id, l.contact_id, l.topic_id, l.template_version_id, l.address, l.first_at,
-       coalesce(c.language, l.data->>'form_language', o.language) AS language, coalesce(c.time_zone, o.time_zone) AS time_zone, o.currency,
+       coalesce(c.language, l.data->>'form_language', o.language) AS language, coalesce(c.time_zone, o.time_zone) AS time_zone, coalesce(i.currency, o.currency) AS currency,
        trim(coalesce(c.first_name, '') || ' ' || coalesce(c.last_name, '')) AS person, c.company_name, g.name AS campaign, j.name AS journey,
        t.name AS topic, w.url, encode(w.secret, 'base64') AS secret, l.data::text AS data,
        CASE WHEN c.id IS NOT NULL THEN json_strip_nulls(json_build_object(
@@ -98,7 +98,8 @@ SELECT l.id, l.lease, l.attempt, l.class, message_id(l.org_id, l.id, l.first_at,
                       FROM contact_attr a JOIN field f ON f.id = a.field_id WHERE a.contact_id = c.id)))::text END AS contact,
        CASE WHEN i.id IS NOT NULL THEN json_strip_nulls(json_build_object(
            'id', i.id, 'kind', k.name, 'occurred_at', to_char(i.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-           'amount', round(i.amount / (10::numeric ^ $8::int), $8::int)::text, 'currency', i.currency, 'source', nullif(i.source, ''),
+           'amount', CASE WHEN i.currency <> o.currency THEN minor_text(given_left(i), currency_digits(i.currency, $8::int)) ELSE minor_text(i.amount, $8::int) END,
+           'currency', i.currency, 'base_amount', minor_text(i.amount, $8::int), 'source', nullif(i.source, ''),
            'data', i.data))::text END AS interaction
   FROM leased l
   JOIN organisation o ON o.id = l.org_id

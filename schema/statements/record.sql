@@ -239,6 +239,12 @@ SELECT $1::bigint, n FROM unnest($2::text[]) AS n
  ORDER BY n
 ON CONFLICT (org_id, name) DO NOTHING;
 
+-- name: record_rates
+-- Amounts in other currencies, parallel arrays of currency, minor units and instant; what each is in the organisation's.
+-- Null: there is no rate.
+SELECT (u.ord - 1)::int AS ord, amount_in_base(u.currency, u.minor, u.at) AS amount
+  FROM unnest($1::text[], $2::bigint[], $3::timestamptz[]) WITH ORDINALITY AS u(currency, minor, at, ord);
+
 -- name: record_interactions
 -- Who loses a key (to another request, or to an earlier row of this batch) is a duplicate and gets no id.
 WITH input AS (

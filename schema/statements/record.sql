@@ -205,20 +205,25 @@ WITH told AS (
 INSERT INTO change (org_id, contact_id, sort, quiet) SELECT DISTINCT $1::bigint, contact_id, 'group', $5::boolean FROM written;
 
 -- name: record_consents
--- An entry that says what already holds (same topic, same action) is not written again. Each that is written is an interaction too, subscribed or unsubscribed.
-WITH said AS (
-    SELECT u.contact_id, u.doc, t.id AS topic_id, t.name AS topic, u.doc->>'action' AS action,
+-- An entry that says what already holds (same topic, same action) is not written again; what holds is what the entry before it in this batch said, or else what
+-- stands in the ledger. Each that is written is an interaction too, subscribed or unsubscribed.
+WITH given AS (
+    SELECT u.contact_id, u.doc, u.ord, t.id AS topic_id, t.name AS topic, u.doc->>'action' AS action,
            coalesce((u.doc->>'at')::timestamptz, $4::timestamptz) AS at
-      FROM unnest($2::bigint[], $3::jsonb[]) AS u(contact_id, doc)
+      FROM unnest($2::bigint[], $3::jsonb[]) WITH ORDINALITY AS u(contact_id, doc, ord)
       JOIN topic t ON t.name = u.doc->>'topic'
-     WHERE NOT EXISTS (SELECT FROM subscription b WHERE b.contact_id = u.contact_id AND b.topic_id = t.id
-                          AND b.subscribed = (u.doc->>'action' = 'grant'))
+), compared AS (
+    SELECT g.*, coalesce(lag(g.action) OVER (PARTITION BY g.contact_id, g.topic_id ORDER BY g.at, g.ord),
+                         CASE WHEN b.subscribed THEN 'grant' WHEN NOT b.subscribed THEN 'withdraw' END) AS before
+      FROM given g LEFT JOIN subscription b ON b.contact_id = g.contact_id AND b.topic_id = g.topic_id
+), said AS (
+    SELECT * FROM compared WHERE action IS DISTINCT FROM before
 ), written AS (
     INSERT INTO consent (org_id, contact_id, topic_id, action, purpose, wording, version, language, source, method, ip, user_agent, at)
     SELECT $1::bigint, s.contact_id, s.topic_id, s.action, coalesce(s.doc->>'purpose', ''), coalesce(s.doc->>'wording', ''),
            coalesce(s.doc->>'version', ''), coalesce(s.doc->>'language', ''), coalesce(s.doc->>'source', ''), coalesce(s.doc->>'method', ''),
            s.doc->>'ip', s.doc->>'user_agent', s.at
-      FROM said s ORDER BY s.contact_id
+      FROM said s ORDER BY s.contact_id, s.ord
     RETURNING contact_id
 ), fact AS (
     INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)

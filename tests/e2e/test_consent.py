@@ -148,3 +148,18 @@ def test_the_application_cannot(lazo, person, statement):
 def test_a_person_who_is_deleted_takes_the_chain_along(lazo, person):
     lazo.api("DELETE", f"/v1/contacts/{person[0]}")
     assert verify(lazo)[0] == 0
+
+
+def test_the_last_word_of_one_request_holds(lazo):
+    """Entries of one request are taken in their order; what the one before it said counts."""
+    def say(*actions):
+        lazo.api("POST", "/v1/interactions", [{"contact": {"email": "twice@consent.example", "consents": [{"topic": "news", "action": a}]}, "kind": "said"} for a in actions])
+        entries = lazo.items(f"/v1/contacts/{lazo.contact_id('twice@consent.example')}/consents")
+        held = lazo.sql("SELECT s.subscribed FROM subscription s JOIN contact c ON c.id = s.contact_id WHERE c.email = 'twice@consent.example'")
+        return held, [e["action"] for e in sorted(entries, key=lambda e: e["id"])]
+
+    assert say("grant", "grant", "withdraw") == ([(False,)], ["grant", "withdraw"])
+    assert say("grant", "withdraw", "withdraw", "grant") == ([(True,)], ["grant", "withdraw"] * 2 + ["grant"])
+    assert say("withdraw", "grant")[0] == [(True,)]
+    assert say("grant")[1] == ["grant", "withdraw"] * 3 + ["grant"]
+    assert verify(lazo)[0] == 0

@@ -2,6 +2,7 @@
 #include "common/diag.h"
 
 #include "common/mem.h"
+#include "common/utf8.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -11,6 +12,20 @@
 void diag_init(struct diag *d, const void *ctx)
 {
     *d = (struct diag){.ctx = ctx};
+}
+
+/* What a message quotes is cut by bytes ("%.80s"): half a character at such a cut goes. */
+static char *diag_message(const void *ctx, const char *format, va_list ap)
+{
+    char *text = mem_must(talloc_vasprintf(ctx, format, ap)), *out = text;
+    size_t n = strlen(text), length;
+
+    for (size_t i = 0; i<n; i += length> 0 ? length : 1) {
+        length = utf8_length(text + i, n - i);
+        out = (char *)memmove(out, text + i, length) + length;
+    }
+    *out = '\0';
+    return text;
 }
 
 static void diag_add(struct diag *d, int line, int column, const char *pointer, const char *format,
@@ -25,7 +40,7 @@ static void diag_add(struct diag *d, int line, int column, const char *pointer, 
     item->line = line;
     item->column = column;
     item->pointer = pointer == NULL ? NULL : mem_strdup(d->ctx, pointer);
-    item->message = mem_must(talloc_vasprintf(d->ctx, format, ap));
+    item->message = diag_message(d->ctx, format, ap);
 }
 
 void diag_at(struct diag *d, int line, int column, const char *format, ...)

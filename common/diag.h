@@ -23,7 +23,8 @@ struct diag {
 
 /* diag_init() - empty; its items become children of `ctx`. */
 void diag_init(struct diag *, const void *ctx);
-/* Both add one mistake; after DIAG_MAX of them the rest is dropped. */
+/* Both add one mistake; after DIAG_MAX of them the rest is dropped. A message may quote a part of
+ * the input, cut anywhere: what is no whole character is left out. */
 #define DIAG_MAX 50
 void diag_at(struct diag *, int line, int column, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

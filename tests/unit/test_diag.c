@@ -56,6 +56,22 @@ static void pointers_are_escaped(void **state)
     talloc_free(ctx);
 }
 
+static void messages_are_whole_characters(void **state)
+{
+    void *ctx = talloc_new(NULL);
+    struct diag d;
+
+    (void)state;
+    diag_init(&d, ctx);
+    diag_at(&d, 1, 1, "“%.4s” is no step", "abcñ");
+    diag_field(&d, "/a", "“%.5s” is no step", "abcñ");
+    diag_field(&d, "/b", "\xe2\x80");
+    assert_string_equal(d.items[0].message, "“abc” is no step");
+    assert_string_equal(d.items[1].message, "“abcñ” is no step");
+    assert_string_equal(d.items[2].message, "");
+    talloc_free(ctx);
+}
+
 /* What `write` says on stderr. */
 static char *said(void *ctx, void (*write_it)(void))
 {
@@ -135,6 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_up_to_a_number),
         cmocka_unit_test(pointers_are_escaped),
+        cmocka_unit_test(messages_are_whole_characters),
         cmocka_unit_test(one_line_an_event),
         cmocka_unit_test(levels),
     };

@@ -100,7 +100,7 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         work = [pool.submit(lint, count)]
         # The longest first. Instances of Lazo mostly wait, so their tests go file by file.
-        work += [pool.submit(python, count, path) for path in [*files("tests/fault"), *files("tests/e2e"), "tests/fuzz", "tests/rules", "tests/sql"]]
+        work += [pool.submit(python, count, path) for path in ["tests/fuzz", *files("tests/fault"), *files("tests/e2e"), "tests/rules", "tests/sql"]]
         work += [pool.submit(unit, count, "unit", path) for path in executables(BUILD)]
         work += [pool.submit(unit, count, "threads", path) for path in executables(TSAN)] if TSAN else []
     for one in work:

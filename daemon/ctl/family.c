@@ -195,10 +195,12 @@ static void death_say(const struct member *m, int status)
                 WEXITSTATUS(status), name);
 }
 
-/* running -> resting, ending -> absent */
+/* running -> resting, ending -> absent. Who fails again soon after its start rests longer each
+ * time; who was killed has not failed. */
 static void member_died(struct member *m, int status)
 {
     int64_t now_us = clock_monotonic_us();
+    bool failed = !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 
     m->pid = 0;
     if (m->state == MEMBER_ending) {
@@ -207,8 +209,9 @@ static void member_died(struct member *m, int status)
     }
     death_say(m, status);
     m->deaths++;
-    m->rest_us =
-        m->rest_us == 0 || now_us - m->started_us > LIVED_LONG_US ? REST_FIRST_US : m->rest_us * 2;
+    m->rest_us = m->rest_us == 0 || !failed || now_us - m->started_us > LIVED_LONG_US
+                     ? REST_FIRST_US
+                     : m->rest_us * 2;
     if (m->rest_us > REST_MAX_US)
         m->rest_us = REST_MAX_US;
     m->rested_us = now_us + m->rest_us;

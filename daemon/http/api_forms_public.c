@@ -266,9 +266,30 @@ static void on_recorded(void *arg, bool ok, const struct record_result *results,
     pgpool_query(s->app->pool, s->form->org_id, Q_FORM_GRANT, &args, on_granted, s);
 }
 
+/* Nothing shows that it is the person who signs up: of somebody who is known already, what a
+ * stranger says changes nothing. */
+static void signup_on_known(void *arg, const struct pgres *res)
+{
+    struct signup *s = arg;
+
+    if (api_failed(s->req, res))
+        return;
+    if (pgres_rows(res) > 0) {
+        json_object_clear(s->item.contact.fields);
+        json_object_clear(s->item.contact.attrs);
+    }
+    s->item.kind = "signup";
+    s->item.source = "form";
+    s->item.by = mem_printf(s, "form:%s", s->form->name);
+    s->item.occurred_at_us = s->now_us;
+    s->item.data = mem_printf(s, "{\"form\":\"%s\"}", s->form->name);
+    record_items(s->app->record, s->form->org_id, &s->item, 1, true, on_recorded, s);
+}
+
 static void signup_on_org(void *arg, const struct org *org)
 {
     struct signup *s = arg;
+    struct pgargs args;
 
     if (org == NULL) {
         api_away(s->req);
@@ -287,12 +308,9 @@ static void signup_on_org(void *arg, const struct org *org)
         keep_request(s);
         return;
     }
-    s->item.kind = "signup";
-    s->item.source = "form";
-    s->item.by = mem_printf(s, "form:%s", s->form->name);
-    s->item.occurred_at_us = s->now_us;
-    s->item.data = mem_printf(s, "{\"form\":\"%s\"}", s->form->name);
-    record_items(s->app->record, s->form->org_id, &s->item, 1, true, on_recorded, s);
+    pgargs_init(&args, s);
+    pgargs_text(&args, s->item.contact.email);
+    pgpool_query(s->app->pool, s->form->org_id, Q_FORM_KNOWN, &args, signup_on_known, s);
 }
 
 /* --- the request

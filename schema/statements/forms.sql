@@ -117,6 +117,10 @@ WITH request AS (
 )
 SELECT id FROM request
 
+-- name: form_known
+-- Whether an address is somebody's: $1
+SELECT i.contact_id FROM identity i WHERE i.sort = 'email' AND i.value = $1::text;
+
 -- name: form_grant
 -- A form without double opt-in: $1 form, $2 contact, $3 source, $4 ip, $5 user agent, $6 now
 WITH granted AS (

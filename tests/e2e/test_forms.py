@@ -220,6 +220,14 @@ def test_without_double_opt_in(form):
     assert {i["kind"] for i in form.items(f"/v1/contacts/{who['id']}/interactions")} == {"signup", "subscribed"}
 
 
+def test_a_stranger_changes_nobody(form):
+    form.api("PUT", "/v1/forms/libre", {"topics": ["news"], "fields": ["first_name", "attr.talla"], "double_opt_in": False, "wording": "Yes.", "language": "en"})
+    for name, size in (("Vera", 36), ("Mallory", 52)):
+        assert post(form, "libre", json={"email": "vera@forms.example", "first_name": name, "attr": {"talla": size}}).status_code == 202
+    who, = known(form, "vera@forms.example")
+    assert (who["first_name"], who["attr"]) == ("Vera", {"talla": 36})
+
+
 def test_the_mail_speaks_the_form_s_language(form, sink):
     form.api("PUT", "/v1/forms/english", {"topics": ["news"], "template": "confirmar", "wording": "Yes.", "language": "en"})
     post(form, "english", data={"email": "english@forms.example"})

@@ -264,6 +264,7 @@ static void serve_start_http(struct serve *s)
     struct http_options options = {.settings = s->settings,
                                    .routes = serve_routes(s),
                                    .authorise = api_authorise,
+                                   .streams = api_streams,
                                    .arg = &s->app};
     struct diag d;
 

@@ -12,7 +12,6 @@
 #include <inttypes.h>
 #include <sodium.h>
 #include <string.h>
-#include <strings.h>
 
 /* It grows with the body, which has a limit of its own. */
 #define ITEMS_MAX ((size_t)1 << 30)
@@ -171,14 +170,14 @@ void recording_start(struct recording *r)
 /* --- the answer
  * ----------------------------------------------------------------------------------- */
 
-void tally_init(struct tally *t, const void *ctx)
+void tally_init(struct tally *t, const void *ctx, size_t most)
 {
-    *t = (struct tally){0};
+    *t = (struct tally){.most = most};
     buf_init(&t->items, ctx, ITEMS_MAX);
     buf_init(&t->errors, ctx, ITEMS_MAX);
 }
 
-void tally_add(struct tally *t, const struct record_result *result, int line)
+void tally_add(struct tally *t, const struct record_result *result, int64_t line)
 {
     if (result->error != NULL) {
         tally_mistake(t, line, result->pointer, result->error);
@@ -188,19 +187,26 @@ void tally_add(struct tally *t, const struct record_result *result, int line)
         t->duplicates++;
     else
         t->recorded++;
+    if (t->most > 0 && t->recorded + t->duplicates > t->most)
+        return;
     buf_str(&t->items, t->items.len == 0 ? "{" : ",{");
     if (line > 0)
-        buf_printf(&t->items, "\"line\":%d,", line);
+        buf_printf(&t->items, "\"line\":%lld,", (long long)line);
     buf_printf(&t->items, "\"id\":%lld,\"contact\":%lld%s}", (long long)result->interaction_id,
                (long long)result->contact_id, result->duplicate ? ",\"duplicate\":true" : "");
 }
 
-void tally_mistake(struct tally *t, int line, const char *pointer, const char *detail)
+void tally_mistake(struct tally *t, int64_t line, const char *pointer, const char *detail)
 {
+    if (line == 0 || line != t->last_refused)
+        t->refused++;
+    t->last_refused = line;
     t->mistakes++;
+    if (t->most > 0 && t->refused > t->most)
+        return;
     buf_str(&t->errors, t->errors.len == 0 ? "{" : ",{");
     if (line > 0)
-        buf_printf(&t->errors, "\"line\":%d,", line);
+        buf_printf(&t->errors, "\"line\":%lld,", (long long)line);
     if (pointer != NULL) {
         buf_str(&t->errors, "\"pointer\":");
         buf_json(&t->errors, pointer, strlen(pointer));
@@ -221,7 +227,10 @@ void tally_answer(struct tally *t, struct http_request *req)
     if (refused)
         buf_str(&b, "\"type\":\"about:blank\",\"title\":\"Unprocessable Content\","
                     "\"status\":422,\"detail\":\"nothing was recorded\",");
-    buf_printf(&b, "\"recorded\":%zu,\"duplicates\":%zu,\"items\":[", t->recorded, t->duplicates);
+    buf_printf(&b, "\"recorded\":%zu,\"duplicates\":%zu,", t->recorded, t->duplicates);
+    if (t->most > 0)
+        buf_printf(&b, "\"refused\":%zu,", t->refused);
+    buf_str(&b, "\"items\":[");
     buf_add(&b, t->items.data, t->items.len);
     buf_char(&b, ']');
     if (t->mistakes > 0) {
@@ -287,14 +296,12 @@ const char *api_by(const void *ctx, const struct http_request *req)
     return mem_printf(ctx, "token:%" PRId64, http_caller(req)->token_id);
 }
 
-int64_t api_content(const struct http_request *req)
+int64_t api_content(const char *bytes, size_t n)
 {
     unsigned char hash[crypto_generichash_BYTES_MIN];
     int64_t content;
-    size_t n;
-    const char *body = http_body(req, &n);
 
-    crypto_generichash(hash, sizeof hash, (const unsigned char *)body, n, NULL, 0);
+    crypto_generichash(hash, sizeof hash, (const unsigned char *)bytes, n, NULL, 0);
     memcpy(&content, hash, sizeof content);
     return content == 0 ? 1 : content;
 }
@@ -304,11 +311,12 @@ static void interactions_fill(struct recording *r, const struct catalogue *catal
     json_t *body = http_json(r->req), *value;
     bool many = json_is_array(body), ok;
     bool quiet = api_import(r->req, &ok);
-    const char *key;
-    size_t n = many ? json_array_size(body) : 1;
-    int64_t content = api_content(r->req);
+    size_t n = many ? json_array_size(body) : 1, bytes;
+    const char *key, *text = http_body(r->req, &bytes);
+    int64_t content;
 
     api_idempotency_key(r->req, &key);
+    content = key == NULL ? 0 : api_content(text, bytes);
     for (size_t i = 0; i < n; i++) {
         const char *place = many ? mem_printf(r, "/%zu", i) : "";
         struct record_item *item = recording_add(r, place);
@@ -325,19 +333,10 @@ static void interactions_answer(struct recording *r, const struct record_result 
 {
     struct tally t;
 
-    tally_init(&t, r);
+    tally_init(&t, r, 0);
     for (size_t i = 0; i < r->n; i++)
         tally_add(&t, &results[i], 0);
     tally_answer(&t, r->req);
-}
-
-static bool is_ndjson(struct http_request *req)
-{
-    const char *type = http_header(req, "Content-Type");
-
-    return type != NULL && (strncasecmp(type, "application/x-ndjson", 20) == 0 ||
-                            strncasecmp(type, "application/ndjson", 18) == 0 ||
-                            strncasecmp(type, "application/jsonl", 17) == 0);
 }
 
 void api_interactions_post(void *arg, struct http_request *req)
@@ -352,7 +351,7 @@ void api_interactions_post(void *arg, struct http_request *req)
     api_import(req, &ok);
     if (!ok || !api_idempotency_key(req, &key))
         return;
-    if (is_ndjson(req)) {
+    if (api_is_lines(req)) {
         api_lines_post(app, req);
         return;
     }

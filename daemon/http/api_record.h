@@ -40,15 +40,20 @@ struct record_item *recording_add(struct recording *, const char *place);
  * where that has one. */
 void recording_contact(struct recording *, json_t *value, const struct catalogue *);
 
-/* What POST /v1/interactions answers: {"recorded", "duplicates", "items", "errors"?}. */
+/* What POST /v1/interactions answers: {"recorded", "duplicates", "refused"?, "items", "errors"?}.
+ * Of lines, the first `most` are listed and the first `most` that were refused; all are counted. */
 struct tally {
     size_t recorded, duplicates, mistakes;
+    size_t most;          /* 0: all are listed, and "refused" is not said */
+    size_t refused;       /* lines with a mistake */
+    int64_t last_refused; /* the last of them */
     struct buf items, errors;
 };
-void tally_init(struct tally *, const void *ctx);
-/* tally_add() - one result; `line` (0: none) goes along. */
-void tally_add(struct tally *, const struct record_result *, int line);
-void tally_mistake(struct tally *, int line, const char *pointer, const char *detail);
+void tally_init(struct tally *, const void *ctx, size_t most);
+/* tally_add() - one result; `line` (0: none) goes along. tally_mistake() - those of one line come
+ * one after the other. */
+void tally_add(struct tally *, const struct record_result *, int64_t line);
+void tally_mistake(struct tally *, int64_t line, const char *pointer, const char *detail);
 /* tally_answer() - 201 where something was recorded or was there already, 422 where all was
  * refused. */
 void tally_answer(struct tally *, struct http_request *);
@@ -65,11 +70,13 @@ void api_idempotent(const void *ctx, struct record_item *, const char *key, size
                     int64_t content);
 /* api_by() - "token:ID" of who asks, for record_item.by. */
 const char *api_by(const void *ctx, const struct http_request *);
-/* api_content() - a hash of the request's body; never 0. */
-int64_t api_content(const struct http_request *);
+/* api_content() - a hash of so many bytes; never 0. */
+int64_t api_content(const char *bytes, size_t n);
 
 http_handler api_interactions_post, api_identify, api_track, api_batch;
-/* api_lines_post() - api_interactions_post for application/x-ndjson. */
+/* api_is_lines() - whether the body is lines of JSON (NDJSON). api_lines_post() -
+ * api_interactions_post for these. */
+bool api_is_lines(const struct http_request *);
 void api_lines_post(struct app *, struct http_request *);
 http_handler api_contacts_list, api_contact_post, api_contact_show, api_contact_patch,
     api_contact_delete;

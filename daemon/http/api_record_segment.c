@@ -222,7 +222,7 @@ static void answer(struct recording *r, const struct record_result *results)
     struct tally t;
     json_t *all;
 
-    tally_init(&t, r);
+    tally_init(&t, r, 0);
     for (size_t i = 0; i < r->n; i++) {
         struct record_result result = results[i];
 

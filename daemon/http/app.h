@@ -26,6 +26,7 @@ struct app {
     struct dispatch *dispatch;
     struct http *http;
     struct tokens *tokens;    /* of api_auth.c, made at first use; NULL at start */
+    struct streams *streams;  /* of api_record_lines.c, likewise */
     struct buckets *visitors; /* of api_forms_public.c, likewise */
     bool simulated;           /* the clock may be moved */
     int64_t clock_offset_us;
@@ -51,6 +52,9 @@ extern const struct http_route api_define_routes[];  /* segments, rules, rfm, te
 extern const struct http_route api_act_routes[];     /* campaigns, journeys, messages, deliveries */
 extern const struct http_route api_consent_routes[]; /* the ledger verified, evidence */
 extern const struct http_route api_form_routes[];    /* forms, /f/ */
+
+/* api_streams() - http_options.streams: NDJSON for POST /v1/interactions. */
+bool api_streams(void *app, const struct http_request *);
 
 /* api_authorise() - http_options.authorise: finds the token's organisation by its SHA-256; answers
  * 401 where there is none. */

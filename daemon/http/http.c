@@ -47,7 +47,15 @@ void http_resume(struct http_request *r)
         return;
     r->suspended = false;
     r->http->dirty = true;
+    if (r->stage == HTTP_STAGE_reading)
+        r->connection->since_us = clock_monotonic_us();
     MHD_resume_connection(r->mhd);
+}
+
+/* Whether its handler takes the body piece by piece, and the end did not come. */
+static bool is_taken(const struct http_request *r)
+{
+    return r->taker.piece != NULL && r->stage == HTTP_STAGE_reading && r->owed;
 }
 
 static void on_completed(void *arg, struct MHD_Connection *mhd, void **request,
@@ -65,6 +73,8 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **request,
     r->connection->request = NULL;
     r->connection->since_us = clock_monotonic_us();
     r->connection = NULL;
+    if (is_taken(r))
+        r->taker.ended(r->taker.arg, false);
     http_settle(r);
 }
 
@@ -136,10 +146,17 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
     ev_timer_start(loop, &h->timer);
 }
 
+/* How long the client may take for what is under way. */
+static int64_t patience_us(const struct http *h, const struct http_connection *c)
+{
+    bool stream = c->request != NULL && is_taken(c->request);
+
+    return settings_int(h->options.settings, stream ? "limits.stall" : "limits.request_time");
+}
+
 static void on_sweep(struct ev_loop *loop, ev_timer *w, int events)
 {
     struct http *h = w->data;
-    int64_t limit_us = settings_int(h->options.settings, "limits.request_time");
     int64_t now_us = clock_monotonic_us();
     struct http_connection *c;
 
@@ -147,7 +164,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *w, int events)
     (void)events;
     DL_FOREACH(h->connections, c)
     {
-        if (c->since_us == 0 || now_us - c->since_us <= limit_us)
+        if (c->since_us == 0 || now_us - c->since_us <= patience_us(h, c))
             continue;
         shutdown(c->fd, SHUT_RDWR);
         if (c->request != NULL)
@@ -325,7 +342,7 @@ void http_stop(struct http *h)
     if (fd >= 0)
         close(fd);
     DL_FOREACH(h->connections, c)
-    if (c->request == NULL)
+    if (c->request == NULL || is_taken(c->request))
         shutdown(c->fd, SHUT_RDWR);
 }
 
@@ -336,12 +353,16 @@ void http_metrics(const struct http *h, struct buf *out)
     for (int i = 1; i < 6; i++)
         buf_printf(out, "lazo_http_requests_total{status=\"%dxx\"} %llu\n", i,
                    (unsigned long long)h->answers[i]);
-    buf_printf(out,
-               "# HELP lazo_http_in_flight Requests that are not answered yet.\n"
-               "# TYPE lazo_http_in_flight gauge\nlazo_http_in_flight %zu\n"
-               "# HELP lazo_http_refused_total Requests whose framing was refused.\n"
-               "# TYPE lazo_http_refused_total counter\nlazo_http_refused_total %llu\n"
-               "# HELP lazo_http_cut_total Requests that took longer than they may.\n"
-               "# TYPE lazo_http_cut_total counter\nlazo_http_cut_total %llu\n",
-               h->in_flight, (unsigned long long)h->refused, (unsigned long long)h->cut);
+    buf_printf(
+        out,
+        "# HELP lazo_http_in_flight Requests that are not answered yet.\n"
+        "# TYPE lazo_http_in_flight gauge\nlazo_http_in_flight %zu\n"
+        "# HELP lazo_http_refused_total Requests whose framing was refused.\n"
+        "# TYPE lazo_http_refused_total counter\nlazo_http_refused_total %llu\n"
+        "# HELP lazo_http_cut_total Requests that took longer than they may.\n"
+        "# TYPE lazo_http_cut_total counter\nlazo_http_cut_total %llu\n"
+        "# HELP lazo_http_streamed_bytes_total Bytes of bodies that were read as they came.\n"
+        "# TYPE lazo_http_streamed_bytes_total counter\nlazo_http_streamed_bytes_total %llu\n",
+        h->in_flight, (unsigned long long)h->refused, (unsigned long long)h->cut,
+        (unsigned long long)h->taken);
 }

@@ -50,13 +50,18 @@ struct http_options {
     const struct settings *settings;
     const struct http_route *routes; /* borrowed; ends with a NULL path */
     void (*authorise)(void *arg, struct http_request *, const char *token);
-    void *arg; /* of authorise and of all handlers */
+    /* streams() - whether the body of this request is read piece by piece; asked when only its head
+     * is there. Its handler is then called before the body, and answers or calls http_take(). NULL:
+     * no request is. */
+    bool (*streams)(void *arg, const struct http_request *);
+    void *arg; /* of authorise, streams and all handlers */
 };
 struct http *http_new(const void *ctx, struct ev_loop *, const struct http_options *,
                       struct diag *d);
 int http_port(const struct http *);
 size_t http_in_flight(const struct http *);
-/* http_stop() - accepts no more connections; requests in flight are still answered. */
+/* http_stop() - accepts no more connections; requests in flight are still answered, but bodies that
+ * come piece by piece are cut. */
 void http_stop(struct http *);
 /* http_metrics() - Prometheus text of what it counts (requests by status class, in flight,
  * refused). */
@@ -97,6 +102,22 @@ const char *http_form(struct http_request *, const char *name);
 /* http_limit() - "limit" of the query (default 50, at most 1000); false and 400 answered where it
  * is no number in range. */
 bool http_limit(struct http_request *, int *ret_limit);
+
+/* http_take() - a body of any length, in constant memory: what its handler does where streams()
+ * said so. `piece` takes what it can of `n` bytes and says how many. After fewer than n none come,
+ * and the sender is held back, until http_more(). `ended` is called once: the body is whole, or its
+ * sender went away or was cut because no bytes were taken for limits.stall. Either way the handler
+ * still owes its one answer, then or later; it may give it before, and what comes after is thrown
+ * away, for limits.request_time at most. */
+struct http_taker {
+    size_t (*piece)(void *arg, const char *bytes, size_t n);
+    void (*ended)(void *arg, bool whole);
+    void *arg;
+};
+void http_take(struct http_request *, const struct http_taker *);
+void http_more(struct http_request *);
+/* http_advanced() - the handler was given something whole, a line: limits.stall counts anew. */
+void http_advanced(struct http_request *);
 
 /* --- answers: exactly one a request
  * ------------------------------------------------------------------------ */

@@ -6,7 +6,8 @@
  *
  * arrived      the request line is there; the head is checked and the route found
  * authorising  the token is being looked up; suspended where that takes a turn of the loop
- * reading      the body comes in, and is kept, or thrown away where the answer is already known
+ * reading      the body comes in, and is kept, or thrown away where the answer is already known; or
+ *              the handler takes it piece by piece: suspended while it takes none
  * handling     the handler owes an answer; suspended meanwhile
  * answered     the response was given to libmicrohttpd
  *
@@ -60,6 +61,8 @@ struct http_request {
     bool has_body;  /* the head announced one */
     bool too_large; /* the body passed its limit */
     bool close;     /* the connection ends with this answer */
+    bool streams;   /* the handler takes the body piece by piece */
+    bool more;      /* it was called for more while it was given a piece */
 
     const char *target;
     struct http_uri uri;
@@ -68,7 +71,8 @@ struct http_request {
     struct http_caller caller;
     const char *address;
     size_t body_max;
-    struct buf body; /* data is NULL until the first byte */
+    struct buf body;         /* data is NULL until the first byte */
+    struct http_taker taker; /* of a request that streams; piece is NULL until http_take() */
     json_t *json;
     bool form_parsed;
     struct http_pairs form;
@@ -95,6 +99,7 @@ struct http {
     uint64_t answers[6]; /* by hundreds of the status */
     uint64_t refused;    /* shapes that nobody well-meaning sends */
     uint64_t cut;        /* connections that took too long */
+    uint64_t taken;      /* bytes of bodies that were taken piece by piece */
 };
 
 /* http_serve.c: libmicrohttpd's access handler, and what it gives as the request's context when the

@@ -318,9 +318,11 @@ static void arrived(struct http_request *r, const char *method, const char *vers
     if (r->route->role == NULL && max > PUBLIC_BODY_MAX)
         max = PUBLIC_BODY_MAX;
     r->body_max = max;
+    r->streams = r->route->role != NULL && r->http->options.streams != NULL &&
+                 r->http->options.streams(r->http->options.arg, r);
     if (head.encoding != NULL && strcasecmp(head.encoding, "identity") != 0)
         http_problem(r, 415, NULL, "Bodies are taken without Content-Encoding.");
-    else if (head.length > max)
+    else if (!r->streams && head.length > max)
         http_problem(r, 413, NULL, "The body is larger than %zu bytes.", max);
     else if (r->route->role != NULL)
         authorise(r, head.authorization);
@@ -356,6 +358,12 @@ static enum MHD_Result head_done(struct http_request *r)
 {
     http_stage_set(r, HTTP_STAGE_reading);
     r->connection->since_us = clock_monotonic_us();
+    if (r->response == NULL && r->streams) {
+        r->owed = true;
+        r->route->handler(r->http->options.arg, r);
+        if (r->response == NULL && r->taker.piece == NULL)
+            bug("a handler neither answers nor takes the body");
+    }
     if (r->response == NULL || !(r->has_body || r->close))
         return MHD_YES;
     r->close = true;
@@ -375,6 +383,52 @@ static void consume(struct http_request *r, const char *piece, size_t n)
     }
 }
 
+/* take() - the handler takes of the piece what it can; where that is not all, the rest stays with
+ * libmicrohttpd and the sender waits. */
+static enum MHD_Result take(struct http_request *r, const char *piece, size_t *n)
+{
+    size_t taken;
+
+    do {
+        r->more = false;
+        taken = r->taker.piece(r->taker.arg, piece, *n);
+        piece += taken;
+        *n -= taken;
+        r->http->taken += taken;
+    } while (*n > 0 && r->more && r->response == NULL);
+    if (r->response != NULL)
+        *n = 0;
+    return *n > 0 ? suspend(r) : MHD_YES;
+}
+
+void http_take(struct http_request *r, const struct http_taker *taker)
+{
+    if (!r->streams || r->taker.piece != NULL)
+        bug("the body is not to be taken piece by piece, or twice");
+    r->taker = *taker;
+}
+
+void http_more(struct http_request *r)
+{
+    r->more = true;
+    if (r->stage == HTTP_STAGE_reading)
+        http_resume(r);
+}
+
+void http_advanced(struct http_request *r)
+{
+    if (r->connection != NULL)
+        r->connection->since_us = clock_monotonic_us();
+}
+
+/* Of a request that streams: its body is whole. */
+static enum MHD_Result taken(struct http_request *r)
+{
+    http_stage_set(r, HTTP_STAGE_handling);
+    r->taker.ended(r->taker.arg, true);
+    return r->response != NULL ? queue(r) : suspend(r);
+}
+
 static enum MHD_Result complete(struct http_request *r)
 {
     if (r->too_large && r->response == NULL) {
@@ -383,6 +437,8 @@ static enum MHD_Result complete(struct http_request *r)
     }
     if (r->response != NULL)
         return queue(r);
+    if (r->streams)
+        return taken(r);
     http_stage_set(r, HTTP_STAGE_handling);
     r->owed = true;
     r->route->handler(r->http->options.arg, r);
@@ -392,6 +448,8 @@ static enum MHD_Result complete(struct http_request *r)
 static enum MHD_Result serve(struct http_request *r, const char *method, const char *version,
                              const char *upload, size_t *upload_n)
 {
+    if (*upload_n > 0 && r->streams && r->response == NULL)
+        return take(r, upload, upload_n);
     if (*upload_n > 0) {
         consume(r, upload, *upload_n);
         *upload_n = 0;

@@ -229,8 +229,8 @@ static void serve_on_database(void *arg, bool up)
 static struct http_route *serve_routes(const void *ctx)
 {
     static const struct http_route *const tables[] = {
-        api_record_routes, api_service_routes, api_public_routes, api_define_routes,
-        api_act_routes,    api_consent_routes, api_form_routes};
+        api_record_routes, api_people_routes, api_service_routes, api_public_routes,
+        api_define_routes, api_act_routes,    api_consent_routes, api_form_routes};
     struct http_route *routes = NULL;
     size_t n = 0, cap = 0;
 

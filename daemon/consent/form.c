@@ -8,9 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const askable[] = {"first_name", "last_name", "company_name", "phone",
-                                      "language",   "country",   "city",         "postal_code",
-                                      "birth_date", "time_zone"};
+static const char *const askable[] = {"first_name",  "last_name",  "company_name", "phone",
+                                      "language",    "country",    "street",       "city",
+                                      "postal_code", "birth_date", "time_zone"};
 
 static int json_release(json_t **holder)
 {

@@ -14,9 +14,9 @@
 #define WORD_MAX 100
 
 static const char *const contact_fields[] = {
-    "email",      "external_id", "first_name", "last_name", "company_name",
-    "phone",      "language",    "country",    "city",      "postal_code",
-    "birth_date", "time_zone",   "stage",      "tags",      "groups"};
+    "email",     "external_id", "first_name", "last_name", "company_name", "phone",
+    "language",  "country",     "street",     "city",      "postal_code",  "birth_date",
+    "time_zone", "stage",       "tags",       "groups"};
 static const char *const interaction_fields[] = {"kind",   "occurred_at", "amount", "currency",
                                                  "source", "key",         "amends"};
 #define CONTACT_FIELDS     (sizeof(contact_fields) / sizeof(contact_fields[0]))
@@ -68,6 +68,11 @@ static const struct {
     {"lengua", "language"},
     {"pais", "country"},
     {"country_code", "country"},
+    {"calle", "street"},
+    {"direccion", "street"},
+    {"domicilio", "street"},
+    {"address", "street"},
+    {"street_address", "street"},
     {"ciudad", "city"},
     {"poblacion", "city"},
     {"localidad", "city"},

@@ -13,10 +13,11 @@
 #define CELL_MAX ((size_t)16 << 20)
 
 static const char *const contact_names[] = {
-    "id",         "kind",        "email",     "external_id",  "first_name", "last_name",
-    "phone",      "language",    "country",   "company_name", "city",       "stage",
-    "birth_date", "postal_code", "time_zone", "tags",         "groups",     "identities",
-    "created_at", "updated_at",  "attr",      "subscriptions"};
+    "id",        "kind",       "email",      "external_id", "first_name",
+    "last_name", "phone",      "language",   "country",     "company_name",
+    "city",      "stage",      "birth_date", "postal_code", "time_zone",
+    "tags",      "groups",     "identities", "emails",      "phones",
+    "street",    "created_at", "updated_at", "attr",        "subscriptions"};
 static const char *const interaction_names[] = {
     "id",     "contact",         "email",    "external_id", "kind",   "occurred_at", "recorded_at",
     "amount", "recorded_amount", "currency", "source",      "amends", "data"};

@@ -93,19 +93,34 @@ static void full_name(struct buf *out, struct buf *line, const json_t *contact)
     line_end(out, line);
 }
 
-static void emails(struct buf *out, struct buf *line, const json_t *contact)
+/* EMAIL or TEL of each address under `list`. vCard knows two of our labels (RFC 6350 5.6). */
+static void addresses(struct buf *out, struct buf *line, const json_t *contact, const char *list,
+                      const char *key, const char *name)
 {
-    const char *primary = text_of(contact, "email");
-    const json_t *identity;
+    const json_t *address;
     size_t i;
 
-    property(out, line, "EMAIL;PREF=1", primary);
-    json_array_foreach(json_object_get(contact, "identities"), i, identity)
+    json_array_foreach(json_object_get(contact, list), i, address)
     {
-        if (strcmp(text_of(identity, "sort"), "email") == 0 &&
-            strcmp(text_of(identity, "value"), primary) != 0)
-            property(out, line, "EMAIL", text_of(identity, "value"));
+        const char *label = text_of(address, "label");
+
+        buf_printf(line, "%s%s", name,
+                   json_is_true(json_object_get(address, "primary")) ? ";PREF=1" : "");
+        if (strcmp(label, "work") == 0 || strcmp(label, "home") == 0)
+            buf_printf(line, ";TYPE=%s", label);
+        buf_char(line, ':');
+        escaped(line, text_of(address, key));
+        line_end(out, line);
     }
+}
+
+static const char *kind_of(const json_t *contact)
+{
+    const char *kind = text_of(contact, "kind");
+
+    if (strcmp(kind, "company") == 0)
+        return "org";
+    return strcmp(kind, "household") == 0 ? "group" : "individual";
 }
 
 /* "1970-03-09" is BDAY:19700309; "--03-09" is BDAY:--0309. */
@@ -148,22 +163,21 @@ void export_vcard(struct buf *out, const json_t *contact)
                                 "", ""};
     const char *const address[] = {"",
                                    "",
-                                   "",
+                                   text_of(contact, "street"),
                                    text_of(contact, "city"),
                                    "",
                                    text_of(contact, "postal_code"),
                                    text_of(contact, "country")};
-    bool company = strcmp(text_of(contact, "kind"), "company") == 0;
     struct buf line;
 
     buf_init(&line, NULL, CONTENT_MAX);
     buf_str(out, "BEGIN:VCARD\r\nVERSION:4.0\r\n");
-    property(out, &line, "KIND", company ? "org" : "individual");
+    property(out, &line, "KIND", kind_of(contact));
     full_name(out, &line, contact);
     structured(out, &line, "N", name, 5);
     property(out, &line, "ORG", text_of(contact, "company_name"));
-    emails(out, &line, contact);
-    property(out, &line, "TEL", text_of(contact, "phone"));
+    addresses(out, &line, contact, "emails", "email", "EMAIL");
+    addresses(out, &line, contact, "phones", "phone", "TEL");
     structured(out, &line, "ADR", address, 7);
     property(out, &line, "LANG", text_of(contact, "language"));
     property(out, &line, "TZ", text_of(contact, "time_zone"));

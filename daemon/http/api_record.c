@@ -121,6 +121,8 @@ static void refused(struct recording *r, const struct record_result *results, si
             status = 409;
         if (r->bare && text_begins(pointer, "/contact/"))
             pointer += strlen("/contact");
+        if (r->within != NULL && text_begins(pointer, r->within))
+            pointer += strlen(r->within);
         diag_field(&d, mem_printf(r, "%s%s", r->places[i], pointer), "%s", results[i].error);
     }
     http_problem(r->req, status, &d, "nothing was recorded");

@@ -21,6 +21,7 @@ struct recording {
     void (*fill)(struct recording *, const struct catalogue *);
     void (*answer)(struct recording *, const struct record_result *);
     int64_t contact_id; /* of the path; 0: none */
+    const char *within; /* pointer to the body in the contact that it is an entry of; or NULL */
     bool bare;          /* an item stands in the body as its contact alone */
     json_t *made;       /* what items were parsed from and is not the body; owned, or NULL */
     size_t ignored;     /* parts of the request that are no facts for us */
@@ -39,6 +40,19 @@ struct record_item *recording_add(struct recording *, const char *place);
 /* recording_contact() - one item that is a contact alone, read from `value`; its id is the path's
  * where that has one. */
 void recording_contact(struct recording *, json_t *value, const struct catalogue *);
+
+/* recording_on_contact() - what the body says of the contact of the path, by `fill`; answers with
+ * the contact. For `fill`: recording_names() - the body has strings under `list`, or one under
+ * `one`. recording_entry() - the body, or what is made of it, is one entry of `list`. */
+void recording_on_contact(struct app *, struct http_request *,
+                          void (*fill)(struct recording *, const struct catalogue *));
+/* recording_of() - the same of the contact under `name` of the path, without a body. */
+void recording_of(struct app *, struct http_request *, const char *name,
+                  void (*fill)(struct recording *, const struct catalogue *));
+void recording_names(struct recording *, const struct catalogue *, const char *list,
+                     const char *one);
+void recording_entry(struct recording *, const struct catalogue *, const char *list,
+                     json_t *entry_take);
 
 /* What POST /v1/interactions answers: {"recorded", "duplicates", "refused"?, "items", "errors"?}.
  * Of lines, the first `most` are listed and the first `most` that were refused; all are counted. */

@@ -443,43 +443,54 @@ static void fill_with(struct recording *r, const struct catalogue *catalogue, co
     recording_contact(r, contact, catalogue);
 }
 
+void recording_names(struct recording *r, const struct catalogue *catalogue, const char *list,
+                     const char *one)
+{
+    json_t *body = http_json(r->req), *name = json_object_get(body, one);
+    json_t *names = json_object_get(body, list);
+
+    if (name == NULL && names == NULL)
+        diag_field(&r->mistakes, "", "\"%s\": [...] or \"%s\" is expected", list, one);
+    else
+        fill_with(r, catalogue, list, name != NULL ? json_pack("[O]", name) : json_incref(names));
+}
+
 static void tags_fill(struct recording *r, const struct catalogue *catalogue)
 {
-    json_t *body = http_json(r->req), *tag = json_object_get(body, "tag");
-    json_t *tags = json_object_get(body, "tags");
+    recording_names(r, catalogue, "tags", "tag");
+}
 
-    if (tag == NULL && tags == NULL)
-        diag_field(&r->mistakes, "", "\"tags\": [...] or \"tag\" is expected");
-    else
-        fill_with(r, catalogue, "tags", tag != NULL ? json_pack("[O]", tag) : json_incref(tags));
+void recording_entry(struct recording *r, const struct catalogue *catalogue, const char *list,
+                     json_t *entry_take)
+{
+    size_t n;
+
+    r->within = mem_printf(r, "/%s/0", list);
+    n = strlen(r->within);
+    fill_with(r, catalogue, list, json_pack("[o]", entry_take));
+    for (size_t i = 0; i < r->mistakes.n; i++)
+        if (strncmp(r->mistakes.items[i].pointer, r->within, n) == 0)
+            r->mistakes.items[i].pointer += n;
 }
 
 /* One entry of the ledger as the body. */
 static void consent_fill(struct recording *r, const struct catalogue *catalogue)
 {
-    static const char place[] = "/consents/0";
     json_t *entry = mem_must(json_copy(http_json(r->req)));
 
     if (json_object_get(entry, "method") == NULL)
         json_object_set_new(entry, "method", json_string("api"));
-    fill_with(r, catalogue, "consents", json_pack("[o]", entry));
-    for (size_t i = 0; i < r->mistakes.n; i++)
-        if (strncmp(r->mistakes.items[i].pointer, place, sizeof place - 1) == 0)
-            r->mistakes.items[i].pointer += sizeof place - 1;
+    recording_entry(r, catalogue, "consents", entry);
 }
 
-static void start_on_contact(struct app *app, struct http_request *req,
-                             void (*fill)(struct recording *, const struct catalogue *))
+void recording_of(struct app *app, struct http_request *req, const char *name,
+                  void (*fill)(struct recording *, const struct catalogue *))
 {
     struct recording *r;
     int64_t id;
 
-    if (!api_id(req, "id", &id) || http_json(req) == NULL)
+    if (!api_id(req, name, &id))
         return;
-    if (!json_is_object(http_json(req))) {
-        http_problem(req, 422, NULL, "an object is expected");
-        return;
-    }
     r = recording_new(app, req);
     r->contact_id = id;
     r->fill = fill;
@@ -487,14 +498,27 @@ static void start_on_contact(struct app *app, struct http_request *req,
     recording_start(r);
 }
 
+void recording_on_contact(struct app *app, struct http_request *req,
+                          void (*fill)(struct recording *, const struct catalogue *))
+{
+    json_t *body = http_json(req);
+
+    if (body == NULL)
+        return;
+    if (json_is_object(body))
+        recording_of(app, req, "id", fill);
+    else
+        http_problem(req, 422, NULL, "an object is expected");
+}
+
 void api_contact_tags_post(void *arg, struct http_request *req)
 {
-    start_on_contact(arg, req, tags_fill);
+    recording_on_contact(arg, req, tags_fill);
 }
 
 void api_contact_consent_post(void *arg, struct http_request *req)
 {
-    start_on_contact(arg, req, consent_fill);
+    recording_on_contact(arg, req, consent_fill);
 }
 
 struct untagged {

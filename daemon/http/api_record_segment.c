@@ -45,6 +45,7 @@ static void take(json_t *contact, const json_t *traits)
         {"company", "company_name"},
         {"company_name", "company_name"},
         {"language", "language"},
+        {"street", "street"},
         {"city", "city"},
         {"postalCode", "postal_code"},
         {"postal_code", "postal_code"},

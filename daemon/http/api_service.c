@@ -239,6 +239,11 @@ static bool is_keep_ip(const char *s)
     return strcmp(s, "none") == 0 || strcmp(s, "truncated") == 0 || strcmp(s, "full") == 0;
 }
 
+static bool is_country(const char *s)
+{
+    return strlen(s) == 2 && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 2;
+}
+
 static const char *address(struct api_body *b, const char *name)
 {
     const char *given = plain(b, name, 254), *why = NULL, *s;
@@ -254,10 +259,10 @@ static const char *address(struct api_body *b, const char *name)
 
 static void organisation_patch(void *arg, struct http_request *req)
 {
-    static const char *const known[] = {
-        "name",      "time_zone",      "language",      "currency",       "leap_birthday",
-        "mail_from", "mail_from_name", "mail_reply_to", "postal_address", "keep_ip",
-        NULL};
+    static const char *const known[] = {"name",           "time_zone",     "language",
+                                        "currency",       "leap_birthday", "mail_from",
+                                        "mail_from_name", "mail_reply_to", "postal_address",
+                                        "keep_ip",        "country",       NULL};
     struct api_body b;
     struct pgargs args;
 
@@ -275,6 +280,7 @@ static void organisation_patch(void *arg, struct http_request *req)
     pgargs_text(&args, address(&b, "mail_reply_to"));
     pgargs_text(&args, api_body_text(&b, "postal_address", 1000));
     pgargs_text(&args, judged(&b, "keep_ip", is_keep_ip, "none, truncated or full"));
+    pgargs_text(&args, judged(&b, "country", is_country, "a code of two letters like \"ES\""));
     if (api_body_ok(&b))
         api_change(arg, req, Q_API_ORGANISATION_PATCH, &args, "organisation");
 }

@@ -44,6 +44,7 @@ void app_clock_moved(struct app *);
  * app * as arg. main puts them together. */
 extern const struct http_route
     api_record_routes[]; /* interactions, contacts, consents, Segment calls */
+extern const struct http_route api_people_routes[]; /* addresses, groups, relations of contacts */
 extern const struct http_route
     api_service_routes[]; /* healthz, readyz, metrics, openapi.yaml, status, clock */
 extern const struct http_route api_public_routes[];  /* /u/: preferences and unsubscribe */

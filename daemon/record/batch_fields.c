@@ -94,7 +94,8 @@ bool batch_lock_args(struct batch *b, struct pgargs *args)
 
         if (slot == NULL || slot->created || slot->locked ||
             json_object_size(c->fields) + json_object_size(c->attrs) + json_array_size(c->tags) +
-                    json_array_size(c->groups) ==
+                    json_array_size(c->groups) + json_array_size(c->emails) +
+                    json_array_size(c->phones) ==
                 0)
             continue;
         slot->locked = true;

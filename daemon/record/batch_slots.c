@@ -1,10 +1,11 @@
 /* batch_slots.c - who the items of a batch speak of.
  *
- * An item names its contact by id, else by external id, else by e-mail. record_find tells which ids
- * and names have a contact. Then the items are gone through in their order, as if they came one
- * after the other: each gets the slot of its contact, or a new one, and claims the names that were
- * nobody's. A name that is another contact's refuses its item; what a refused item or request
- * claimed is nobody's again. Slots without a contact are created with their names. */
+ * An item names its contact by id, else by external id, else by e-mail, of which it may have
+ * several. record_find tells which ids and names have a contact. Then the items are gone through in
+ * their order, as if they came one after the other: each gets the slot of its contact, or a new
+ * one, and claims the names that were nobody's. A name that is another contact's refuses its item;
+ * what a refused item or request claimed is nobody's again. Slots without a contact are created
+ * with their names. */
 #include "daemon/record/batch.h"
 
 #include "common/mem.h"
@@ -49,6 +50,13 @@ static struct batch_name *external_name(struct batch *b, const struct record_con
                                   : name_get(b, &b->identities, "external_id", c->external_id);
 }
 
+/* The `i`th of the contact's further addresses. */
+static struct batch_name *further_name(struct batch *b, const struct record_contact *c, size_t i)
+{
+    return name_get(b, &b->identities, "email",
+                    json_string_value(json_object_get(json_array_get(c->emails, i), "email")));
+}
+
 static struct batch_name *id_name(struct batch *b, int64_t id)
 {
     return name_get(b, &b->ids, "id", mem_printf(b, "%" PRId64, id));
@@ -79,6 +87,8 @@ void batch_name_items(struct batch *b)
             id_name(b, c->id);
         external_name(b, c);
         email_name(b, c);
+        for (size_t k = 0; k < json_array_size(c->emails); k++)
+            further_name(b, c, k);
     }
 }
 
@@ -231,6 +241,40 @@ static bool is_erased(struct batch *b, size_t item, struct batch_name *name, con
     return true;
 }
 
+/* further_refused() - whether one of the further addresses is another contact's, or of somebody who
+ * was erased. */
+static bool further_refused(struct batch *b, size_t item, const struct batch_slot *slot)
+{
+    const struct record_contact *c = &b->items[item]->contact;
+
+    for (size_t i = 0; i < json_array_size(c->emails); i++) {
+        const json_t *place = json_object_get(json_array_get(c->emails, i), "place");
+        const char *pointer = mem_printf(b, "/contact/emails/%lld", json_integer_value(place));
+        struct batch_name *name = further_name(b, c, i);
+
+        if (is_anothers(b, item, name, slot, pointer) || is_erased(b, item, name, pointer))
+            return true;
+    }
+    return false;
+}
+
+/* item_named() - whose the names are that the item has; NULL: nobody's. */
+static struct batch_slot *item_named(struct batch *b, const struct record_contact *c)
+{
+    struct batch_name *external = external_name(b, c);
+    struct batch_slot *slot = name_slot(b, external);
+
+    if (slot == NULL)
+        slot = name_slot(b, email_name(b, c));
+    for (size_t i = 0; slot == NULL && i < json_array_size(c->emails); i++)
+        slot = name_slot(b, further_name(b, c, i));
+    /* Somebody else may have the same address: with another external id it is another. */
+    if (slot != NULL && external != NULL && name_slot(b, external) == NULL &&
+        (slot->known_elsewhere || slot->external != NULL))
+        return NULL;
+    return slot;
+}
+
 static void item_resolve(struct batch *b, size_t item)
 {
     const struct record_contact *c = &b->items[item]->contact;
@@ -244,23 +288,19 @@ static void item_resolve(struct batch *b, size_t item)
             return;
         }
     } else {
-        slot = name_slot(b, external);
-        if (slot == NULL)
-            slot = name_slot(b, email);
-        /* Somebody else may have the same address: with another external id it is another. */
-        if (slot != NULL && external != NULL && name_slot(b, external) == NULL &&
-            (slot->known_elsewhere || slot->external != NULL))
-            slot = NULL;
+        slot = item_named(b, c);
     }
     if (is_anothers(b, item, external, slot, "/contact/external_id") ||
         is_anothers(b, item, email, slot, "/contact/email") ||
         is_erased(b, item, external, "/contact/external_id") ||
-        is_erased(b, item, email, "/contact/email"))
+        is_erased(b, item, email, "/contact/email") || further_refused(b, item, slot))
         return;
     if (slot == NULL)
         slot = slot_new(b);
     name_claim(b, item, external, slot, &slot->external);
     name_claim(b, item, email, slot, &slot->email);
+    for (size_t i = 0; i < json_array_size(c->emails); i++)
+        name_claim(b, item, further_name(b, c, i), slot, &slot->email);
     b->slots[item] = slot;
 }
 

@@ -181,6 +181,16 @@ static void write_lists(struct batch *b, json_t *(*list_of)(const struct record_
     write_pairs(b, &p, query);
 }
 
+static json_t *emails_of(const struct record_contact *c)
+{
+    return c->emails;
+}
+
+static json_t *phones_of(const struct record_contact *c)
+{
+    return c->phones;
+}
+
 static json_t *tags_of(const struct record_contact *c)
 {
     return c->tags;
@@ -299,6 +309,8 @@ void batch_write(struct batch *b, pgres_fn *done)
     write_attach(b);
     write_objects(b, fields_of, Q_RECORD_FIELDS);
     write_objects(b, attrs_of, Q_RECORD_ATTRS);
+    write_lists(b, emails_of, true, Q_RECORD_EMAILS);
+    write_lists(b, phones_of, true, Q_RECORD_PHONES);
     write_lists(b, tags_of, true, Q_RECORD_TAGS);
     write_lists(b, groups_of, true, Q_RECORD_GROUPS);
     write_lists(b, consents_of, false, Q_RECORD_CONSENTS);

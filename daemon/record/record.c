@@ -466,8 +466,8 @@ static size_t item_bytes(const struct record_item *item)
     const struct record_contact *c = &item->contact;
 
     return (item->data == NULL ? 0 : strlen(item->data)) + json_bytes(c->fields) +
-           json_bytes(c->attrs) + json_bytes(c->tags) + json_bytes(c->groups) +
-           json_bytes(c->consents);
+           json_bytes(c->attrs) + json_bytes(c->emails) + json_bytes(c->phones) +
+           json_bytes(c->tags) + json_bytes(c->groups) + json_bytes(c->consents);
 }
 
 void record_items(struct record *r, int64_t org_id, const struct record_item *items, size_t n,

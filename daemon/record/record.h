@@ -27,6 +27,9 @@ struct record_contact {
     bool returns;     /* by an own act, a confirmed sign-up: lifts an erasure */
     json_t *fields;   /* column → value, only valid columns of contact; empty object where none */
     json_t *attrs;    /* custom field name → value of its type */
+    json_t *emails;   /* array of {"email", "label"?, "primary", "place"}: further addresses, the
+                         primary   one first; "place": where it stood */
+    json_t *phones;   /* the same with "phone" */
     json_t *tags;     /* array of strings to add */
     json_t *groups;   /* array of strings to add */
     json_t *consents; /* array of {"topic", "action", "purpose", "wording", "language", "source",

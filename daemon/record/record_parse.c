@@ -2,7 +2,7 @@
  *
  * To add a field of a contact: a line in contact_fields below, a column in schema/, and its place
  * in record_fields of schema/statements/record.sql. */
-#include "daemon/record/record.h"
+#include "daemon/record/record_parse.h"
 
 #include "common/address.h"
 #include "common/clock.h"
@@ -19,29 +19,21 @@
 #define KEY_MAX    200
 #define SOURCE_MAX 100
 #define ATTR_MAX   2000
-#define TAG_MAX    100
-#define LIST_MAX   100
-
-struct parse {
-    const void *ctx;
-    const struct catalogue *catalogue;
-    int64_t now_us;
-    struct diag *d;
-};
 
 static const struct {
     const char *name;
     size_t max; /* characters */
-} contact_fields[] = {{"first_name", 200}, {"last_name", 200}, {"company_name", 200},
-                      {"phone", 50},       {"language", 35},   {"city", 200},
-                      {"postal_code", 20}, {"time_zone", 64},  {"stage", 80}};
+} contact_fields[] = {{"first_name", 200}, {"last_name", 200},  {"company_name", 200},
+                      {"phone", 50},       {"language", 35},    {"street", 200},
+                      {"city", 200},       {"postal_code", 20}, {"time_zone", 64},
+                      {"stage", 80}};
 
-static const char *pointer_to(const struct parse *p, const char *pointer, const char *key)
+const char *parse_pointer(const struct parse *p, const char *pointer, const char *key)
 {
     return diag_pointer(p->ctx, pointer, key);
 }
 
-static size_t characters(const char *s)
+size_t parse_characters(const char *s)
 {
     size_t n = 0;
 
@@ -50,8 +42,7 @@ static size_t characters(const char *s)
     return n;
 }
 
-/* C0, DEL, C1, and the separators of lines and paragraphs, which the database counts among them. */
-static bool has_control(const char *s)
+bool parse_has_control(const char *s)
 {
     for (; *s != '\0'; s++)
         if ((unsigned char)*s < 0x20 || *s == 0x7f ||
@@ -61,13 +52,11 @@ static bool has_control(const char *s)
     return false;
 }
 
-/* A string of 1 to `max` characters without control characters; NULL where it is not said, or is
- * wrong (then `d` says so). Blanks at its edges go. */
-static const char *parse_string(const struct parse *p, const json_t *object, const char *key,
-                                const char *pointer, size_t max)
+const char *parse_string(const struct parse *p, const json_t *object, const char *key,
+                         const char *pointer, size_t max)
 {
     const json_t *value = json_object_get(object, key);
-    const char *where = pointer_to(p, pointer, key), *s;
+    const char *where = parse_pointer(p, pointer, key), *s;
     char *copy;
     size_t n;
 
@@ -78,7 +67,7 @@ static const char *parse_string(const struct parse *p, const json_t *object, con
         return NULL;
     }
     s = json_string_value(value);
-    if (strlen(s) != json_string_length(value) || has_control(s)) {
+    if (strlen(s) != json_string_length(value) || parse_has_control(s)) {
         diag_field(p->d, where, "control characters are not allowed");
         return NULL;
     }
@@ -86,7 +75,7 @@ static const char *parse_string(const struct parse *p, const json_t *object, con
     for (n = strlen(s); n > 0 && s[n - 1] == ' '; n--)
         ;
     copy = mem_strndup(p->ctx, s, n);
-    if (characters(copy) > max) {
+    if (parse_characters(copy) > max) {
         diag_field(p->d, where, "at most %zu characters are allowed", max);
         return NULL;
     }
@@ -101,8 +90,8 @@ static bool is_known(const char *key, const char *const *keys)
     return false;
 }
 
-static void refuse_unknown(const struct parse *p, json_t *object, const char *pointer,
-                           const char *const *keys)
+void parse_refuse_unknown(const struct parse *p, json_t *object, const char *pointer,
+                          const char *const *keys)
 {
     const char *key;
     json_t *value;
@@ -110,7 +99,7 @@ static void refuse_unknown(const struct parse *p, json_t *object, const char *po
     json_object_foreach(object, key, value)
     {
         if (!is_known(key, keys))
-            diag_field(p->d, pointer_to(p, pointer, key), "no field has this name");
+            diag_field(p->d, parse_pointer(p, pointer, key), "no field has this name");
     }
 }
 
@@ -150,7 +139,7 @@ static void contact_birth_date(const struct parse *p, const json_t *object, cons
     if (s == NULL)
         return;
     if (!parse_birth_date(s, &year, &month, &day)) {
-        diag_field(p->d, pointer_to(p, pointer, "birth_date"),
+        diag_field(p->d, parse_pointer(p, pointer, "birth_date"),
                    "a date like 1970-03-09, or --03-09 without its year, is expected");
         return;
     }
@@ -174,7 +163,7 @@ static void contact_country(const struct parse *p, const json_t *object, const c
         if (*c >= 'a' && *c <= 'z')
             *c = (char)(*c - 'a' + 'A');
     if (strlen(upper) != 2 || strspn(upper, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 2)
-        diag_field(p->d, pointer_to(p, pointer, "country"),
+        diag_field(p->d, parse_pointer(p, pointer, "country"),
                    "a code of two letters (ISO 3166) is expected, like ES");
     else
         json_object_set_new(fields, "country", json_string(upper));
@@ -187,8 +176,9 @@ static void contact_kind(const struct parse *p, const json_t *object, const char
 
     if (s == NULL)
         return;
-    if (strcmp(s, "person") != 0 && strcmp(s, "company") != 0)
-        diag_field(p->d, pointer_to(p, pointer, "kind"), "person or company is expected");
+    if (strcmp(s, "person") != 0 && strcmp(s, "company") != 0 && strcmp(s, "household") != 0)
+        diag_field(p->d, parse_pointer(p, pointer, "kind"),
+                   "person, company or household is expected");
     else
         json_object_set_new(fields, "kind", json_string(s));
 }
@@ -209,7 +199,7 @@ static json_t *contact_columns(const struct parse *p, json_t *object, const char
     }
     zone = json_string_value(json_object_get(fields, "time_zone"));
     if (zone != NULL && !zone_known(zone))
-        diag_field(p->d, pointer_to(p, pointer, "time_zone"),
+        diag_field(p->d, parse_pointer(p, pointer, "time_zone"),
                    "a time zone is expected, like Europe/Madrid");
     contact_kind(p, object, pointer, fields);
     contact_country(p, object, pointer, fields);
@@ -235,9 +225,10 @@ static const char *attr_fault(const struct catalogue_field *field, const json_t 
         return NULL;
     switch (field->type) {
     case FIELD_TEXT:
-        if (!json_is_string(value) || has_control(json_string_value(value)))
+        if (!json_is_string(value) || parse_has_control(json_string_value(value)))
             return "a string without control characters is expected";
-        return characters(json_string_value(value)) > ATTR_MAX ? "the text is too long" : NULL;
+        return parse_characters(json_string_value(value)) > ATTR_MAX ? "the text is too long"
+                                                                     : NULL;
     case FIELD_NUMBER:
         return json_is_number(value) ? NULL : "a number is expected";
     case FIELD_BOOLEAN:
@@ -254,7 +245,7 @@ static const char *attr_fault(const struct catalogue_field *field, const json_t 
 static json_t *contact_attrs(const struct parse *p, json_t *object, const char *pointer)
 {
     json_t *attrs = json_object_get(object, "attr"), *value;
-    const char *key, *where = pointer_to(p, pointer, "attr");
+    const char *key, *where = parse_pointer(p, pointer, "attr");
 
     if (attrs == NULL)
         return NULL;
@@ -267,116 +258,9 @@ static json_t *contact_attrs(const struct parse *p, json_t *object, const char *
         const char *fault = attr_fault(find_field(p->catalogue, key), value);
 
         if (fault != NULL)
-            diag_field(p->d, pointer_to(p, where, key), "%s", fault);
+            diag_field(p->d, parse_pointer(p, where, key), "%s", fault);
     }
     return attrs;
-}
-
-static json_t *contact_list(const struct parse *p, json_t *object, const char *pointer,
-                            const char *name)
-{
-    json_t *list = json_object_get(object, name), *value;
-    const char *where = pointer_to(p, pointer, name);
-    size_t i;
-
-    if (list == NULL)
-        return NULL;
-    if (!json_is_array(list) || json_array_size(list) > LIST_MAX) {
-        diag_field(p->d, where, "an array of at most %d strings is expected", LIST_MAX);
-        return NULL;
-    }
-    json_array_foreach(list, i, value)
-    {
-        const char *s = json_string_value(value);
-
-        if (s == NULL || s[0] == '\0' || has_control(s) || characters(s) > TAG_MAX ||
-            strlen(s) != json_string_length(value))
-            diag_field(p->d, mem_printf(p->ctx, "%s/%zu", where, i),
-                       "a string of 1 to %d characters is expected", TAG_MAX);
-    }
-    return list;
-}
-
-static bool topic_known(const struct catalogue *c, const char *topic)
-{
-    for (size_t i = 0; topic != NULL && i < c->n_topics; i++)
-        if (strcmp(c->topics[i].name, topic) == 0)
-            return true;
-    return false;
-}
-
-/* One entry of the ledger, its texts trimmed and its instant in UTC, as a new reference. */
-static json_t *consent_read(const struct parse *p, json_t *entry, const char *where)
-{
-    static const struct {
-        const char *name;
-        size_t max;
-    } texts[] = {{"topic", 63},    {"action", 10},      {"purpose", 500}, {"wording", 5000},
-                 {"version", 100}, {"language", 35},    {"source", 500},  {"method", 100},
-                 {"ip", 45},       {"user_agent", 500}, {"at", 40}};
-    static const char *const keys[] = {"topic",   "action",     "purpose", "wording",
-                                       "version", "language",   "source",  "method",
-                                       "ip",      "user_agent", "at",      NULL};
-    json_t *read = mem_must(json_object());
-    const char *action, *at;
-    char utc[CLOCK_TEXT];
-    int64_t at_us;
-
-    refuse_unknown(p, entry, where, keys);
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        const char *s = parse_string(p, entry, texts[i].name, where, texts[i].max);
-
-        if (s != NULL)
-            json_object_set_new(read, texts[i].name, json_string(s));
-    }
-    action = json_string_value(json_object_get(read, "action"));
-    at = json_string_value(json_object_get(read, "at"));
-    if (!topic_known(p->catalogue, json_string_value(json_object_get(read, "topic"))))
-        diag_field(p->d, pointer_to(p, where, "topic"), "the name of a topic is expected");
-    if (action == NULL || (strcmp(action, "grant") != 0 && strcmp(action, "withdraw") != 0))
-        diag_field(p->d, pointer_to(p, where, "action"), "grant or withdraw is expected");
-    if (at != NULL && !clock_parse(at, &at_us))
-        diag_field(p->d, pointer_to(p, where, "at"), "an RFC 3339 time is expected");
-    else if (at != NULL)
-        json_object_set_new(read, "at", json_string(clock_format(at_us, utc)));
-    return read;
-}
-
-static json_t *contact_consents(const struct parse *p, json_t *object, const char *pointer)
-{
-    json_t *list = json_object_get(object, "consents"), *entry, *read;
-    const char *where = pointer_to(p, pointer, "consents");
-    size_t i;
-
-    if (list == NULL)
-        return NULL;
-    if (!json_is_array(list) || json_array_size(list) > LIST_MAX) {
-        diag_field(p->d, where, "an array of at most %d entries is expected", LIST_MAX);
-        return NULL;
-    }
-    read = json_keep(p->ctx, mem_must(json_array()));
-    json_array_foreach(list, i, entry)
-    {
-        const char *place = mem_printf(p->ctx, "%s/%zu", where, i);
-
-        if (json_is_object(entry))
-            json_array_append_new(read, consent_read(p, entry, place));
-        else
-            diag_field(p->d, place, "an object is expected");
-    }
-    return read;
-}
-
-static const char *contact_email(const struct parse *p, const json_t *object, const char *pointer)
-{
-    const char *given = parse_string(p, object, "email", pointer, 320), *why, *email;
-
-    if (given == NULL)
-        return NULL;
-    email = address_normalise(p->ctx, given, &why);
-    if (email == NULL)
-        diag_field(p->d, pointer_to(p, pointer, "email"), "no valid e-mail address: %s", why);
-    return email;
 }
 
 static int64_t contact_id(const struct parse *p, const json_t *object, const char *pointer)
@@ -386,7 +270,7 @@ static int64_t contact_id(const struct parse *p, const json_t *object, const cha
     if (id == NULL)
         return 0;
     if (!json_is_integer(id) || json_integer_value(id) <= 0) {
-        diag_field(p->d, pointer_to(p, pointer, "id"), "a positive integer is expected");
+        diag_field(p->d, parse_pointer(p, pointer, "id"), "a positive integer is expected");
         return 0;
     }
     return json_integer_value(id);
@@ -396,19 +280,22 @@ static void contact_read(const struct parse *p, json_t *object, const char *poin
                          struct record_contact *ret)
 {
     static const char *const keys[] = {
-        "id",    "email",    "external_id", "kind",   "first_name",  "last_name",  "company_name",
-        "phone", "language", "country",     "city",   "postal_code", "birth_date", "time_zone",
-        "stage", "attr",     "tags",        "groups", "consents",    NULL};
+        "id",           "email",     "external_id", "kind",    "first_name", "last_name",
+        "company_name", "phone",     "language",    "country", "city",       "postal_code",
+        "birth_date",   "time_zone", "stage",       "attr",    "tags",       "groups",
+        "consents",     "street",    "emails",      "phones",  NULL};
 
-    refuse_unknown(p, object, pointer, keys);
+    parse_refuse_unknown(p, object, pointer, keys);
     ret->id = contact_id(p, object, pointer);
-    ret->email = contact_email(p, object, pointer);
+    ret->email = parse_email(p, object, "email", pointer);
     ret->external_id = parse_string(p, object, "external_id", pointer, 200);
     ret->fields = json_keep(p->ctx, contact_columns(p, object, pointer));
     ret->attrs = contact_attrs(p, object, pointer);
-    ret->tags = contact_list(p, object, pointer, "tags");
-    ret->groups = contact_list(p, object, pointer, "groups");
-    ret->consents = contact_consents(p, object, pointer);
+    ret->emails = parse_emails(p, object, pointer);
+    ret->phones = parse_phones(p, object, pointer);
+    ret->tags = parse_names(p, object, pointer, "tags");
+    ret->groups = parse_names(p, object, pointer, "groups");
+    ret->consents = parse_consents(p, object, pointer);
 }
 
 bool record_contact_parse(const void *ctx, json_t *value, const char *pointer,
@@ -438,7 +325,7 @@ static void item_instant(const struct parse *p, const json_t *object, const char
     if (s == NULL)
         return;
     if (!clock_parse(s, &item->occurred_at_us))
-        diag_field(p->d, pointer_to(p, pointer, "occurred_at"),
+        diag_field(p->d, parse_pointer(p, pointer, "occurred_at"),
                    "an RFC 3339 time is expected, like 2026-03-01T10:00:00Z");
     else if (strlen(s) == 10)
         /* A day without a time is that day's noon, so that it is the same day in every zone that
@@ -453,7 +340,7 @@ static void item_currency(const struct parse *p, const json_t *object, const cha
     const char *said = parse_string(p, object, "currency", pointer, 3);
 
     if (said != NULL && !currency_is_code(said))
-        diag_field(p->d, pointer_to(p, pointer, "currency"),
+        diag_field(p->d, parse_pointer(p, pointer, "currency"),
                    "a currency is expected: three capital letters, like EUR");
     item->foreign = said != NULL && strcmp(said, p->catalogue->currency) != 0;
     item->currency = mem_strdup(p->ctx, item->foreign ? said : p->catalogue->currency);
@@ -463,7 +350,7 @@ static void item_amount(const struct parse *p, const json_t *object, const char 
                         struct record_item *item)
 {
     const json_t *value = json_object_get(object, "amount");
-    const char *where = pointer_to(p, pointer, "amount");
+    const char *where = parse_pointer(p, pointer, "amount");
     char text[AMOUNT_TEXT];
     int digits;
 
@@ -489,7 +376,7 @@ static void item_data(const struct parse *p, json_t *object, const char *pointer
     if (data == NULL || json_is_null(data))
         return;
     if (!json_is_object(data)) {
-        diag_field(p->d, pointer_to(p, pointer, "data"), "an object is expected");
+        diag_field(p->d, parse_pointer(p, pointer, "data"), "an object is expected");
         return;
     }
     text = json_dumps(data, JSON_COMPACT | JSON_REAL_PRECISION(15));
@@ -502,14 +389,15 @@ static void item_contact(const struct parse *p, json_t *object, const char *poin
                          struct record_item *item)
 {
     json_t *contact = json_object_get(object, "contact");
-    const char *where = pointer_to(p, pointer, "contact");
+    const char *where = parse_pointer(p, pointer, "contact");
 
     if (!json_is_object(contact)) {
         diag_field(p->d, where, "a contact is expected: an object with email, external_id or id");
         return;
     }
     contact_read(p, contact, where, &item->contact);
-    if (item->contact.id == 0 && item->contact.email == NULL && item->contact.external_id == NULL)
+    if (item->contact.id == 0 && item->contact.email == NULL && item->contact.external_id == NULL &&
+        json_array_size(item->contact.emails) == 0)
         diag_field(p->d, where, "email, external_id or id is expected");
 }
 
@@ -519,7 +407,7 @@ static void item_amends(const struct parse *p, const json_t *object, const char 
 {
     static const char *const keys[] = {"key", "source", NULL};
     json_t *value = json_object_get(object, "amends");
-    const char *where = pointer_to(p, pointer, "amends"), *source;
+    const char *where = parse_pointer(p, pointer, "amends"), *source;
     struct record_amends *amends;
 
     if (value == NULL || json_is_null(value))
@@ -528,7 +416,7 @@ static void item_amends(const struct parse *p, const json_t *object, const char 
     amends->source = item->source;
     amends->currency_digits = p->catalogue->currency_digits;
     if (json_is_object(value)) {
-        refuse_unknown(p, value, where, keys);
+        parse_refuse_unknown(p, value, where, keys);
         amends->key = parse_string(p, value, "key", where, KEY_MAX);
         source = parse_string(p, value, "source", where, SOURCE_MAX);
         amends->source = source == NULL ? item->source : source;
@@ -540,7 +428,7 @@ static void item_amends(const struct parse *p, const json_t *object, const char 
     if (amends->id <= 0 && amends->key == NULL)
         diag_field(p->d, where, "the id or the key of an interaction is expected");
     if (!item->has_amount)
-        diag_field(p->d, pointer_to(p, pointer, "amount"),
+        diag_field(p->d, parse_pointer(p, pointer, "amount"),
                    "an amendment says what is taken off, like \"-25.00\", or what the amount is "
                    "from now on, like \"0\"");
     item->amends = amends;
@@ -563,7 +451,7 @@ bool record_item_parse(const void *ctx, json_t *value, const char *pointer,
         diag_field(d, pointer, "an interaction is expected: an object");
         return false;
     }
-    refuse_unknown(&p, value, pointer, keys);
+    parse_refuse_unknown(&p, value, pointer, keys);
     item_contact(&p, value, pointer, ret_item);
     ret_item->kind = parse_string(&p, value, "kind", pointer, KIND_MAX);
     source = parse_string(&p, value, "source", pointer, SOURCE_MAX);
@@ -574,7 +462,7 @@ bool record_item_parse(const void *ctx, json_t *value, const char *pointer,
     item_data(&p, value, pointer, ret_item);
     item_amends(&p, value, pointer, ret_item);
     if (ret_item->kind == NULL)
-        diag_field(d, pointer_to(&p, pointer, "kind"),
+        diag_field(d, parse_pointer(&p, pointer, "kind"),
                    "the name of a kind is expected, like donation");
     return d->n == before;
 }

@@ -117,6 +117,37 @@ SELECT CASE WHEN EXISTS (SELECT FROM taken) THEN 409 ELSE 200 END AS status,
        (SELECT CASE sort WHEN 'erased' THEN 'this person was erased; only a sign-up of their own brings them back' ELSE 'the ' || replace(sort, '_', ' ') || ' "' || value || '" belongs to another contact' END FROM taken LIMIT 1) AS body
   FROM who
 
+-- name: api_contact_email_remove
+-- $1 contact, $2 address, $3 now, $4 who says it. Where the primary one goes, the first of those that stay is it. No row: the contact does not have it.
+WITH who AS (SELECT c.id, c AS before FROM contact c WHERE c.id = $1::bigint FOR NO KEY UPDATE),
+     gone AS (DELETE FROM identity i USING who WHERE i.org_id = current_org() AND i.sort = 'email' AND i.value = $2::text AND i.contact_id = who.id
+              RETURNING who.id, who.before),
+     written AS (UPDATE contact c
+                    SET email = CASE WHEN c.email = $2::text THEN (SELECT min(i.value) FROM identity i WHERE i.contact_id = c.id AND i.sort = 'email' AND i.value <> $2::text)
+                                     ELSE c.email END, updated_at = $3::timestamptz
+                   FROM gone WHERE c.id = gone.id RETURNING c.id, gone.before, c AS after),
+     told AS (INSERT INTO field_history (org_id, contact_id, field, was, became, at, by, source)
+              SELECT current_org(), x.id, v.field, v.was, v.became, $3::timestamptz, actor($4::text), 'api'
+                FROM written x CROSS JOIN LATERAL contact_changes(x.before, x.after) v),
+     logged AS (INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), id, 'field' FROM written)
+SELECT 204 AS status, NULL::text AS body FROM gone
+
+-- name: api_contact_phone_remove
+-- $1 contact, $2 phone in whatever form, $3 now, $4 who says it. Where the primary one goes, the one that was added first is it.
+WITH who AS (SELECT c.id, c AS before, ARRAY[$2::text, phone_normal($2::text, coalesce(c.country, o.country))] AS phones
+               FROM contact c CROSS JOIN organisation o WHERE c.id = $1::bigint FOR NO KEY UPDATE OF c),
+     gone AS (DELETE FROM contact_phone p USING who WHERE p.contact_id = who.id AND p.phone = ANY (who.phones) RETURNING p.contact_id),
+     written AS (UPDATE contact c
+                    SET phone = CASE WHEN c.phone = ANY (who.phones) THEN (SELECT p.phone FROM contact_phone p WHERE p.contact_id = c.id AND p.phone <> ALL (who.phones)
+                                                                            ORDER BY p.added_at, p.phone LIMIT 1)
+                                     ELSE c.phone END, updated_at = $3::timestamptz
+                   FROM who WHERE c.id = who.id AND c.id IN (SELECT contact_id FROM gone) RETURNING c.id, who.before, c AS after),
+     told AS (INSERT INTO field_history (org_id, contact_id, field, was, became, at, by, source)
+              SELECT current_org(), x.id, v.field, v.was, v.became, $3::timestamptz, actor($4::text), 'api'
+                FROM written x CROSS JOIN LATERAL contact_changes(x.before, x.after) v),
+     logged AS (INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), id, 'field' FROM written)
+SELECT 204 AS status, NULL::text AS body FROM written
+
 -- name: api_contact_delete
 -- What was delivered stays counted, without the address and what it said.
 WITH gone AS (DELETE FROM contact WHERE id = $1::bigint RETURNING id),

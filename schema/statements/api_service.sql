@@ -23,12 +23,12 @@ SELECT json_build_object(
 -- name: api_organisation_show
 SELECT json_build_object('id', id, 'slug', slug, 'name', name, 'time_zone', time_zone, 'language', language, 'currency', currency,
            'leap_birthday', leap_birthday, 'mail_from', mail_from, 'mail_from_name', mail_from_name, 'mail_reply_to', mail_reply_to,
-           'postal_address', postal_address, 'keep_ip', keep_ip, 'created_at', created_at)::text AS body
+           'postal_address', postal_address, 'keep_ip', keep_ip, 'country', country, 'created_at', created_at)::text AS body
   FROM organisation
 
 -- name: api_organisation_patch
 -- $1 name, $2 time zone, $3 language, $4 currency, $5 leap birthday, $6 mail_from, $7 mail_from_name, $8 whether mail_reply_to is said, $9 mail_reply_to,
--- $10 postal address, $11 keep_ip; null: leave it. Days, birthdays and amounts are read by zone and currency: what is computed from them is computed anew.
+-- $10 postal address, $11 keep_ip, $12 country; null: leave it. Days, birthdays and amounts are read by zone and currency: what is computed from them is computed anew.
 WITH before AS (SELECT * FROM organisation),
      wrong AS (SELECT CASE WHEN $2::text IS NOT NULL AND NOT EXISTS (SELECT FROM pg_timezone_names WHERE name = $2::text)
                            THEN 'the database knows no time zone of this name'
@@ -42,7 +42,7 @@ WITH before AS (SELECT * FROM organisation),
                 currency = coalesce($4::text, o.currency), leap_birthday = coalesce($5::text, o.leap_birthday),
                 mail_from = coalesce($6::text, o.mail_from), mail_from_name = coalesce($7::text, o.mail_from_name),
                 mail_reply_to = CASE WHEN $8::boolean THEN $9::text ELSE o.mail_reply_to END,
-                postal_address = coalesce($10::text, o.postal_address), keep_ip = coalesce($11::text, o.keep_ip)
+                postal_address = coalesce($10::text, o.postal_address), keep_ip = coalesce($11::text, o.keep_ip), country = coalesce($12::text, o.country)
            FROM wrong WHERE wrong.why IS NULL
          RETURNING o.*),
      moved AS (SELECT FROM written w, before b
@@ -52,7 +52,7 @@ WITH before AS (SELECT * FROM organisation),
 SELECT CASE WHEN wrong.why IS NULL THEN 200 ELSE 409 END AS status,
        coalesce(wrong.why, (SELECT json_build_object('id', id, 'slug', slug, 'name', name, 'time_zone', time_zone, 'language', language,
            'currency', currency, 'leap_birthday', leap_birthday, 'mail_from', mail_from, 'mail_from_name', mail_from_name,
-           'mail_reply_to', mail_reply_to, 'postal_address', postal_address, 'keep_ip', keep_ip, 'created_at', created_at)::text FROM written)) AS body
+           'mail_reply_to', mail_reply_to, 'postal_address', postal_address, 'keep_ip', keep_ip, 'country', country, 'created_at', created_at)::text FROM written)) AS body
   FROM wrong
 
 -- name: api_clock_advance

@@ -91,7 +91,7 @@ SELECT l.id, l.lease, l.attempt, l.class, message_id(l.org_id, l.id, l.first_at,
        t.name AS topic, w.url, encode(w.secret, 'base64') AS secret, l.data::text AS data,
        CASE WHEN c.id IS NOT NULL THEN json_strip_nulls(json_build_object(
            'id', c.id, 'kind', c.kind, 'first_name', c.first_name, 'last_name', c.last_name, 'company_name', c.company_name, 'email', c.email,
-           'phone', c.phone, 'language', c.language, 'country', c.country, 'city', c.city, 'postal_code', c.postal_code, 'stage', c.stage,
+           'phone', c.phone, 'language', c.language, 'country', c.country, 'street', c.street, 'city', c.city, 'postal_code', c.postal_code, 'stage', c.stage,
            'external_id', c.external_id, 'time_zone', c.time_zone,
            'attr', (SELECT json_object_agg(f.name, coalesce(to_jsonb(a.value_text), to_jsonb(a.value_number), to_jsonb(a.value_date),
                                                           to_jsonb(a.value_boolean)))

@@ -87,7 +87,7 @@ WITH said AS (
     SELECT u.id, u.doc, u.by, u.source, u.others, d.*
       FROM unnest($2::bigint[], $3::jsonb[], $6::text[], $7::text[], $8::jsonb[]) AS u(id, doc, by, source, others),
            jsonb_to_record(u.doc) AS d(kind text, first_name text, last_name text, company_name text, phone text, language text,
-               country text, city text, postal_code text, birth_year smallint, birth_month smallint, birth_day smallint,
+               country text, street text, city text, postal_code text, birth_year smallint, birth_month smallint, birth_day smallint,
                time_zone text, stage text)
 ), written AS (
     UPDATE contact c
@@ -95,9 +95,11 @@ WITH said AS (
            first_name = CASE WHEN s.doc ? 'first_name' THEN s.first_name ELSE c.first_name END,
            last_name = CASE WHEN s.doc ? 'last_name' THEN s.last_name ELSE c.last_name END,
            company_name = CASE WHEN s.doc ? 'company_name' THEN s.company_name ELSE c.company_name END,
-           phone = CASE WHEN s.doc ? 'phone' THEN s.phone ELSE c.phone END,
+           phone = CASE WHEN s.doc ? 'phone' THEN phone_normal(s.phone, coalesce(CASE WHEN s.doc ? 'country' THEN s.country ELSE c.country END, o.country))
+                        ELSE c.phone END,
            language = CASE WHEN s.doc ? 'language' THEN s.language ELSE c.language END,
            country = CASE WHEN s.doc ? 'country' THEN s.country ELSE c.country END,
+           street = CASE WHEN s.doc ? 'street' THEN s.street ELSE c.street END,
            city = CASE WHEN s.doc ? 'city' THEN s.city ELSE c.city END,
            postal_code = CASE WHEN s.doc ? 'postal_code' THEN s.postal_code ELSE c.postal_code END,
            birth_year = CASE WHEN s.doc ? 'birth_month' THEN s.birth_year ELSE c.birth_year END,
@@ -106,15 +108,17 @@ WITH said AS (
            time_zone = CASE WHEN s.doc ? 'time_zone' THEN s.time_zone ELSE c.time_zone END,
            stage = CASE WHEN s.doc ? 'stage' THEN s.stage ELSE c.stage END,
            updated_at = $4::timestamptz
-      FROM said s JOIN contact w ON w.id = s.id
-     WHERE c.id = s.id
+      FROM said s JOIN contact w ON w.id = s.id CROSS JOIN organisation o
+     WHERE c.id = s.id AND o.id = $1::bigint
        AND (   (s.doc ? 'kind' AND s.kind IS DISTINCT FROM c.kind)
             OR (s.doc ? 'first_name' AND s.first_name IS DISTINCT FROM c.first_name)
             OR (s.doc ? 'last_name' AND s.last_name IS DISTINCT FROM c.last_name)
             OR (s.doc ? 'company_name' AND s.company_name IS DISTINCT FROM c.company_name)
-            OR (s.doc ? 'phone' AND s.phone IS DISTINCT FROM c.phone)
+            OR (s.doc ? 'phone' AND phone_normal(s.phone, coalesce(CASE WHEN s.doc ? 'country' THEN s.country ELSE c.country END, o.country))
+                    IS DISTINCT FROM c.phone)
             OR (s.doc ? 'language' AND s.language IS DISTINCT FROM c.language)
             OR (s.doc ? 'country' AND s.country IS DISTINCT FROM c.country)
+            OR (s.doc ? 'street' AND s.street IS DISTINCT FROM c.street)
             OR (s.doc ? 'city' AND s.city IS DISTINCT FROM c.city)
             OR (s.doc ? 'postal_code' AND s.postal_code IS DISTINCT FROM c.postal_code)
             OR (s.doc ? 'birth_month' AND (s.birth_year, s.birth_month, s.birth_day)
@@ -129,6 +133,61 @@ WITH said AS (
       FROM written x CROSS JOIN LATERAL contact_changes(x.before, x.after) v,
            LATERAL (SELECT CASE v.field WHEN 'birth_date' THEN 'birth_month' ELSE v.field END AS name) k
      WHERE x.by IS NOT NULL
+)
+INSERT INTO change (org_id, contact_id, sort, quiet) SELECT $1::bigint, id, 'field', $5::boolean FROM written;
+
+-- name: record_emails
+-- What more is said of e-mail addresses that are the contacts' already: labels, and which is the primary one. The last one that is said wins.
+WITH said AS (
+    SELECT u.contact_id, u.doc->>'email' AS email, u.doc->>'label' AS label, coalesce(u.doc->'primary' = 'true', false) AS is_primary, u.by, u.source, u.ord
+      FROM unnest($2::bigint[], $3::jsonb[], $6::text[], $7::text[]) WITH ORDINALITY AS u(contact_id, doc, by, source, ord)
+), labelled AS (
+    UPDATE identity i SET label = s.label
+      FROM (SELECT DISTINCT ON (email) email, contact_id, label FROM said WHERE label IS NOT NULL ORDER BY email, ord DESC) s
+     WHERE i.org_id = $1::bigint AND i.sort = 'email' AND i.value = s.email AND i.contact_id = s.contact_id AND i.label IS DISTINCT FROM s.label
+    RETURNING i.contact_id
+), chosen AS (
+    SELECT DISTINCT ON (contact_id) contact_id, CASE WHEN is_primary THEN email END AS email, by, source
+      FROM said WHERE is_primary OR contact_id IN (SELECT contact_id FROM labelled) ORDER BY contact_id, is_primary DESC, ord DESC
+), written AS (
+    UPDATE contact c SET email = coalesce(h.email, c.email), updated_at = $4::timestamptz
+      FROM chosen h JOIN contact w ON w.id = h.contact_id
+     WHERE c.id = h.contact_id AND (h.email <> c.email OR (h.email IS NOT NULL AND c.email IS NULL) OR c.id IN (SELECT contact_id FROM labelled))
+    RETURNING c.id, h.by, h.source, w AS before, c AS after
+), told AS (
+    INSERT INTO field_history (org_id, contact_id, field, was, became, at, by, source)
+    SELECT $1::bigint, x.id, v.field, v.was, v.became, $4::timestamptz, actor(x.by), x.source
+      FROM written x CROSS JOIN LATERAL contact_changes(x.before, x.after) v WHERE x.by IS NOT NULL
+)
+INSERT INTO change (org_id, contact_id, sort, quiet) SELECT $1::bigint, id, 'field', $5::boolean FROM written;
+
+-- name: record_phones
+-- Phones that the contacts have, too; the first of a contact that had none becomes its primary one.
+WITH said AS (
+    SELECT u.contact_id, phone_normal(u.doc->>'phone', coalesce(c.country, o.country)) AS phone, u.doc->>'label' AS label,
+           coalesce(u.doc->'primary' = 'true', false) AS is_primary, u.by, u.source, u.ord, c.phone AS was
+      FROM unnest($2::bigint[], $3::jsonb[], $6::text[], $7::text[]) WITH ORDINALITY AS u(contact_id, doc, by, source, ord)
+      JOIN contact c ON c.id = u.contact_id
+      JOIN organisation o ON o.id = $1::bigint
+), added AS (
+    INSERT INTO contact_phone AS p (org_id, contact_id, phone, label, added_at)
+    SELECT DISTINCT ON (s.contact_id, s.phone) $1::bigint, s.contact_id, s.phone, s.label, $4::timestamptz
+      FROM said s ORDER BY s.contact_id, s.phone, s.label IS NULL, s.ord DESC
+    ON CONFLICT (contact_id, phone) DO UPDATE SET label = excluded.label
+     WHERE excluded.label IS NOT NULL AND excluded.label IS DISTINCT FROM p.label
+    RETURNING p.contact_id
+), chosen AS (
+    SELECT DISTINCT ON (contact_id) contact_id, CASE WHEN is_primary OR was IS NULL THEN phone ELSE was END AS phone, by, source
+      FROM said ORDER BY contact_id, is_primary DESC, CASE WHEN is_primary THEN -ord ELSE ord END
+), written AS (
+    UPDATE contact c SET phone = h.phone, updated_at = $4::timestamptz
+      FROM chosen h JOIN contact w ON w.id = h.contact_id
+     WHERE c.id = h.contact_id AND (h.phone IS DISTINCT FROM c.phone OR c.id IN (SELECT contact_id FROM added))
+    RETURNING c.id, h.by, h.source, w AS before, c AS after
+), told AS (
+    INSERT INTO field_history (org_id, contact_id, field, was, became, at, by, source)
+    SELECT $1::bigint, x.id, v.field, v.was, v.became, $4::timestamptz, actor(x.by), x.source
+      FROM written x CROSS JOIN LATERAL contact_changes(x.before, x.after) v WHERE x.by IS NOT NULL
 )
 INSERT INTO change (org_id, contact_id, sort, quiet) SELECT $1::bigint, id, 'field', $5::boolean FROM written;
 

@@ -16,7 +16,7 @@ TEXTS = {
     "city": ["Málaga", "MALAGA", "Madrid", "São Paulo"],
     "language": ["es", "es-ES", "en"],
     "postal_code": ["28001", "08001", "2800"],
-    "phone": ["+34 600 000 000", "600"],
+    "phone": ["+34600000000", "600"],
     "stage": ["Lead", "líder", "Donante"],
     "external_id": ["A-1", "a-1", "X9"],
     "email": ["ana@example.org", "jose@casa.es", "zoe@example.com"],

@@ -15,6 +15,18 @@ SELECT is(ARRAY(SELECT w FROM words(given) AS w ORDER BY w COLLATE "C"), expecte
                ('ana@casa.example', ARRAY['ana@casa.example']), ('ana+x@casa.example ana', ARRAY['ana', 'ana+x@casa.example']), ('s.l.', ARRAY['l', 's']),
                (repeat('a', 150), ARRAY[repeat('a', 100)])) AS v(given, expected);
 
+-- Phones take one form.
+SELECT is(phone_normal(said, country), form, format('phone_normal(%s, %s)', said, country))
+  FROM (VALUES ('600 111 222', 'ES', '+34600111222'), ('+34 600-11.12.22', NULL, '+34600111222'), ('0034 600 111 222', NULL, '+34600111222'),
+               ('600 111 222', NULL, '600111222'), ('06 12 34 56 78', 'FR', '+33612345678'), ('+44 (0)20 7946 0958', 'ES', '+442079460958'),
+               ('020 7946 0958', 'GB', '+442079460958'), ('06 1234 5678', 'IT', '+390612345678'), ('8 (912) 123-45-67', 'RU', '+79121234567'),
+               ('800 200 06 00', 'RU', '+78002000600'), ('1 (212) 555-0100', 'US', '+12125550100'), ('212 555 0100', 'US', '+12125550100'), ('06 1 234 5678', 'HU', '+3612345678'),
+               ('112', 'ES', '112'), ('091', 'ES', '091'), ('600', NULL, '600'), ('ext. 12', 'ES', 'ext. 12'), ('600 111 222 ext 3', 'ES', '600 111 222 ext 3'),
+               ('  12  ', 'ES', '12'), ('123456789012345', 'ES', '123456789012345'), ('600 111 222', 'QQ', '600111222'), ('', 'ES', ''), (NULL, 'ES', NULL)) AS v(said, country, form);
+SELECT is(phone_normal(phone_normal(said, 'ES'), 'ES'), phone_normal(said, 'ES'), format('phone_normal(%s) has its form', said))
+  FROM unnest(ARRAY['600 111 222', '+34 600 111 222', '112', 'casa', '00 44 20 7946 0958']) AS said;
+SELECT is(calling_code('E'), NULL, 'a country has two letters');
+
 -- Classes: how many ascending breaks x has reached, plus 1.
 SELECT is(rfm_class(x, '{10,20,20,40}', false), above::smallint, format('rfm_class(%s), above its breaks', x))
   FROM (VALUES (0, 1), (10, 1), (10.5, 2), (20, 2), (21, 4), (40, 4), (41, 5), (-1, 1), ('Infinity'::float8, 5)) AS v(x, above);

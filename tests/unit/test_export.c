@@ -72,8 +72,11 @@ static void test_vcard(void **state)
 {
     json_t *contact = json_loads(
         "{\"id\":1,\"kind\":\"person\",\"first_name\":\"Ana, \\\\ María;\",\"last_name\":\"Núñez\","
-        "\"email\":\"a@b.example\",\"identities\":[{\"sort\":\"email\",\"value\":\"a@b.example\"},"
-        "{\"sort\":\"email\",\"value\":\"c@d.example\"}],\"birth_date\":\"--03-09\",\"city\":"
+        "\"email\":\"a@b.example\",\"emails\":[{\"email\":\"a@b.example\",\"label\":null,"
+        "\"primary\":true},"
+        "{\"email\":\"c@d.example\",\"label\":\"work\",\"primary\":false}],"
+        "\"phones\":[{\"phone\":\"+34600111222\",\"label\":\"boat\",\"primary\":true}],\"street\":"
+        "\"Sol 1\",\"birth_date\":\"--03-09\",\"city\":"
         "\"Lugo\","
         "\"tags\":[\"x,y\",\"z\"],\"company_name\":\"áááááááááááááááááááááááááááááááááááááááá\"}",
         0, NULL);
@@ -86,8 +89,9 @@ static void test_vcard(void **state)
     assert_non_null(strstr(out.data, "BEGIN:VCARD\r\nVERSION:4.0\r\nKIND:individual\r\n"
                                      "FN:Ana\\, \\\\ María\\; Núñez\r\n"
                                      "N:Núñez;Ana\\, \\\\ María\\;;;;\r\n"));
-    assert_non_null(strstr(out.data, "EMAIL;PREF=1:a@b.example\r\nEMAIL:c@d.example\r\n"));
-    assert_non_null(strstr(out.data, "ADR:;;;Lugo;;;\r\n"));
+    assert_non_null(strstr(out.data, "EMAIL;PREF=1:a@b.example\r\nEMAIL;TYPE=work:c@d.example\r\n"
+                                     "TEL;PREF=1:+34600111222\r\n"));
+    assert_non_null(strstr(out.data, "ADR:;;Sol 1;Lugo;;;\r\n"));
     assert_non_null(strstr(out.data, "BDAY:--0309\r\nCATEGORIES:x\\,y,z\r\nEND:VCARD\r\n"));
     /* "ORG:" and 35 letters of two bytes are 74; one more would be cut. */
     assert_non_null(strstr(out.data, "á\r\n ááááá\r\n"));

@@ -1,0 +1,165 @@
+"""People: several addresses, of which one is the primary; groups."""
+import json
+
+from lazo_test import ApiError
+
+import pytest
+
+
+def refused(lazo, method, path, body=None):
+    with pytest.raises(ApiError) as e:
+        lazo.api(method, path, body)
+    problem = e.value.response.json()
+    return e.value.status, [(x.get("pointer"), x["detail"]) for x in problem.get("errors", [])] or problem["detail"]
+
+
+def emails(contact):
+    return [(e["email"], e["label"], e["primary"]) for e in contact["emails"]]
+
+
+def phones(contact):
+    return [(p["phone"], p["label"], p["primary"]) for p in contact["phones"]]
+
+
+# --- e-mail addresses ------------------------------------------------------------------------------------------------------
+
+def test_several_addresses_one_primary(lazo):
+    who = lazo.api("POST", "/v1/contacts", {"emails": ["One@Addresses.example", {"email": "two@ñandú.example", "label": "work", "primary": True}]})
+    assert who["email"] == "two@xn--and-6ma2c.example"
+    assert emails(who) == [("two@xn--and-6ma2c.example", "work", True), ("one@addresses.example", None, False)]
+    path = f"/v1/contacts/{who['id']}"
+    # Any of them finds the contact; what is said again changes nothing.
+    for known in ({"email": "one@addresses.example"}, {"emails": ["two@ñandú.example"]}, {"email": "new@addresses.example", "emails": ["one@addresses.example"]}):
+        assert lazo.api("POST", "/v1/contacts", known)["id"] == who["id"]
+    assert lazo.record({"emails": ["one@addresses.example"]}, "visit") == who["id"]
+    before = lazo.get(path)
+    assert lazo.api("POST", path + "/emails", {"email": "two@ñandú.example", "label": "work", "primary": True}) == before
+
+    now = lazo.api("POST", path + "/emails", {"email": "one@addresses.example", "label": "home", "primary": True})
+    assert now["email"] == "one@addresses.example" and now["updated_at"] > before["updated_at"]
+    now = lazo.api("PATCH", path, {"emails": [{"email": "three@addresses.example"}, {"email": "new@addresses.example", "primary": True}]})
+    assert emails(now) == [("new@addresses.example", None, True), ("one@addresses.example", "home", False),
+                           ("three@addresses.example", None, False), ("two@xn--and-6ma2c.example", "work", False)]
+    assert lazo.get(path + "/emails") == {"items": now["emails"], "next": None}
+    for word in ("one@addresses.example", "three@addresses.example"):
+        assert [c["id"] for c in lazo.get(f"/v1/contacts?q={word}")["items"]] == [who["id"]]
+
+    # The primary one goes: the first of the rest is it.
+    assert lazo.request("DELETE", path + "/emails/New@addresses.example").status_code == 204
+    assert lazo.get(path)["email"] == "one@addresses.example"
+    assert lazo.request("DELETE", path + "/emails/new@addresses.example").status_code == 404
+    for one in ("one@addresses.example", "three@addresses.example", "two@xn--and-6ma2c.example"):
+        assert lazo.request("DELETE", path + "/emails/" + one).status_code == 204
+    assert lazo.get(path)["email"] is None and lazo.get(path)["emails"] == []
+    # What was let go is free for another.
+    assert lazo.api("POST", "/v1/contacts", {"email": "one@addresses.example"})["id"] != who["id"]
+
+
+def test_an_address_is_one_contacts(lazo):
+    a = lazo.api("POST", "/v1/contacts", {"email": "a@mine.example", "emails": ["a2@mine.example"]})["id"]
+    b = lazo.api("POST", "/v1/contacts", {"email": "b@mine.example"})["id"]
+    anothers = f"belongs to another contact ({a})"
+    assert refused(lazo, "POST", f"/v1/contacts/{b}/emails", {"email": "a2@mine.example"}) == (422, [("", anothers)])
+    assert refused(lazo, "PATCH", f"/v1/contacts/{b}", {"emails": ["b2@mine.example", "A2@mine.example"]}) == (422, [("/emails/1", anothers)])
+    assert refused(lazo, "POST", "/v1/contacts", {"email": "b@mine.example", "emails": ["a2@mine.example"]}) == (422, [("/emails/0", anothers)])
+    assert refused(lazo, "PATCH", f"/v1/contacts/{b}", {"email": "a2@mine.example"})[0] == 409
+    assert emails(lazo.get(f"/v1/contacts/{b}")) == [("b@mine.example", None, True)]
+    # In one request: each item stands for itself where they are lines; the second loses.
+    lines = [{"contact": {"external_id": f"mine-{n}", "emails": ["both@mine.example"]}, "kind": "visit"} for n in (1, 2)]
+    r = lazo.request("POST", "/v1/interactions", data="\n".join(map(json.dumps, lines)), headers={"Content-Type": "application/x-ndjson"}).json()
+    assert r["recorded"] == 1 and [(e["line"], e["pointer"]) for e in r["errors"]] == [(2, "/contact/emails/0")]
+
+
+def test_what_an_address_may_be(lazo):
+    who = lazo.api("POST", "/v1/contacts", {"email": "may@be.example"})["id"]
+    path = f"/v1/contacts/{who}/emails"
+    status, errors = refused(lazo, "POST", path, {"email": "no address"})
+    assert status == 422 and errors[0][0] == "/email" and "no valid e-mail address" in errors[0][1]
+    assert refused(lazo, "POST", path, {"label": "x"}) == (422, [("/email", "this is missing")])
+    assert refused(lazo, "POST", path, {"email": "x@be.example", "primary": 1}) == (422, [("/primary", "true or false is expected")])
+    assert refused(lazo, "POST", path, {"email": "x@be.example", "lable": "work"}) == (422, [("/lable", "no field has this name")])
+    assert refused(lazo, "PATCH", f"/v1/contacts/{who}", {"emails": [7], "phones": ["no"]}) == \
+        (422, [("/emails/0", 'an address, or an object with "email", is expected'), ("/phones/0/phone", "a phone number is expected")])
+    assert refused(lazo, "PATCH", f"/v1/contacts/{who}", {"emails": "x@be.example"}) == (422, [("/emails", "an array of at most 100 is expected")])
+    assert lazo.request("POST", "/v1/contacts/999999999/emails", json={"email": "x@be.example"}).status_code == 404
+    assert lazo.request("GET", "/v1/contacts/999999999/emails").status_code == 404
+
+
+def test_one_address_that_bounces_silences_no_other(lazo, sink):
+    lazo.template("people-hi", "Hola", "Hola {{ unsubscribe_url }}")
+    who = lazo.api("POST", "/v1/contacts", {"emails": ["dead@bounce.example", "alive@bounce.example"]})["id"]
+    lazo.api("POST", "/v1/suppressions", {"email": "dead@bounce.example", "reason": "bounce"})
+    lazo.api("POST", "/v1/messages", {"template": "people-hi", "contact": who, "key": "people 1"})
+    lazo.settle()
+    assert [d["state"] for d in lazo.items("/v1/deliveries") if d["contact"] == who] == ["suppressed"]
+    lazo.api("POST", f"/v1/contacts/{who}/emails", {"email": "alive@bounce.example", "primary": True})
+    lazo.api("POST", "/v1/messages", {"template": "people-hi", "contact": who, "key": "people 2"})
+    sink.wait("alive@bounce.example")
+    file = lazo.get(f"/v1/contacts/{who}/file")
+    assert [s["email"] for s in file["suppressions"]] == ["dead@bounce.example"] and len(file["contact"]["emails"]) == 2
+
+
+# --- phones ----------------------------------------------------------------------------------------------------------------
+
+def test_phones(lazo):
+    who = lazo.api("POST", "/v1/contacts", {"email": "phones@people.example", "country": "ES", "phone": "600 11 12 22"})
+    path = f"/v1/contacts/{who['id']}"
+    assert phones(who) == [("+34600111222", None, True)] and who["phone"] == "+34600111222"
+    before = lazo.get(path)["updated_at"]
+    assert lazo.api("PATCH", path, {"phone": "600-111-222"})["updated_at"] == before
+    now = lazo.api("PATCH", path, {"phones": ["91 123 45 67", {"phone": "+33 6 12 34 56 78", "label": "work"}]})
+    assert now["phone"] == "+34600111222" and sorted(phones(now)[1:]) == [("+33612345678", "work", False), ("+34911234567", None, False)]
+    now = lazo.api("POST", path + "/phones", {"phone": "0034 911 234 567", "label": "home", "primary": True})
+    assert phones(now)[0] == ("+34911234567", "home", True) and len(now["phones"]) == 3
+    assert lazo.get(path + "/phones")["items"] == now["phones"]
+    assert lazo.api("POST", path + "/phones", {"phone": "911234567"}) == now  # nothing new
+    assert lazo.request("DELETE", path + "/phones/911%20234%20567").status_code == 204
+    assert lazo.get(path)["phone"] == "+34600111222"
+    assert lazo.request("DELETE", path + "/phones/911234567").status_code == 404
+    # A new primary one joins those that there are; null forgets them all.
+    now = lazo.api("PATCH", path, {"phone": "610000001"})
+    assert phones(now)[0] == ("+34610000001", None, True) and len(now["phones"]) == 3
+    now = lazo.api("PATCH", path, {"phone": None})
+    assert now["phone"] is None and now["phones"] == []
+    # Several people may share one; a stranger's row takes the form, too.
+    other = lazo.api("POST", "/v1/contacts", {"email": "phones2@people.example", "phones": [{"phone": "+34 600 111 222"}]})
+    assert other["phone"] == "+34600111222"
+    lazo.sql("UPDATE lazo.contact SET phone = '+34 (611) 222-333' WHERE id = %s", [other["id"]], org=1)
+    assert phones(lazo.get(f"/v1/contacts/{other['id']}")) == [("+34611222333", None, True), ("+34600111222", None, False)]
+
+
+def test_addresses_leave_with_the_file_and_the_card(lazo):
+    who = lazo.api("POST", "/v1/contacts", {"emails": [{"email": "card@people.example", "label": "work"}, "card2@people.example"], "country": "ES",
+                                            "phones": [{"phone": "622 000 111", "label": "home"}], "street": "Calle del Olmo 12", "city": "Madrid"})["id"]
+    card = lazo.request("GET", f"/v1/contacts/{who}/vcard").text
+    for line in ("EMAIL;PREF=1;TYPE=work:card@people.example", "EMAIL:card2@people.example", "TEL;PREF=1;TYPE=home:+34622000111", "ADR:;;Calle del Olmo 12;Madrid;;;ES"):
+        assert line in card.splitlines(), card
+    file = lazo.get(f"/v1/contacts/{who}/file")["contact"]
+    assert file["street"] == "Calle del Olmo 12" and len(file["emails"]) == 2 and len(file["phones"]) == 1
+    lazo.api("POST", f"/v1/contacts/{who}/erase", {"reason": "asked"})
+    assert lazo.sql("SELECT count(*) FROM lazo.contact_phone WHERE phone = '+34622000111'", user="postgres") == [(0,)]
+    status, errors = refused(lazo, "POST", "/v1/contacts", {"email": "card3@people.example", "emails": ["card2@people.example"]})
+    assert status == 422 and errors[0][0] == "/emails/0" and "erased" in errors[0][1]
+
+
+# --- groups ----------------------------------------------------------------------------------------------------------------
+
+def test_groups(lazo):
+    a, b = (lazo.api("POST", "/v1/contacts", {"email": f"{n}@groups.example"})["id"] for n in "ab")
+    lazo.api("PUT", "/v1/segments/in-the-board", {"kind": "dynamic", "rule": 'in group "junta directiva"'})
+    now = lazo.api("POST", f"/v1/contacts/{a}/groups", {"groups": ["Junta Directiva", "Voluntarios/as"]})
+    assert now["groups"] == ["Junta Directiva", "Voluntarios/as"]
+    assert lazo.api("PUT", f"/v1/groups/junta%20directiva/members/{b}")["groups"] == ["junta directiva"]
+    assert {g["name"]: g["count"] for g in lazo.items("/v1/groups")} == {"Junta Directiva": 2, "Voluntarios/as": 1}
+    assert [m["id"] for m in lazo.items("/v1/groups/JUNTA%20DIRECTIVA/members")] == [a, b]
+    lazo.settle()
+    assert lazo.count("in-the-board") == 2
+    assert lazo.request("DELETE", f"/v1/contacts/{a}/groups/Junta%20directiva").status_code == 204
+    assert lazo.request("DELETE", f"/v1/contacts/{a}/groups/Junta%20directiva").status_code == 404
+    assert lazo.request("DELETE", f"/v1/groups/Voluntarios%2Fas/members/{a}").status_code == 204
+    lazo.settle()
+    assert lazo.count("in-the-board") == 1
+    assert [g["name"] for g in lazo.items("/v1/groups")] == ["junta directiva"]
+    assert lazo.request("GET", "/v1/groups/nobody/members").status_code == 404
+    assert lazo.request("PUT", "/v1/groups/x/members/999999999").status_code == 404
+    assert refused(lazo, "PUT", f"/v1/groups/{'x' * 101}/members/{a}")[0] == 422

@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/text.h"
 #include "daemon/pg/pgconn.h"
 
 #define LEAD_EVERY_S 1.0
@@ -14,8 +15,7 @@ struct lead {
     ev_timer timer;
     enum lead_state state;
     bool asking;
-    void (*changed)(void *arg, enum lead_state);
-    void *arg;
+    struct lead_owner owner;
 };
 
 static void lead_set(struct lead *l, enum lead_state state)
@@ -26,7 +26,7 @@ static void lead_set(struct lead *l, enum lead_state state)
         return;
     log_info("lead", "changed", "was=%s is=%s", names[l->state], names[state]);
     l->state = state;
-    l->changed(l->arg, state);
+    l->owner.changed(l->owner.arg, state);
 }
 
 static void lead_on_lock(void *arg, const struct pgres *res)
@@ -51,16 +51,36 @@ static void lead_timer_cb(EV_P_ ev_timer *w, int revents)
     pgconn_sync(l->conn);
 }
 
+static void lead_on_notified(void *arg, const char *payload)
+{
+    struct lead *l = arg;
+    int64_t org_id;
+
+    if (text_int(payload, &org_id) && org_id > 0)
+        l->owner.defined(l->owner.arg, org_id);
+}
+
+/* From here on everything is heard; what was changed before is read anew. */
+static void lead_on_listening(void *arg, const struct pgres *res)
+{
+    struct lead *l = arg;
+
+    if (pgres_ok(res))
+        l->owner.defined(l->owner.arg, 0);
+}
+
 static void lead_on_state(void *arg, struct pgconn *conn, bool ready)
 {
     struct lead *l = arg;
 
-    (void)conn;
     l->asking = false;
-    if (!ready)
+    if (!ready) {
         lead_set(l, LEAD_none);
-    else
-        ev_feed_event(l->loop, &l->timer, EV_TIMER);
+        return;
+    }
+    pgconn_send_text(conn, "LISTEN lazo_defined", NULL, lead_on_listening, l);
+    pgconn_sync(conn);
+    ev_feed_event(l->loop, &l->timer, EV_TIMER);
 }
 
 static int lead_destroy(struct lead *l)
@@ -70,14 +90,13 @@ static int lead_destroy(struct lead *l)
 }
 
 struct lead *lead_new(const void *ctx, struct ev_loop *loop, const char *conninfo,
-                      void (*changed)(void *arg, enum lead_state), void *arg)
+                      const struct lead_owner *lead_owner)
 {
     struct lead *l = mem_new(ctx, struct lead);
-    struct pgconn_owner owner = {.state = lead_on_state, .arg = l};
+    struct pgconn_owner owner = {.state = lead_on_state, .notified = lead_on_notified, .arg = l};
 
     l->loop = loop;
-    l->changed = changed;
-    l->arg = arg;
+    l->owner = *lead_owner;
     ev_timer_init(&l->timer, lead_timer_cb, LEAD_EVERY_S, LEAD_EVERY_S);
     l->timer.data = l;
     ev_timer_start(loop, &l->timer);

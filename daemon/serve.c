@@ -103,6 +103,18 @@ static void serve_begin_to_lead(struct serve *s)
     decide_calendar(s->steps.decide);
 }
 
+/* Who changed it, this daemon or another, is not told apart: it costs one statement. */
+static void serve_on_defined(void *arg, int64_t org_id)
+{
+    struct serve *s = arg;
+
+    api_forget_tokens(&s->app, org_id);
+    if (org_id == 0)
+        orgs_forget(s->app.orgs, 0);
+    else
+        app_defined(&s->app, org_id);
+}
+
 /* While the database is away nobody leads: the steps rest, and go on when the lock was got again.
  * Where another daemon has it meanwhile, this process ends: what its steps had under way is the
  * other's now, and a start is the one clean state. systemd starts it again, as a standby. */
@@ -266,6 +278,8 @@ static void serve_start_http(struct serve *s)
                                    .authorise = api_authorise,
                                    .streams = api_streams,
                                    .arg = &s->app};
+    const struct lead_owner owner = {
+        .changed = serve_on_lead, .defined = serve_on_defined, .arg = s};
     struct diag d;
 
     diag_init(&d, s);
@@ -275,8 +289,7 @@ static void serve_start_http(struct serve *s)
                   log_value(settings_text(s->settings, "http.listen")),
                   log_value(d.n > 0 ? d.items[0].message : ""));
     serve_public_url(s);
-    s->lead =
-        lead_new(s, s->app.loop, settings_text(s->settings, "database.url"), serve_on_lead, s);
+    s->lead = lead_new(s, s->app.loop, settings_text(s->settings, "database.url"), &owner);
     log_info("lazod", "ready", "port=%d simulated=%d", http_port(s->app.http), s->app.simulated);
     sd_notify(0, "READY=1");
 }

@@ -1,9 +1,9 @@
 /* api_auth.c - who asks: the organisation and role of a token, found by its SHA-256.
  *
- * Found tokens are remembered for a minute, so that a request costs no round trip for them; a token
- * that was withdrawn works that much longer. The memory is a table of fixed size: a new token takes
- * the place of another that falls on the same slot. Tokens that are not known are not remembered:
- * they are nobody's, and guessing them fills nothing. */
+ * Found tokens are remembered for a minute, so that a request costs no round trip for them; one
+ * that is withdrawn is forgotten as soon as the database tells it. The memory is a table of fixed
+ * size: a new token takes the place of another that falls on the same slot. Tokens that are not
+ * known are not remembered: they are nobody's, and guessing them fills nothing. */
 #include "common/clock.h"
 #include "common/mem.h"
 #include "daemon/http/api.h"
@@ -53,6 +53,13 @@ static void on_found(void *arg, const struct pgres *res)
     memcpy(slot->hash, s->hash, sizeof slot->hash);
     strncpy(slot->caller.role, pgres_text(res, 0, "role"), sizeof slot->caller.role - 1);
     http_authorised(s->req, &slot->caller);
+}
+
+void api_forget_tokens(struct app *app, int64_t org_id)
+{
+    for (size_t i = 0; app->tokens != NULL && i < SLOTS; i++)
+        if (org_id == 0 || app->tokens->slots[i].caller.org_id == org_id)
+            app->tokens->slots[i].until_us = 0;
 }
 
 void api_authorise(void *arg, struct http_request *req, const char *token)

@@ -60,5 +60,8 @@ bool api_streams(void *app, const struct http_request *);
 /* api_authorise() - http_options.authorise: finds the token's organisation by its SHA-256; answers
  * 401 where there is none. */
 void api_authorise(void *app, struct http_request *, const char *token);
+/* api_forget_tokens() - what is remembered of the organisation's tokens (0: of all) no longer
+ * counts. */
+void api_forget_tokens(struct app *, int64_t org_id);
 
 #endif

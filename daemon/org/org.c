@@ -11,7 +11,7 @@
 #include <jansson.h>
 #include <string.h>
 
-/* Definitions that strangers write with psql are seen after so long. */
+/* While no notification can come (lead.h) a change is seen after so long. */
 #define ORG_REFRESH_US (10 * CLOCK_SECOND_US)
 
 /* What waits for an organisation that is being read. */
@@ -234,11 +234,18 @@ void orgs_get_now(struct orgs *orgs, int64_t org_id, org_fn *fn, void *arg)
     fn(arg, orgs_entry(orgs, org_id)->org);
 }
 
-void orgs_forget(struct orgs *orgs, int64_t org_id)
+static void org_entry_forget(struct org_entry *e)
 {
-    struct org_entry *e = orgs_entry(orgs, org_id);
-
     if (e->reading)
         e->again = true;
     e->read_at_us = INT64_MIN / 2;
+}
+
+void orgs_forget(struct orgs *orgs, int64_t org_id)
+{
+    if (org_id != 0)
+        org_entry_forget(orgs_entry(orgs, org_id));
+    else
+        for (struct org_entry *e = orgs->entries; e != NULL; e = e->next)
+            org_entry_forget(e);
 }

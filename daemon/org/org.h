@@ -1,8 +1,8 @@
 /* org.h - what lazod keeps in memory of an organisation: its catalogue of names and its settings.
  *
- * Loaded on first use, kept until orgs_forget() (after a change of a definition) or, for writes of
- * strangers, for ten seconds. A struct org is replaced, never changed, and is borrowed only for the
- * length of the callback: who needs it later asks again. */
+ * Loaded on first use, kept until orgs_forget() (after a change of a definition, here or by
+ * another) or, where nothing is heard of changes, for ten seconds. A struct org is replaced, never
+ * changed, and is borrowed only for the length of the callback: who needs it later asks again. */
 #ifndef LAZO_DAEMON_ORG_ORG_H
 #define LAZO_DAEMON_ORG_ORG_H
 
@@ -31,6 +31,6 @@ void orgs_get(struct orgs *, int64_t org_id, org_fn *, void *arg);
  */
 void orgs_get_now(struct orgs *, int64_t org_id, org_fn *, void *arg);
 /* orgs_forget() - the next orgs_get() reads it anew: to be called after each change of a kind,
- * field, topic, segment or model. */
+ * field, topic, segment or model. org_id 0: all of them. */
 void orgs_forget(struct orgs *, int64_t org_id);
 #endif

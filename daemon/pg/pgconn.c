@@ -237,6 +237,16 @@ static void pgconn_read(struct pgconn *c)
         pgconn_lose(c, PQerrorMessage(c->pg));
 }
 
+static void pgconn_notify(struct pgconn *c)
+{
+    PGnotify *note;
+
+    while (c->pg != NULL && c->owner.notified != NULL && (note = PQnotifies(c->pg)) != NULL) {
+        c->owner.notified(c->owner.arg, note->extra);
+        PQfreemem(note);
+    }
+}
+
 static void pgconn_flush(struct pgconn *c)
 {
     int left = PQflush(c->pg);
@@ -261,6 +271,7 @@ static void pgconn_io_cb(EV_P_ ev_io *w, int revents)
     }
     /* Input is taken while writing too: a server that cannot send stops reading. */
     pgconn_read(c);
+    pgconn_notify(c);
     if (c->pg != NULL && (revents & EV_WRITE))
         pgconn_flush(c);
 }

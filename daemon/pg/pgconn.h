@@ -21,6 +21,8 @@ struct pgconn;
 struct pgconn_owner {
     /* The connection became ready, or was lost (after everything outstanding was answered). */
     void (*state)(void *arg, struct pgconn *, bool ready);
+    /* A notification came, to what the session listens to; NULL where it listens to nothing. */
+    void (*notified)(void *arg, const char *payload);
     void *arg;
 };
 

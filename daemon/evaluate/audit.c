@@ -160,7 +160,7 @@ static void audit_take(struct audit *a, const char *differences)
 static void audit_on_block(void *arg, const struct pgres *res)
 {
     struct audit *a = arg;
-    bool scores = a->part == a->rules->n_parts;
+    bool scores = a->part == a->rules->n_statements;
     int64_t seen;
 
     if (!pgres_ok(res)) {
@@ -192,11 +192,10 @@ static void audit_block(struct audit *a)
     pgargs_int(&args, a->after);
     pgargs_instant(&args, clock_now_us());
     pgargs_int(&args, BLOCK_CONTACTS);
-    if (a->part < a->rules->n_parts) {
-        size_t at = a->part * RULE_ROOTS_MAX, n = a->rules->n_segments - at;
+    if (a->part < a->rules->n_statements) {
+        const struct ruleset_statement *s = &a->rules->statements[a->part];
         const struct rule_sql *sql =
-            rule_compile_truth(scratch, a->rules->parts[a->part].page, a->rules->segments + at,
-                               n < RULE_ROOTS_MAX ? n : RULE_ROOTS_MAX);
+            rule_compile_truth(scratch, s->sql, s->segments, s->n_segments);
 
         pgargs_params(&args, sql->params, sql->n_params);
         pgpool_query_sql(a->o.pool, a->o.org_id, sql->text, &args, audit_on_block, a);
@@ -219,7 +218,8 @@ static void audit_on_org(void *arg, const struct org *org)
     }
     talloc_free(a->rules);
     diag_init(&d, a);
-    a->rules = ruleset_compile(a, &org->catalogue, a->o.segments ? NULL : none, 0, &d);
+    a->rules =
+        ruleset_compile(a, &org->catalogue, RULESET_page, a->o.segments ? NULL : none, 0, &d);
     json_array_clear(a->unreadable);
     json_decref(a->differences);
     a->differences = mem_must(json_array());

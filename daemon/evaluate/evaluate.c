@@ -21,6 +21,8 @@
 #define CHANGES_MAX 1000
 #define WAKES_MAX   1000
 #define RETRY_S     1.0
+/* Contacts of one block in a full evaluation. */
+#define PAGE_CONTACTS 5000
 /* So many contacts touched make the planner's statistics stale. */
 #define GATHER_AFTER 5000
 
@@ -48,7 +50,7 @@ struct evaluate {
     struct evaluate_lane *lanes;
     void (*evaluated)(void *arg, int64_t org_id);
     void *arg;
-    uint64_t passes, contacts, moves, failures;
+    uint64_t passes, contacts, answers, moves, failures;
 };
 
 static void lane_run(struct evaluate_lane *lane);
@@ -63,7 +65,7 @@ static struct ruleset *compile(struct evaluate_lane *lane, const struct org *org
     void *scratch = talloc_new(NULL);
 
     diag_init(&d, scratch);
-    rules = ruleset_compile(lane, &org->catalogue, only, n, &d);
+    rules = ruleset_compile(lane, &org->catalogue, RULESET_some, only, n, &d);
     for (size_t i = 0; i < d.n; i++)
         log_warning("evaluate", "a rule cannot be evaluated", "org=%" PRId64 " segment=%s why=%s",
                     lane->org_id, log_value(d.items[i].pointer), log_value(d.items[i].message));
@@ -124,6 +126,7 @@ static void pass_ended(void *arg, bool committed, const struct pgres *error)
     e->contacts += p->n_contacts;
     lane->touched += p->n_contacts;
     e->moves += (uint64_t)p->moved;
+    e->answers += p->answers;
     lane->wanted = lane->wanted || p->more || p->moved > 0;
     if (p->sort == PASS_page) {
         lane->paging = p->more;
@@ -147,21 +150,39 @@ static struct pass *pass_new(struct evaluate_lane *lane, enum pass_sort sort, co
     p->org_id = lane->org_id;
     p->now_us = clock_now_us();
     p->currency_digits = org->catalogue.currency_digits;
-    p->rules = lane->rules;
-    p->refers = lane->rules->refers;
+    p->rules = p->all = lane->rules;
     p->asked_kind = lane->asked_kind;
+    pass_prepare(p);
     return p;
 }
 
 /* --- a page of a full evaluation
  * -------------------------------------------------------------------- */
 
-static void page_begun(void *arg, struct pgtx *tx)
+static void page_on_contacts(void *arg, const struct pgres *res)
 {
     struct pass *p = arg;
 
-    p->tx = tx;
+    if (!pgres_ok(res))
+        return;
+    for (int row = 0; row < pgres_rows(res); row++) {
+        pass_add_contact(p, pgres_int(res, row, "id"), false);
+        pass_ids_add(p, &p->whole, p->contacts[p->n_contacts - 1].id);
+    }
+    p->more = pgres_rows(res) == PAGE_CONTACTS;
     pass_evaluate(p);
+}
+
+static void page_begun(void *arg, struct pgtx *tx)
+{
+    struct pass *p = arg;
+    struct pgargs args;
+
+    p->tx = tx;
+    pgargs_init(&args, p);
+    pgargs_int(&args, p->after_contact);
+    pgargs_int(&args, PAGE_CONTACTS);
+    pgtx_query(tx, Q_CONTACT_PAGE, &args, page_on_contacts, p);
 }
 
 static void page_start(struct evaluate_lane *lane, const struct org *org)
@@ -169,6 +190,7 @@ static void page_start(struct evaluate_lane *lane, const struct org *org)
     struct pass *p = pass_new(lane, PASS_page, org);
 
     p->rules = lane->stale_rules;
+    pass_prepare(p);
     p->after_contact = lane->page_after;
     pgtx_begin(lane->evaluate->pool, lane->org_id, page_begun, pass_ended, p);
 }
@@ -373,12 +395,14 @@ static void changes_on_scored(void *arg, const struct pgres *res)
 
     if (!pgres_ok(res))
         return;
-    pass_sort_contacts(p);
     for (int row = 0; row < pgres_rows(res); row++) {
-        struct pass_contact *contact = pass_find(p, pgres_int(res, row, "contact_id"));
+        int64_t contact_id = pgres_int(res, row, "contact_id");
 
-        if (contact != NULL && !pgres_null(res, row, "changes_at"))
-            contact->changes_at_us = pgres_instant(res, row, "changes_at");
+        pass_touch_all(p, contact_id, "score:");
+        pass_add_wake(p, contact_id, RULESET_SCORES,
+                      pgres_null(res, row, "changes_at") ? INT64_MAX
+                                                         : pgres_instant(res, row, "changes_at"),
+                      1);
     }
     pass_evaluate(p);
 }
@@ -412,7 +436,6 @@ static void changes_on_stale_models(void *arg, const struct pgres *res)
 
 static void changes_score(struct pass *p)
 {
-    struct pgarray ids;
     struct pgargs args;
 
     if (p->n_contacts == 0) {
@@ -424,13 +447,16 @@ static void changes_score(struct pass *p)
         pgargs_instant(&args, p->now_us);
         pgtx_query(p->tx, Q_RFM_MODELS, &args, changes_on_stale_models, p);
     }
-    pass_sort_contacts(p);
-    pgarray_init(&ids, p);
-    for (size_t i = 0; i < p->n_contacts; i++)
-        pgarray_int(&ids, p->contacts[i].id);
+    for (size_t i = 0; i < p->whole.n; i++)
+        pass_ids_add(p, &p->scored, p->whole.ids[i]);
+    pass_ids_sort(&p->scored);
+    if (p->scored.n == 0) {
+        pass_evaluate(p);
+        return;
+    }
     pgargs_init(&args, p);
     pgargs_int(&args, p->org_id);
-    pgargs_array(&args, &ids);
+    pass_ids_args(p, &p->scored, &args);
     pgargs_instant(&args, p->now_us);
     pgtx_query(p->tx, Q_RFM_SCORE_SOME, &args, changes_on_scored, p);
 }
@@ -446,7 +472,7 @@ static void changes_on_wakes(void *arg, const struct pgres *res)
         return;
     }
     for (int row = 0; row < pgres_rows(res); row++)
-        pass_add_contact(p, pgres_int(res, row, "contact_id"), true);
+        pass_take_wake(p, pgres_int(res, row, "contact_id"), (int32_t)pgres_int(res, row, "part"));
     p->more = p->more || pgres_rows(res) == WAKES_MAX;
     changes_score(p);
 }
@@ -579,7 +605,8 @@ void evaluate_metrics(const struct evaluate *e, struct buf *out)
         out,
         "# TYPE lazo_evaluate_passes_total counter\nlazo_evaluate_passes_total %" PRIu64 "\n"
         "# TYPE lazo_evaluate_contacts_total counter\nlazo_evaluate_contacts_total %" PRIu64 "\n"
+        "# TYPE lazo_evaluate_answers_total counter\nlazo_evaluate_answers_total %" PRIu64 "\n"
         "# TYPE lazo_evaluate_moves_total counter\nlazo_evaluate_moves_total %" PRIu64 "\n"
         "# TYPE lazo_evaluate_failures_total counter\nlazo_evaluate_failures_total %" PRIu64 "\n",
-        e->passes, e->contacts, e->moves, e->failures);
+        e->passes, e->contacts, e->answers, e->moves, e->failures);
 }

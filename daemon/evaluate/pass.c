@@ -1,19 +1,22 @@
-/* pass.c - the middle and the end of a pass: rules → membership → wakes → cues → commit. See
- * pass.h. */
+/* pass.c - who is touched by what changed, and in which groups of rules. See pass.h. */
 #include "daemon/evaluate/pass.h"
 
 #include "common/mem.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* Contacts of one block in a full evaluation. */
-#define PAGE_CONTACTS 5000
+#define WORD_MAX 100
+
+/* --- contacts ------------------------------------------------------------------------------------
+ */
 
 void pass_add_contact(struct pass *p, int64_t id, bool loud)
 {
     mem_grow(p, &p->contacts, &p->cap_contacts, p->n_contacts + 1);
-    p->contacts[p->n_contacts++] =
-        (struct pass_contact){.id = id, .changes_at_us = INT64_MAX, .loud = loud};
+    p->contacts[p->n_contacts++] = (struct pass_contact){.id = id, .loud = loud};
 }
 
 static int compare_contacts(const void *a, const void *b)
@@ -39,13 +42,159 @@ void pass_sort_contacts(struct pass *p)
     p->n_contacts = n + 1;
 }
 
-struct pass_contact *pass_find(struct pass *p, int64_t id)
+void pass_ids_add(const struct pass *p, struct pass_ids *list, int64_t id)
 {
-    struct pass_contact key = {.id = id};
+    if (list->n > 0 && list->ids[list->n - 1] == id)
+        return;
+    mem_grow(p, &list->ids, &list->cap, list->n + 1);
+    list->ids[list->n++] = id;
+}
 
-    return p->n_contacts == 0
-               ? NULL
-               : bsearch(&key, p->contacts, p->n_contacts, sizeof(key), compare_contacts);
+static int compare_ids(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+void pass_ids_sort(struct pass_ids *list)
+{
+    size_t n = 0;
+
+    if (list->n == 0)
+        return;
+    qsort(list->ids, list->n, sizeof(list->ids[0]), compare_ids);
+    for (size_t i = 1; i < list->n; i++)
+        if (list->ids[i] != list->ids[n])
+            list->ids[++n] = list->ids[i];
+    list->n = n + 1;
+}
+
+bool pass_ids_have(const struct pass_ids *list, int64_t id)
+{
+    return list->n > 0 &&
+           bsearch(&id, list->ids, list->n, sizeof(list->ids[0]), compare_ids) != NULL;
+}
+
+void pass_ids_args(const struct pass *p, const struct pass_ids *list, struct pgargs *args)
+{
+    struct pgarray ids;
+
+    pgarray_init(&ids, p);
+    for (size_t i = 0; i < list->n; i++)
+        pgarray_int(&ids, list->ids[i]);
+    pgargs_array(args, &ids);
+}
+
+void pass_prepare(struct pass *p)
+{
+    p->touched = mem_array(p, struct pass_ids, p->rules->n_groups);
+    p->level = -1;
+}
+
+/* --- words ---------------------------------------------------------------------------------------
+ */
+
+static void touch_groups(struct pass *p, int64_t contact_id, const struct ruleset_word *word)
+{
+    for (size_t i = 0; i < word->n; i++)
+        pass_ids_add(p, &p->touched[word->groups[i]], contact_id);
+}
+
+void pass_touch(struct pass *p, int64_t contact_id, const char *word)
+{
+    const struct ruleset_word *found = ruleset_word(p->rules, word);
+
+    if (found != NULL)
+        touch_groups(p, contact_id, found);
+}
+
+void pass_touch_all(struct pass *p, int64_t contact_id, const char *prefix)
+{
+    const struct ruleset_word *end, *word = ruleset_first(p->rules, prefix, &end);
+
+    for (; word < end; word++)
+        touch_groups(p, contact_id, word);
+}
+
+/* --- the change log ------------------------------------------------------------------------------
+ */
+
+static bool kind_is_scored(const struct pass *p, int64_t kind_id)
+{
+    for (size_t i = 0; i < p->rules->n_score_kinds; i++)
+        if (p->rules->score_kinds[i] == kind_id)
+            return true;
+    return false;
+}
+
+static void take_interaction(struct pass *p, int64_t contact_id, int64_t kind_id)
+{
+    char word[WORD_MAX];
+
+    snprintf(word, sizeof(word), "kind:%" PRId64, kind_id);
+    pass_touch(p, contact_id, word);
+    pass_touch(p, contact_id, "kind");
+    if (kind_is_scored(p, kind_id))
+        pass_ids_add(p, &p->scored, contact_id);
+}
+
+/* One of the things that a row of the log names. */
+static void take_named(struct pass *p, int64_t contact_id, const char *sort, const char *what)
+{
+    const struct ruleset_segment *own;
+    char word[WORD_MAX];
+
+    if (strcmp(sort, "field") == 0) {
+        pass_touch(p, contact_id, "field");
+        if (strchr(what, ':') != NULL)
+            snprintf(word, sizeof(word), "%s", what);
+        else
+            snprintf(word, sizeof(word), "field:%s",
+                     strncmp(what, "birth_", 6) == 0 ? "birth" : what);
+        pass_touch(p, contact_id, word);
+        return;
+    }
+    snprintf(word, sizeof(word), "%s:%s", strcmp(sort, "consent") == 0 ? "topic" : sort, what);
+    pass_touch(p, contact_id, word);
+    /* An exception was made to the segment by hand. */
+    own = strcmp(sort, "segment") == 0 ? ruleset_segment(p->rules, strtoll(what, NULL, 10)) : NULL;
+    if (own != NULL)
+        pass_ids_add(p, &p->touched[own->group], contact_id);
+}
+
+/* A row that names nothing: all of its sort; a contact that is new, or is to be looked at as a
+ * whole, in every group. */
+static void take_unnamed(struct pass *p, int64_t contact_id, const char *sort)
+{
+    if (strcmp(sort, "tag") == 0 || strcmp(sort, "group") == 0)
+        pass_touch(p, contact_id, sort);
+    else if (strcmp(sort, "consent") == 0)
+        pass_touch_all(p, contact_id, "topic:");
+    else if (strcmp(sort, "score") == 0)
+        pass_touch_all(p, contact_id, "score:");
+    else
+        pass_ids_add(p, &p->whole, contact_id);
+}
+
+static void touch_by_change(struct pass *p, const struct pgres *res, int row)
+{
+    int64_t contact_id = pgres_int(res, row, "contact_id");
+    const char *sort = pgres_text(res, row, "sort");
+    char *names, *name, *rest = NULL;
+
+    if (strcmp(sort, "interaction") == 0) {
+        take_interaction(p, contact_id, pgres_int(res, row, "kind_id"));
+        return;
+    }
+    if (pgres_null(res, row, "what")) {
+        take_unnamed(p, contact_id, sort);
+        return;
+    }
+    names = mem_strdup(p, pgres_text(res, row, "what"));
+    for (name = strtok_r(names, ",", &rest); name != NULL; name = strtok_r(NULL, ",", &rest))
+        take_named(p, contact_id, sort, name);
+    talloc_free(names);
 }
 
 void pass_take_change(struct pass *p, const struct pgres *res, int row)
@@ -57,6 +206,7 @@ void pass_take_change(struct pass *p, const struct pgres *res, int row)
     if (kind_id > p->rules->last_kind && kind_id > p->asked_kind)
         p->unknown_kind = kind_id;
     pass_add_contact(p, contact_id, !quiet);
+    touch_by_change(p, res, row);
     if (kind_id != 0 && quiet &&
         (p->n_quiet_kinds == 0 || p->quiet_kinds[p->n_quiet_kinds - 1] != kind_id)) {
         mem_grow(p, &p->quiet_kinds, &p->cap_quiet_kinds, p->n_quiet_kinds + 1);
@@ -71,195 +221,22 @@ void pass_take_change(struct pass *p, const struct pgres *res, int row)
                            .kind_id = kind_id};
 }
 
-static void contact_ids(const struct pass *p, struct pgargs *args)
+/* A part that the rules no longer have: the contact is looked at as a whole. */
+void pass_take_wake(struct pass *p, int64_t contact_id, int32_t part)
 {
-    struct pgarray ids;
+    bool known = false;
 
-    pgarray_init(&ids, p);
-    for (size_t i = 0; i < p->n_contacts; i++)
-        pgarray_int(&ids, p->contacts[i].id);
-    pgargs_array(args, &ids);
-}
-
-/* --- the end: cues, then commit ------------------------------------------------------------------
- */
-
-static void pass_on_cues(void *arg, const struct pgres *res)
-{
-    struct pass *p = arg;
-
-    if (pgres_ok(res))
-        pgtx_commit(p->tx);
-}
-
-static void pass_cues(struct pass *p)
-{
-    struct pgarray contacts, interactions, kinds;
-    struct pgargs args;
-
-    if (p->n_facts == 0) {
-        pgtx_commit(p->tx);
+    pass_add_contact(p, contact_id, true);
+    if (part == RULESET_SCORES) {
+        pass_ids_add(p, &p->scored, contact_id);
         return;
     }
-    pgarray_init(&contacts, p);
-    pgarray_init(&interactions, p);
-    pgarray_init(&kinds, p);
-    for (size_t i = 0; i < p->n_facts; i++) {
-        pgarray_int(&contacts, p->facts[i].contact_id);
-        pgarray_int(&interactions, p->facts[i].interaction_id);
-        pgarray_int(&kinds, p->facts[i].kind_id);
-    }
-    pgargs_init(&args, p);
-    pgargs_int(&args, p->org_id);
-    pgargs_array(&args, &contacts);
-    pgargs_array(&args, &interactions);
-    pgargs_array(&args, &kinds);
-    pgtx_query(p->tx, Q_CUE_MAKE, &args, pass_on_cues, p);
-}
-
-/* --- wakes
- * ------------------------------------------------------------------------------------------ */
-
-static void pass_wakes(struct pass *p)
-{
-    struct pgarray contacts, instants;
-    struct pgargs args;
-
-    pgarray_init(&contacts, p);
-    pgarray_init(&instants, p);
-    for (size_t i = 0; i < p->n_contacts; i++) {
-        if (p->contacts[i].changes_at_us == INT64_MAX)
+    for (size_t i = 0; i < p->rules->n_groups; i++) {
+        if (p->rules->groups[i].part != part)
             continue;
-        pgarray_int(&contacts, p->contacts[i].id);
-        pgarray_instant(&instants, p->contacts[i].changes_at_us);
+        pass_ids_add(p, &p->touched[i], contact_id);
+        known = true;
     }
-    if (contacts.n == 0)
-        return;
-    pgargs_init(&args, p);
-    pgargs_int(&args, p->org_id);
-    pgargs_array(&args, &contacts);
-    pgargs_array(&args, &instants);
-    /* A block of a full evaluation asked some of the rules only: what the others said stays. */
-    pgargs_bool(&args, p->sort == PASS_page);
-    pgtx_query(p->tx, Q_WAKE_SET, &args, NULL, NULL);
-}
-
-/* --- membership
- * --------------------------------------------------------------------------------------- */
-
-static void pass_on_membership(void *arg, const struct pgres *res)
-{
-    struct pass *p = arg;
-
-    if (!pgres_ok(res))
-        return;
-    p->moved = pgres_int(res, 0, "entered") + pgres_int(res, 0, "left");
-    pass_wakes(p);
-    pass_cues(p);
-}
-
-static void pass_membership(struct pass *p)
-{
-    struct pgarray segments, contacts, held, quiet;
-    struct pgargs args;
-
-    pgarray_init(&segments, p);
-    pgarray_init(&contacts, p);
-    pgarray_init(&held, p);
-    pgarray_init(&quiet, p);
-    for (size_t i = 0; i < p->n_contacts; i++)
-        if (!p->contacts[i].loud)
-            pgarray_int(&quiet, p->contacts[i].id);
-    for (size_t i = 0; i < p->rules->n_segments; i++)
-        pgarray_int(&segments, p->rules->segments[i]);
-    for (size_t i = 0; i < p->n_pairs; i += 2) {
-        pgarray_int(&contacts, p->pairs[i]);
-        pgarray_int(&held, p->pairs[i + 1]);
-    }
-    pgargs_init(&args, p);
-    pgargs_int(&args, p->org_id);
-    contact_ids(p, &args);
-    pgargs_array(&args, &segments);
-    pgargs_array(&args, &contacts);
-    pgargs_array(&args, &held);
-    pgargs_instant(&args, p->now_us);
-    pgargs_bool(&args, p->sort == PASS_changes);
-    pgargs_bool(&args, p->refers);
-    pgargs_array(&args, &quiet);
-    pgtx_query(p->tx, Q_MEMBERSHIP_WRITE, &args, pass_on_membership, p);
-}
-
-/* --- rules
- * ------------------------------------------------------------------------------------------- */
-
-static void pass_add_pair(struct pass *p, int64_t contact_id, int64_t segment_id)
-{
-    mem_grow(p, &p->pairs, &p->cap_pairs, p->n_pairs + 2);
-    p->pairs[p->n_pairs++] = contact_id;
-    p->pairs[p->n_pairs++] = segment_id;
-}
-
-static void pass_take_row(struct pass *p, const struct pgres *res, int row)
-{
-    int64_t id = pgres_int(res, row, "contact_id");
-    struct pass_contact *contact = pass_find(p, id);
-    size_t n;
-    int64_t *holds = pgres_ints(res, row, "holds", p, &n);
-
-    for (size_t i = 0; i < n; i++)
-        pass_add_pair(p, id, holds[i]);
-    talloc_free(holds);
-    if (contact != NULL && !pgres_null(res, row, "changes_at")) {
-        int64_t at_us = pgres_instant(res, row, "changes_at");
-
-        if (at_us < contact->changes_at_us)
-            contact->changes_at_us = at_us;
-    }
-}
-
-static void pass_on_rules(void *arg, const struct pgres *res)
-{
-    struct pass *p = arg;
-
-    if (!pgres_ok(res))
-        return;
-    /* The first part of a page says which contacts it has; they come in order of id. */
-    if (p->sort == PASS_page && p->n_contacts == 0)
-        for (int row = 0; row < pgres_rows(res); row++)
-            pass_add_contact(p, pgres_int(res, row, "contact_id"), false);
-    for (int row = 0; row < pgres_rows(res); row++)
-        pass_take_row(p, res, row);
-    if (--p->parts_left > 0)
-        return;
-    p->more = p->more || (p->sort == PASS_page && p->n_contacts == PAGE_CONTACTS);
-    pass_membership(p);
-}
-
-static void pass_send_rules(struct pass *p, const struct rule_sql *sql)
-{
-    struct pgargs args;
-
-    pgargs_init(&args, p);
-    if (p->sort == PASS_page)
-        pgargs_int(&args, p->after_contact);
-    else
-        contact_ids(p, &args);
-    pgargs_instant(&args, p->now_us);
-    if (p->sort == PASS_page)
-        pgargs_int(&args, PAGE_CONTACTS);
-    pgargs_params(&args, sql->params, sql->n_params);
-    pgtx_query_sql(p->tx, sql->text, &args, pass_on_rules, p);
-}
-
-void pass_evaluate(struct pass *p)
-{
-    p->parts_left = p->rules->n_parts;
-    if (p->parts_left == 0) {
-        pass_wakes(p);
-        pass_cues(p);
-        return;
-    }
-    for (size_t i = 0; i < p->rules->n_parts; i++)
-        pass_send_rules(p,
-                        p->sort == PASS_page ? p->rules->parts[i].page : p->rules->parts[i].some);
+    if (!known)
+        pass_ids_add(p, &p->whole, contact_id);
 }

@@ -1,5 +1,9 @@
 /* pass.h - one transaction of the evaluator: the touched contacts, what the rules say of them, what
- * is written. For evaluate.c and its parts. */
+ * is written. For evaluate.c and its parts:
+ *
+ *     pass.c          who is touched, and in which groups of rules
+ *     pass_rules.c    the rules, level by level, then wakes and cues
+ *     pass_members.c  the difference to what is stored */
 #ifndef LAZO_DAEMON_EVALUATE_PASS_H
 #define LAZO_DAEMON_EVALUATE_PASS_H
 
@@ -18,13 +22,39 @@ enum pass_sort {
 /* A contact of the pass. */
 struct pass_contact {
     int64_t id;
-    int64_t changes_at_us; /* the earliest of all rules and models; INT64_MAX: never */
-    bool loud;             /* something other than imported history is new */
+    bool loud; /* something other than imported history is new */
+};
+
+struct pass_ids {
+    int64_t *ids;
+    size_t n, cap;
 };
 
 /* An interaction that was recorded and may be a cue. */
 struct pass_fact {
     int64_t contact_id, interaction_id, kind_id;
+};
+
+struct pass_pair {
+    int64_t contact_id, segment_id;
+};
+
+struct pass_pairs {
+    struct pass_pair *pairs;
+    size_t n, cap;
+};
+
+/* Who enters or leaves. */
+struct pass_move {
+    struct pass_pair pair;
+    bool entered, by_hand;
+};
+
+/* When a group's answers for a contact may change next; INT64_MAX: never. */
+struct pass_wake {
+    int64_t contact_id, at_us;
+    int32_t part;
+    size_t n_groups; /* that say so */
 };
 
 struct pass {
@@ -33,39 +63,67 @@ struct pass {
     enum pass_sort sort;
     int64_t org_id, now_us;
     int currency_digits;
-    const struct ruleset *rules;
-    bool refers; /* some rule of the organisation says `in segment` */
+    const struct ruleset *rules; /* that are evaluated */
+    const struct ruleset *all;   /* of the organisation */
     struct pgtx *tx;
-    struct pass_contact *contacts;
+    struct pass_contact *contacts; /* all of them */
     size_t n_contacts, cap_contacts;
+    struct pass_ids *touched; /* for each group of the rules */
+    struct pass_ids whole;    /* for all groups, and scores */
+    struct pass_ids scored;   /* whose scores may differ */
     struct pass_fact *facts;
     size_t n_facts, cap_facts;
     int64_t *quiet_kinds; /* kinds of imported interactions: their models go stale */
     size_t n_quiet_kinds, cap_quiet_kinds;
-    int64_t *pairs; /* contact, segment, contact, segment … that hold */
-    size_t n_pairs, cap_pairs;
-    size_t parts_left;
+    int level;                     /* that is being evaluated */
+    size_t answers_left;           /* of that level */
+    struct pass_pairs held;        /* of that level: what the rules say */
+    struct pass_pairs stored;      /* what membership says */
+    struct pass_pairs put, barred; /* by hand */
+    struct pass_move *moves;
+    size_t n_moves, cap_moves;
+    struct pass_wake *wakes;
+    size_t n_wakes, cap_wakes;
     int64_t unknown_kind;  /* one that is newer than the rules: they are compiled anew first */
     int64_t asked_kind;    /* the newest kind for which the names were read anew already */
     bool more;             /* there was as much as a pass takes: another one follows */
     int64_t model_id;      /* PASS_model */
     bool quiet_model;      /* who changes class by it starts nothing */
     int64_t after_contact; /* PASS_page: where the block begins */
-    int64_t *segments;     /* PASS_page: stale ones, with when they were changed */
-    int64_t *updated_at_us;
-    size_t n_segments;
-    int64_t moved; /* entered and left */
+    int64_t moved;         /* entered and left */
+    uint64_t answers;      /* of a rule for a contact */
 };
 
-/* pass_evaluate() - sends the rules' statements for the pass's contacts (or its page), then
- * membership, wakes and cues; then commits. */
-void pass_evaluate(struct pass *);
+/* --- pass.c --- */
+/* pass_prepare() - when `rules` is known: nobody is touched yet. */
+void pass_prepare(struct pass *);
+void pass_add_contact(struct pass *, int64_t id, bool loud);
 /* pass_sort_contacts() - in order of id, each once. */
 void pass_sort_contacts(struct pass *);
-void pass_add_contact(struct pass *, int64_t id, bool loud);
-/* pass_take_change() - one row of the change log: its contact, and what it may start. */
+void pass_ids_add(const struct pass *, struct pass_ids *, int64_t id);
+void pass_ids_sort(struct pass_ids *);
+bool pass_ids_have(const struct pass_ids *, int64_t id); /* sorted ones */
+/* pass_ids_args() - as the next parameter. */
+void pass_ids_args(const struct pass *, const struct pass_ids *, struct pgargs *);
+/* pass_touch() - the contact, in the groups that read a word. */
+void pass_touch(struct pass *, int64_t contact_id, const char *word);
+void pass_touch_all(struct pass *, int64_t contact_id, const char *prefix);
+/* pass_take_change() - one row of the change log: its contact, and what it touches and may start.
+ * pass_take_wake() - one contact whose time has come, and which part of the rules it is due for. */
 void pass_take_change(struct pass *, const struct pgres *, int row);
-/* pass_find() - a contact of the sorted pass, or NULL. */
-struct pass_contact *pass_find(struct pass *, int64_t id);
+void pass_take_wake(struct pass *, int64_t contact_id, int32_t part);
+
+/* --- pass_rules.c --- */
+/* pass_evaluate() - the rules of the touched groups for the touched contacts, level by level, with
+ * what follows for membership; then wakes and cues; then commits. */
+void pass_evaluate(struct pass *);
+void pass_add_wake(struct pass *, int64_t contact_id, int32_t part, int64_t at_us, size_t n_groups);
+
+/* --- pass_members.c --- */
+/* pass_stored_take() - one row of membership_stored. */
+void pass_stored_take(struct pass *, const struct pgres *, int row);
+/* pass_compare() - fills `moves` with the differences of the level between what is held and what is
+ * stored, exceptions made by hand going first. */
+void pass_compare(struct pass *);
 
 #endif

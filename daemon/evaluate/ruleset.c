@@ -3,7 +3,36 @@
 
 #include "common/mem.h"
 
+#include <ctype.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+#define KEY_BYTES 16
+
+/* A rule while the set is made. */
+struct entry {
+    const char *name;
+    int64_t id;
+    const struct rule *rule;
+    int level; /* -1: not found yet */
+    int32_t part;
+    size_t group;
+};
+
+struct making {
+    const void *ctx; /* scratch */
+    struct ruleset *set;
+    const struct catalogue *cat;
+    enum ruleset_form form;
+    struct entry *entries;
+    size_t n;
+};
+
+/* --- the rules ----------------------------------------------------------------------------------
+ */
 
 static bool is_among(int64_t id, const int64_t *ids, size_t n)
 {
@@ -27,39 +56,283 @@ static const struct rule *compile_rule(const void *ctx, const struct catalogue_s
     return NULL;
 }
 
-struct ruleset *ruleset_compile(const void *ctx, const struct catalogue *c, const int64_t *only,
-                                size_t n_only, struct diag *d)
+static void read_rules(struct making *m, const int64_t *only, size_t n_only, struct diag *d)
 {
-    struct ruleset *set = mem_new(ctx, struct ruleset);
-    MEM_SCOPED void *scratch = talloc_new(NULL);
-    struct rule_root *roots = mem_array(scratch, struct rule_root, c->n_segments);
-
-    set->segments = mem_array(set, int64_t, c->n_segments);
-    for (size_t i = 0; i < c->n_kinds; i++)
-        set->last_kind = c->kinds[i].id > set->last_kind ? c->kinds[i].id : set->last_kind;
-    for (size_t i = 0; i < c->n_segments; i++) {
-        const struct catalogue_segment *s = &c->segments[i];
+    m->entries = mem_array(m->ctx, struct entry, m->cat->n_segments);
+    for (size_t i = 0; i < m->cat->n_segments; i++) {
+        const struct catalogue_segment *s = &m->cat->segments[i];
         const struct rule *rule;
-        size_t n_referred;
 
         if (s->rule == NULL || (only != NULL && !is_among(s->id, only, n_only)))
             continue;
-        rule = compile_rule(scratch, s, c, d);
-        if (rule == NULL)
-            continue;
-        rule_segments(rule, &n_referred);
-        set->refers = set->refers || n_referred > 0;
-        roots[set->n_segments] = (struct rule_root){.rule = rule, .tag = s->id};
-        set->segments[set->n_segments++] = s->id;
+        rule = compile_rule(m->ctx, s, m->cat, d);
+        if (rule != NULL)
+            m->entries[m->n++] =
+                (struct entry){.name = s->name, .id = s->id, .rule = rule, .level = -1};
     }
-    set->n_parts = (set->n_segments + RULE_ROOTS_MAX - 1) / RULE_ROOTS_MAX;
-    set->parts = mem_array(set, struct ruleset_part, set->n_parts);
-    for (size_t i = 0; i < set->n_parts; i++) {
-        size_t at = i * RULE_ROOTS_MAX;
-        size_t n = set->n_segments - at < RULE_ROOTS_MAX ? set->n_segments - at : RULE_ROOTS_MAX;
+}
 
-        set->parts[i].some = rule_compile_some(set, roots + at, n, c);
-        set->parts[i].page = rule_compile_page(set, roots + at, n, c);
+/* --- levels and parts ---------------------------------------------------------------------------
+ */
+
+static int entry_level(struct making *m, struct entry *e);
+
+static int level_of_name(struct making *m, const char *name)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (strcmp(m->entries[i].name, name) == 0)
+            return entry_level(m, &m->entries[i]);
+    return -1;
+}
+
+/* One above the highest that it refers to. A circle is refused when a rule is saved; should there
+ * be one all the same, it is cut somewhere. */
+static int entry_level(struct making *m, struct entry *e)
+{
+    const char *const *names;
+    size_t n;
+    int level = 0;
+
+    if (e->level >= 0)
+        return e->level;
+    e->level = 0;
+    names = rule_segments(e->rule, &n);
+    for (size_t i = 0; i < n; i++) {
+        int below = level_of_name(m, names[i]);
+
+        level = below >= level ? below + 1 : level;
     }
-    return set;
+    e->level = level;
+    return level;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcasecmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static uint32_t hash_word(uint32_t hash, const char *word)
+{
+    for (; *word != '\0'; word++)
+        hash = (hash ^ (uint32_t)tolower((unsigned char)*word)) * 16777619U;
+    return (hash ^ '\n') * 16777619U;
+}
+
+/* From the kinds' names, not their ids: a kind that nobody used yet has none. Two parts that get
+ * the same number are one. */
+static int32_t part_of(const void *ctx, const struct rule *rule)
+{
+    uint32_t hash = 2166136261U;
+    size_t n, n_words;
+    const char *const *kinds = rule_kinds(rule, &n);
+    const char *const *words = rule_reads(ctx, rule, &n_words);
+    const char **names = mem_array(ctx, const char *, n + 1);
+
+    for (size_t i = 0; i < n; i++)
+        names[i] = kinds[i];
+    for (size_t i = 0; i < n_words; i++)
+        if (strcmp(words[i], "kind") == 0)
+            names[n++] = "*";
+    qsort(names, n, sizeof(names[0]), compare_names);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || strcasecmp(names[i], names[i - 1]) != 0)
+            hash = hash_word(hash, names[i]);
+    hash &= INT32_MAX;
+    return hash <= RULESET_SCORES ? RULESET_SCORES + 1 : (int32_t)hash;
+}
+
+/* By level, then part; within them in the order of the catalogue. */
+static int compare_entries(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+
+    if (x->level != y->level)
+        return x->level < y->level ? -1 : 1;
+    if (x->part != y->part)
+        return x->part < y->part ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* --- statements ---------------------------------------------------------------------------------
+ */
+
+static const char *key_of(const void *ctx, const char *text)
+{
+    unsigned char hash[KEY_BYTES];
+    char hex[2 * KEY_BYTES + 1];
+
+    crypto_generichash(hash, sizeof(hash), (const unsigned char *)text, strlen(text), NULL, 0);
+    return mem_strdup(ctx, sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash)));
+}
+
+static void compile_statement(struct making *m, struct ruleset_statement *s,
+                              const struct entry *entries, size_t n)
+{
+    struct rule_root *roots = mem_array(m->ctx, struct rule_root, n);
+
+    s->segments = mem_array(m->set, int64_t, n);
+    s->n_segments = n;
+    for (size_t i = 0; i < n; i++) {
+        roots[i] = (struct rule_root){.rule = entries[i].rule, .tag = entries[i].id};
+        s->segments[i] = entries[i].id;
+    }
+    s->sql = m->form == RULESET_some ? rule_compile_some(m->set, roots, n, m->cat)
+                                     : rule_compile_page(m->set, roots, n, m->cat);
+    s->key = key_of(m->set, s->sql->text);
+}
+
+static void compile_group(struct making *m, struct ruleset_group *g, const struct entry *entries,
+                          size_t n)
+{
+    g->level = entries[0].level;
+    g->part = entries[0].part;
+    g->n_statements = (n + RULE_ROOTS_MAX - 1) / RULE_ROOTS_MAX;
+    g->statements = m->set->statements + m->set->n_statements;
+    m->set->n_statements += g->n_statements;
+    for (size_t i = 0; i < g->n_statements; i++) {
+        size_t at = i * RULE_ROOTS_MAX;
+
+        compile_statement(m, &g->statements[i], entries + at,
+                          n - at < RULE_ROOTS_MAX ? n - at : RULE_ROOTS_MAX);
+    }
+}
+
+static void compile_groups(struct making *m)
+{
+    struct ruleset *set = m->set;
+
+    for (size_t i = 0; i < m->n; i++) {
+        m->entries[i].level = entry_level(m, &m->entries[i]);
+        m->entries[i].part = part_of(m->ctx, m->entries[i].rule);
+    }
+    qsort(m->entries, m->n, sizeof(m->entries[0]), compare_entries);
+    set->groups = mem_array(set, struct ruleset_group, m->n);
+    set->statements = mem_array(set, struct ruleset_statement, m->n);
+    for (size_t i = 0, end; i < m->n; i = end) {
+        for (end = i; end < m->n && m->entries[end].level == m->entries[i].level &&
+                      m->entries[end].part == m->entries[i].part;
+             end++)
+            m->entries[end].group = set->n_groups;
+        compile_group(m, &set->groups[set->n_groups++], m->entries + i, end - i);
+    }
+}
+
+/* --- words --------------------------------------------------------------------------------------
+ */
+
+static int compare_words(const void *a, const void *b)
+{
+    return strcmp(((const struct ruleset_word *)a)->word, ((const struct ruleset_word *)b)->word);
+}
+
+static void add_word(struct ruleset *set, const char *word, size_t group)
+{
+    struct ruleset_word *w = NULL;
+
+    for (size_t i = 0; i < set->n_words && w == NULL; i++)
+        if (strcmp(set->words[i].word, word) == 0)
+            w = &set->words[i];
+    if (w == NULL) {
+        mem_grow(set, &set->words, &set->cap_words, set->n_words + 1);
+        w = &set->words[set->n_words++];
+        *w = (struct ruleset_word){.word = mem_strdup(set, word)};
+    }
+    /* The groups come one after the other. */
+    if (w->n > 0 && w->groups[w->n - 1] == group)
+        return;
+    mem_grow(set, &w->groups, &w->cap, w->n + 1);
+    w->groups[w->n++] = group;
+}
+
+static void collect_words(struct making *m)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        size_t n;
+        const char *const *words = rule_reads(m->ctx, m->entries[i].rule, &n);
+
+        for (size_t w = 0; w < n; w++)
+            add_word(m->set, words[w], m->entries[i].group);
+    }
+    if (m->set->n_words > 0)
+        qsort(m->set->words, m->set->n_words, sizeof(m->set->words[0]), compare_words);
+}
+
+static int compare_segments(const void *a, const void *b)
+{
+    int64_t x = ((const struct ruleset_segment *)a)->id,
+            y = ((const struct ruleset_segment *)b)->id;
+
+    return x < y ? -1 : x > y;
+}
+
+static void list_segments(struct making *m)
+{
+    struct ruleset *set = m->set;
+
+    set->segments = mem_array(set, struct ruleset_segment, m->n);
+    for (size_t i = 0; i < m->n; i++)
+        set->segments[set->n_segments++] =
+            (struct ruleset_segment){.id = m->entries[i].id, .group = m->entries[i].group};
+    qsort(set->segments, set->n_segments, sizeof(set->segments[0]), compare_segments);
+}
+
+struct ruleset *ruleset_compile(const void *ctx, const struct catalogue *c, enum ruleset_form form,
+                                const int64_t *only, size_t n_only, struct diag *d)
+{
+    MEM_SCOPED void *scratch = talloc_new(NULL);
+    struct making m = {.ctx = scratch, .set = mem_new(ctx, struct ruleset), .cat = c, .form = form};
+
+    for (size_t i = 0; i < c->n_kinds; i++)
+        m.set->last_kind = c->kinds[i].id > m.set->last_kind ? c->kinds[i].id : m.set->last_kind;
+    m.set->n_score_kinds = c->n_score_kinds;
+    m.set->score_kinds = mem_array(m.set, int64_t, c->n_score_kinds);
+    for (size_t i = 0; i < c->n_score_kinds; i++)
+        m.set->score_kinds[i] = c->score_kinds[i];
+    read_rules(&m, only, n_only, d);
+    compile_groups(&m);
+    collect_words(&m);
+    list_segments(&m);
+    return m.set;
+}
+
+/* --- questions ----------------------------------------------------------------------------------
+ */
+
+const struct ruleset_word *ruleset_word(const struct ruleset *set, const char *word)
+{
+    struct ruleset_word key = {.word = word};
+
+    return set->n_words == 0 ? NULL
+                             : bsearch(&key, set->words, set->n_words, sizeof(key), compare_words);
+}
+
+const struct ruleset_word *ruleset_first(const struct ruleset *set, const char *prefix,
+                                         const struct ruleset_word **ret_end)
+{
+    size_t first = 0, n = strlen(prefix);
+
+    while (first < set->n_words && strncmp(set->words[first].word, prefix, n) < 0)
+        first++;
+    *ret_end = set->words + first;
+    while (*ret_end < set->words + set->n_words && strncmp((*ret_end)->word, prefix, n) == 0)
+        (*ret_end)++;
+    return set->words + first;
+}
+
+const struct ruleset_segment *ruleset_segment(const struct ruleset *set, int64_t id)
+{
+    struct ruleset_segment key = {.id = id};
+
+    return set->n_segments == 0
+               ? NULL
+               : bsearch(&key, set->segments, set->n_segments, sizeof(key), compare_segments);
+}
+
+size_t ruleset_part_size(const struct ruleset *set, int32_t part)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < set->n_groups; i++)
+        n += set->groups[i].part == part;
+    return n;
 }

@@ -1,4 +1,13 @@
-/* ruleset.h - the rules of an organisation's dynamic segments, compiled together. Pure. */
+/* ruleset.h - the rules of an organisation's dynamic segments, compiled in groups. Pure.
+ *
+ * A group has the rules that read the same kinds of interaction and stand on the same level. Level
+ * 0 refers to no other dynamic segment, level 1 to some of level 0, and so on: who evaluates level
+ * after level sees each rule once, with what it refers to already decided. Words (rule_reads()) say
+ * which groups a change touches.
+ *
+ * A part is all groups over the same kinds, whatever their level. Its number follows from the names
+ * of the kinds alone, so it stays the same when other rules come and go: what is kept in the
+ * database about the next change of an answer (`wake`) is kept by part. */
 #ifndef LAZO_DAEMON_EVALUATE_RULESET_H
 #define LAZO_DAEMON_EVALUATE_RULESET_H
 
@@ -7,24 +16,68 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Numbers that no part has: all rules and scores of a contact; the scores. */
+#define RULESET_WHOLE  0
+#define RULESET_SCORES 1
+
+/* Which statement is compiled: rule_compile_some() or rule_compile_page(). */
+enum ruleset_form { RULESET_some, RULESET_page };
+
 /* One statement with at most RULE_ROOTS_MAX rules. */
-struct ruleset_part {
-    struct rule_sql *some, *page;
+struct ruleset_statement {
+    struct rule_sql *sql;
+    const char *key; /* names the text */
+    int64_t *segments;
+    size_t n_segments;
+};
+
+struct ruleset_group {
+    int level;
+    int32_t part;
+    struct ruleset_statement *statements; /* a piece of the set's */
+    size_t n_statements;
+};
+
+/* Which groups a word touches. */
+struct ruleset_word {
+    const char *word;
+    size_t *groups;
+    size_t n, cap;
+};
+
+/* Which group a segment belongs to. */
+struct ruleset_segment {
+    int64_t id;
+    size_t group;
 };
 
 struct ruleset {
-    int64_t *segments; /* ids of those that were compiled */
+    struct ruleset_group *groups; /* by level */
+    size_t n_groups;
+    struct ruleset_statement *statements; /* of all groups */
+    size_t n_statements;
+    struct ruleset_word *words; /* sorted */
+    size_t n_words, cap_words;
+    struct ruleset_segment *segments; /* that were compiled, by id */
     size_t n_segments;
-    struct ruleset_part *parts;
-    size_t n_parts;
-    bool refers;       /* some rule says `in segment` */
+    int64_t *score_kinds; /* kinds that some model scores */
+    size_t n_score_kinds;
     int64_t last_kind; /* the highest id of a kind that the rules know of */
 };
 
 /* ruleset_compile() - of the dynamic segments of the catalogue, or, with `only` (n_only ids), of
  * those of them alone. A rule that no longer checks (a name it used was removed) is left out and
  * reported in `d` by its segment's name. Child of ctx. */
-struct ruleset *ruleset_compile(const void *ctx, const struct catalogue *, const int64_t *only,
-                                size_t n_only, struct diag *d);
+struct ruleset *ruleset_compile(const void *ctx, const struct catalogue *, enum ruleset_form,
+                                const int64_t *only, size_t n_only, struct diag *d);
+/* ruleset_word() - NULL: the word touches no group. ruleset_first() - the first of the words that
+ * begin with `prefix`, up to *ret_end. */
+const struct ruleset_word *ruleset_word(const struct ruleset *, const char *word);
+const struct ruleset_word *ruleset_first(const struct ruleset *, const char *prefix,
+                                         const struct ruleset_word **ret_end);
+/* ruleset_segment() - NULL: there is no such dynamic segment. */
+const struct ruleset_segment *ruleset_segment(const struct ruleset *, int64_t id);
+/* ruleset_part_size() - how many groups a part has; 0: there is no such part. */
+size_t ruleset_part_size(const struct ruleset *, int32_t part);
 
 #endif

@@ -106,6 +106,17 @@ static void org_read_segments(struct org *org, const json_t *json)
     }
 }
 
+static void org_read_score_kinds(struct org *org, const json_t *json)
+{
+    const json_t *array = json_object_get(json, "score_kinds");
+    struct catalogue *c = &org->catalogue;
+
+    c->n_score_kinds = json_array_size(array);
+    c->score_kinds = mem_array(org, int64_t, c->n_score_kinds);
+    for (size_t i = 0; i < c->n_score_kinds; i++)
+        c->score_kinds[i] = json_integer_value(json_array_get(array, i));
+}
+
 /* Takes the reference. */
 static struct org *org_from_json(const void *ctx, int64_t org_id, json_t *json)
 {
@@ -124,6 +135,7 @@ static struct org *org_from_json(const void *ctx, int64_t org_id, json_t *json)
     c->models = org_names(org, json, "models", &c->n_models);
     org_read_fields(org, json);
     org_read_segments(org, json);
+    org_read_score_kinds(org, json);
     org->slug = org_string(json, "slug");
     org->name = org_string(json, "name");
     org->mail_from = org_string(json, "mail_from");

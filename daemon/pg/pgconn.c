@@ -5,7 +5,10 @@
 #include "common/mem.h"
 #include "daemon/pg/pgres.h"
 
+#include <inttypes.h>
 #include <libpq-fe.h>
+#include <stdio.h>
+#include <string.h>
 
 #define CONNECT_TIMEOUT_S 10.0
 #define BACKOFF_FIRST_S   0.1
@@ -28,6 +31,14 @@ struct pgop {
     bool sync;
 };
 
+/* A statement that was prepared on the way. Its name is never used again, so that one that could
+ * not be taken away is in nobody's way. */
+struct pgkept {
+    char *key;
+    unsigned serial;    /* its name is k<serial> */
+    uint64_t last_sent; /* 0: the place is free */
+};
+
 struct pgconn {
     struct ev_loop *loop;
     const char *conninfo, *options;
@@ -43,6 +54,9 @@ struct pgconn {
     bool lost;  /* found inside a send: dealt with in prepare */
     struct pgop *first, **last;
     size_t outstanding;
+    struct pgkept kept[PGCONN_KEPT_MAX];
+    unsigned kept_serial;
+    uint64_t kept_sent;
 };
 
 static void pgconn_connect(struct pgconn *c);
@@ -81,6 +95,8 @@ static void pgconn_stop(struct pgconn *c)
     ev_timer_stop(c->loop, &c->replan);
     PQfinish(c->pg);
     c->pg = NULL;
+    for (int i = 0; i < PGCONN_KEPT_MAX; i++)
+        c->kept[i].last_sent = 0;
 }
 
 /* Answers everything outstanding as lost, tells the owner, and comes back after a while. */
@@ -373,6 +389,80 @@ void pgconn_send_named(struct pgconn *c, enum query query, const struct pgargs *
 
     if (PQsendQueryPrepared(c->pg, statements[query].name, n, n == 0 ? NULL : args->values, NULL,
                             NULL, 0) != 1)
+        c->lost = true;
+    pgconn_push(c, fn, arg, false);
+}
+
+struct pgkept_call {
+    struct pgconn *conn;
+    unsigned serial;
+};
+
+/* One that could not be prepared is prepared again when it is next sent. */
+static void kept_on_prepared(void *arg, const struct pgres *res)
+{
+    struct pgkept_call *call = arg;
+
+    for (int i = 0; i < PGCONN_KEPT_MAX && !pgres_ok(res); i++)
+        if (call->conn->kept[i].serial == call->serial)
+            call->conn->kept[i].last_sent = 0;
+    talloc_free(call);
+}
+
+static void kept_forget(struct pgconn *c, struct pgkept *k)
+{
+    char sql[32];
+
+    snprintf(sql, sizeof(sql), "DEALLOCATE k%u", k->serial);
+    pgconn_send_text(c, sql, NULL, NULL, NULL);
+    k->last_sent = 0;
+}
+
+/* The statement's place: its own, else that of the one that was not sent for the longest time. */
+static struct pgkept *kept_place(struct pgconn *c, const char *key)
+{
+    struct pgkept *oldest = &c->kept[0];
+
+    for (int i = 0; i < PGCONN_KEPT_MAX; i++) {
+        struct pgkept *k = &c->kept[i];
+
+        if (k->last_sent != 0 && strcmp(k->key, key) == 0)
+            return k;
+        if (k->last_sent < oldest->last_sent)
+            oldest = k;
+    }
+    if (oldest->last_sent != 0)
+        kept_forget(c, oldest);
+    return oldest;
+}
+
+static void kept_prepare(struct pgconn *c, struct pgkept *k, const char *key, const char *sql)
+{
+    struct pgkept_call *call = mem_new(c, struct pgkept_call);
+    char name[16];
+
+    talloc_free(k->key);
+    k->key = mem_strdup(c, key);
+    k->serial = call->serial = ++c->kept_serial;
+    call->conn = c;
+    snprintf(name, sizeof(name), "k%u", k->serial);
+    if (PQsendPrepare(c->pg, name, sql, 0, NULL) != 1)
+        c->lost = true;
+    pgconn_push(c, kept_on_prepared, call, false);
+}
+
+void pgconn_send_kept(struct pgconn *c, const char *key, const char *sql, const struct pgargs *args,
+                      pgres_fn *fn, void *arg)
+{
+    struct pgkept *k = kept_place(c, key);
+    char name[16];
+
+    if (k->last_sent == 0)
+        kept_prepare(c, k, key, sql);
+    k->last_sent = ++c->kept_sent;
+    snprintf(name, sizeof(name), "k%u", k->serial);
+    if (PQsendQueryPrepared(c->pg, name, args->n, args->n == 0 ? NULL : args->values, NULL, NULL,
+                            0) != 1)
         c->lost = true;
     pgconn_push(c, fn, arg, false);
 }

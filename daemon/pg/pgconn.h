@@ -36,6 +36,12 @@ size_t pgconn_outstanding(const struct pgconn *);
 void pgconn_send_text(struct pgconn *, const char *sql, const struct pgargs *, pgres_fn *fn,
                       void *arg);
 void pgconn_send_named(struct pgconn *, enum query, const struct pgargs *, pgres_fn *fn, void *arg);
+/* pgconn_send_kept() - SQL that is prepared when it is first sent and stays so, under `key` (as
+ * long as it is among the last PGCONN_KEPT_MAX that were sent). The same key is always the same
+ * SQL. */
+#define PGCONN_KEPT_MAX 200
+void pgconn_send_kept(struct pgconn *, const char *key, const char *sql, const struct pgargs *,
+                      pgres_fn *fn, void *arg);
 void pgconn_sync(struct pgconn *);
 
 #endif

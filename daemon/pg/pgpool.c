@@ -197,6 +197,15 @@ void pgtx_query_sql(struct pgtx *tx, const char *sql, const struct pgargs *args,
     pgconn_sync(tx->conn);
 }
 
+void pgtx_query_kept(struct pgtx *tx, const char *key, const char *sql, const struct pgargs *args,
+                     pgres_fn *fn, void *arg)
+{
+    struct pgtx_call *call = pgtx_call_new(tx, fn, arg);
+
+    pgconn_send_kept(tx->conn, key, sql, args, pgtx_on_answer, call);
+    pgconn_sync(tx->conn);
+}
+
 /* COMMIT of a transaction in which something failed answers well and rolls back: state knows. */
 static void pgtx_on_ended(void *arg, const struct pgres *res)
 {

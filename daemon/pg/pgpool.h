@@ -89,6 +89,10 @@ void pgtx_begin(struct pgpool *, int64_t org_id, pgtx_fn *begun, pgtx_end_fn *en
 /* Queries of a transaction: several may be sent without waiting for the first. `fn` may be NULL. */
 void pgtx_query(struct pgtx *, enum query, const struct pgargs *, pgres_fn *, void *arg);
 void pgtx_query_sql(struct pgtx *, const char *sql, const struct pgargs *, pgres_fn *, void *arg);
+/* pgtx_query_kept() - SQL of the rule compiler that is sent again and again: prepared once a
+ * connection, under `key`, which is always the same SQL. */
+void pgtx_query_kept(struct pgtx *, const char *key, const char *sql, const struct pgargs *,
+                     pgres_fn *, void *arg);
 /* pgtx_commit(), pgtx_rollback() - the last call on `tx`, unless it already failed (then they are
  * not to be called: test with pgres_ok() in the query's callback and return). */
 void pgtx_commit(struct pgtx *);

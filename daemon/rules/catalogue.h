@@ -45,6 +45,8 @@ struct catalogue {
     size_t n_segments;
     struct catalogue_name *models; /* the first one is what `rfm.` without a model means */
     size_t n_models;
+    int64_t *score_kinds; /* ids of the kinds that some model scores */
+    size_t n_score_kinds;
 };
 
 #endif

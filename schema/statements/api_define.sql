@@ -60,9 +60,9 @@ WITH seg AS (SELECT id, kind FROM segment WHERE name = $1::text),
               SELECT current_org(), made.contact_id, k.id, $3::timestamptz, $3::timestamptz, 'lazo',
                      jsonb_build_object('segment', $1::text, 'cause', 'by hand')
                 FROM made, kind k WHERE k.name = 'segment_entered' RETURNING contact_id, kind_id, id),
-     log AS (INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id)
-             SELECT current_org(), contact_id, 'interaction', kind_id, id FROM fact
-             UNION ALL SELECT current_org(), contact_id, 'segment', NULL, NULL FROM made)
+     log AS (INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, what)
+             SELECT current_org(), contact_id, 'interaction', kind_id, id, NULL FROM fact
+             UNION ALL SELECT current_org(), contact_id, 'segment', NULL, NULL, ARRAY[segment_id::text] FROM made)
 SELECT CASE WHEN seg.kind = 'dynamic' THEN 409 WHEN who.id IS NULL THEN 404 ELSE 200 END AS status,
        CASE WHEN seg.kind = 'dynamic' THEN 'the members of a dynamic segment follow from its rule'
             WHEN who.id IS NULL THEN 'there is no such contact'
@@ -81,9 +81,9 @@ WITH seg AS (SELECT id, kind FROM segment WHERE name = $1::text),
               SELECT current_org(), gone.contact_id, k.id, $3::timestamptz, $3::timestamptz, 'lazo',
                      jsonb_build_object('segment', $1::text, 'cause', 'by hand')
                 FROM gone, kind k WHERE k.name = 'segment_left' RETURNING contact_id, kind_id, id),
-     log AS (INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id)
-             SELECT current_org(), contact_id, 'interaction', kind_id, id FROM fact
-             UNION ALL SELECT current_org(), contact_id, 'segment', NULL, NULL FROM gone)
+     log AS (INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, what)
+             SELECT current_org(), contact_id, 'interaction', kind_id, id, NULL FROM fact
+             UNION ALL SELECT current_org(), contact_id, 'segment', NULL, NULL, ARRAY[segment_id::text] FROM gone)
 SELECT CASE WHEN seg.kind = 'dynamic' THEN 409 WHEN NOT EXISTS (SELECT FROM gone) THEN 404 ELSE 204 END AS status,
        CASE WHEN seg.kind = 'dynamic' THEN 'the members of a dynamic segment follow from its rule'
             ELSE 'this contact is no member' END AS body

@@ -112,7 +112,7 @@ WITH who AS (SELECT c.id, c AS before FROM contact c WHERE c.id = $1::bigint FOR
      told AS (INSERT INTO field_history (org_id, contact_id, field, was, became, at, by, source)
               SELECT current_org(), x.id, v.field, v.was, v.became, $6::timestamptz, actor($8::text), 'api'
                 FROM written x CROSS JOIN LATERAL contact_changes(x.before, x.after) v),
-     logged AS (INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), id, 'field' FROM written)
+     logged AS (INSERT INTO change (org_id, contact_id, sort, what) SELECT current_org(), id, 'field', '{email,external_id}' FROM written)
 SELECT CASE WHEN EXISTS (SELECT FROM taken) THEN 409 ELSE 200 END AS status,
        (SELECT CASE sort WHEN 'erased' THEN 'this person was erased; only a sign-up of their own brings them back' ELSE 'the ' || replace(sort, '_', ' ') || ' "' || value || '" belongs to another contact' END FROM taken LIMIT 1) AS body
   FROM who

@@ -153,7 +153,7 @@ WITH changed AS (
     SELECT current_org(), x.id, v.field, v.was, v.became, $4::timestamptz, $5::text, 'lazo'
       FROM changed x CROSS JOIN LATERAL contact_changes(x.before, x.after) v
 )
-INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), id, 'field' FROM changed;
+INSERT INTO change (org_id, contact_id, sort, what) SELECT current_org(), id, 'field', ARRAY[$1::text] FROM changed;
 
 -- name: decide_set_attr
 -- $1 custom field, $2 text, $3 number, $4 date, $5 boolean (one of them), $6 contacts, which are locked, $7 now, $8 who says so
@@ -173,7 +173,7 @@ WITH told AS (
            value_boolean = excluded.value_boolean
     RETURNING contact_id
 )
-INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), contact_id, 'field' FROM written;
+INSERT INTO change (org_id, contact_id, sort, what) SELECT current_org(), contact_id, 'field', ARRAY['attr:' || $1::int] FROM written;
 
 -- name: decide_clear_attr
 -- $1 custom field, $2 contacts, $3 now, $4 who says so
@@ -183,7 +183,7 @@ WITH gone AS (
     INSERT INTO field_history (org_id, contact_id, field, was, at, by, source)
     SELECT current_org(), g.contact_id, 'attr.' || f.name, g.was, $3::timestamptz, $4::text, 'lazo' FROM gone g JOIN field f ON f.id = $1::int
 )
-INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), contact_id, 'field' FROM gone;
+INSERT INTO change (org_id, contact_id, sort, what) SELECT current_org(), contact_id, 'field', ARRAY['attr:' || $1::int] FROM gone;
 
 -- name: decide_member_add
 -- $1 segment id, $2 its name, $3 journey's name, $4 contacts, $5 now
@@ -199,9 +199,9 @@ WITH made AS (
       FROM made m, kind k WHERE k.name = 'segment_entered'
     RETURNING contact_id, kind_id, id
 )
-INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id)
-SELECT current_org(), contact_id, 'interaction', kind_id, id FROM fact
-UNION ALL SELECT current_org(), contact_id, 'segment', NULL, NULL FROM made;
+INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, what)
+SELECT current_org(), contact_id, 'interaction', kind_id, id, NULL FROM fact
+UNION ALL SELECT current_org(), contact_id, 'segment', NULL, NULL, ARRAY[$1::int::text] FROM made;
 
 -- name: decide_member_remove
 -- $1 segment id, $2 its name, $3 journey's name, $4 contacts, $5 now
@@ -214,9 +214,9 @@ WITH gone AS (
       FROM gone g, kind k WHERE k.name = 'segment_left'
     RETURNING contact_id, kind_id, id
 )
-INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id)
-SELECT current_org(), contact_id, 'interaction', kind_id, id FROM fact
-UNION ALL SELECT current_org(), contact_id, 'segment', NULL, NULL FROM gone;
+INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, what)
+SELECT current_org(), contact_id, 'interaction', kind_id, id, NULL FROM fact
+UNION ALL SELECT current_org(), contact_id, 'segment', NULL, NULL, ARRAY[$1::int::text] FROM gone;
 
 -- name: decide_record
 -- The kind exists: the plan has made it. $1 kind, $2 data or null, $3 journey's name, $4 contacts, one for each interaction, $5 now

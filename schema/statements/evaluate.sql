@@ -15,50 +15,68 @@ WITH next AS MATERIALIZED (
 DELETE FROM change
  WHERE id = ANY (ARRAY(SELECT n.id FROM next n
                         WHERE n.contact_id IN (SELECT id FROM locked) OR (SELECT c.id FROM contact c WHERE c.id = n.contact_id) IS NULL))
-RETURNING contact_id, sort, kind_id, interaction_id, quiet;
+RETURNING contact_id, sort, kind_id, interaction_id, quiet, array_to_string(what, ',') AS what;
 
 -- name: wake_take
 -- The contacts are locked first, as for change_take.
+WITH due AS MATERIALIZED (
+    SELECT contact_id, part FROM wake WHERE org_id = $1::bigint AND at <= $2::timestamptz ORDER BY at LIMIT $3::int
+), locked AS MATERIALIZED (
+    SELECT k.id FROM (SELECT DISTINCT contact_id FROM due ORDER BY contact_id) n
+     CROSS JOIN LATERAL (SELECT c.id FROM contact c WHERE c.id = n.contact_id FOR KEY SHARE SKIP LOCKED) k
+)
 DELETE FROM wake
- WHERE contact_id = ANY (ARRAY(
-           SELECT k.id
-             FROM (SELECT due.contact_id
-                     FROM (SELECT contact_id FROM wake WHERE org_id = $1::bigint AND at <= $2::timestamptz ORDER BY at LIMIT $3::int) due
-                    ORDER BY due.contact_id) n
-            CROSS JOIN LATERAL (SELECT c.id FROM contact c WHERE c.id = n.contact_id FOR KEY SHARE SKIP LOCKED) k))
-RETURNING contact_id;
+ WHERE contact_id = ANY (ARRAY(SELECT id FROM locked)) AND at <= $2::timestamptz
+RETURNING contact_id, part;
 
 -- name: wake_set
--- $4: whether an earlier instant that is there stays (true), or the new one holds alone.
-INSERT INTO wake AS w (org_id, contact_id, at)
-SELECT $1::bigint, u.contact_id, u.at FROM unnest($2::bigint[], $3::timestamptz[]) AS u(contact_id, at)
+-- When parts of the rules are due for contacts; null: never.
+WITH said AS MATERIALIZED (
+    SELECT u.contact_id, u.part, u.at FROM unnest($2::bigint[], $3::int[], $4::timestamptz[]) AS u(contact_id, part, at)
+), gone AS (
+    DELETE FROM wake w USING said s WHERE w.contact_id = s.contact_id AND w.part = s.part AND s.at IS NULL
+)
+INSERT INTO wake AS w (org_id, contact_id, part, at)
+SELECT $1::bigint, s.contact_id, s.part, s.at FROM said s
+ WHERE s.at IS NOT NULL AND EXISTS (SELECT FROM contact c WHERE c.id = s.contact_id)
+ ORDER BY s.contact_id, s.part
+ON CONFLICT (contact_id, part) DO UPDATE SET at = excluded.at WHERE w.at <> excluded.at;
+
+-- name: wake_lower
+-- The same where only some of the rules were asked: an earlier instant that is there stays.
+INSERT INTO wake AS w (org_id, contact_id, part, at)
+SELECT $1::bigint, u.contact_id, u.part, u.at FROM unnest($2::bigint[], $3::int[], $4::timestamptz[]) AS u(contact_id, part, at)
  WHERE EXISTS (SELECT FROM contact c WHERE c.id = u.contact_id)
- ORDER BY u.contact_id
-ON CONFLICT (contact_id) DO UPDATE SET at = CASE WHEN $4::boolean THEN least(w.at, excluded.at) ELSE excluded.at END;
+ ORDER BY u.contact_id, u.part
+ON CONFLICT (contact_id, part) DO UPDATE SET at = excluded.at WHERE w.at > excluded.at;
+
+-- name: contact_page
+SELECT id FROM contact WHERE id > $1::bigint ORDER BY id LIMIT $2::int;
+
+-- name: membership_stored
+-- Where the contacts are members, and their exceptions made by hand.
+SELECT m.contact_id, 'stored' AS what, array_agg(m.segment_id) AS segments FROM membership m WHERE m.contact_id = ANY ($1::bigint[]) GROUP BY m.contact_id
+UNION ALL
+SELECT e.contact_id, e.mode, array_agg(e.segment_id) FROM segment_exception e WHERE e.contact_id = ANY ($1::bigint[]) GROUP BY e.contact_id, e.mode;
 
 -- name: membership_write
--- $2 the contacts, $3 the segments that were evaluated for them, $4/$5 the pairs (contact, segment) that hold, $6 now, $7 whether entering and leaving are
--- recorded (not so for a new rule's first members, nor while its first evaluation goes on), $8 whether rules refer to segments, so that who moved must be
--- looked at again, $9 the contacts of which only imported history is new: what they enter starts nothing.
--- Exceptions made by hand go before the rule. Who leaves is kept in membership_past.
-WITH exempt AS MATERIALIZED (
-    SELECT contact_id, segment_id, mode FROM segment_exception WHERE contact_id = ANY ($2::bigint[]) AND segment_id = ANY ($3::int[])
-), holds AS (
-    SELECT contact_id, segment_id FROM unnest($4::bigint[], $5::int[]) AS u(contact_id, segment_id)
-     WHERE (contact_id, segment_id) NOT IN (SELECT e.contact_id, e.segment_id FROM exempt e)
-    UNION ALL
-    SELECT contact_id, segment_id FROM exempt WHERE mode = 'in'
+-- Who enters and leaves: $2/$3 the pairs (contact, segment), $4 whether they enter, $5 whether an exception made by hand is the cause; $6 now, $7 whether it is
+-- recorded (not so for a new rule's first members, nor while its first evaluation goes on), $8 segments that rules refer to which are not asked in this
+-- transaction, $9 the contacts of which only imported history is new: what they enter starts nothing. Who leaves is kept in membership_past.
+WITH said AS MATERIALIZED (
+    SELECT u.contact_id, u.segment_id, u.entered, u.by_hand
+      FROM unnest($2::bigint[], $3::int[], $4::boolean[], $5::boolean[]) AS u(contact_id, segment_id, entered, by_hand)
+     WHERE EXISTS (SELECT FROM segment s WHERE s.id = u.segment_id) AND EXISTS (SELECT FROM contact c WHERE c.id = u.contact_id)
 ), gone AS (
-    DELETE FROM membership m
-     WHERE m.contact_id = ANY ($2::bigint[]) AND m.segment_id = ANY ($3::int[])
-       AND (m.contact_id, m.segment_id) NOT IN (SELECT contact_id, segment_id FROM holds)
+    DELETE FROM membership m USING said u
+     WHERE NOT u.entered AND m.contact_id = u.contact_id AND m.segment_id = u.segment_id
     RETURNING m.contact_id, m.segment_id, m.entered_at
 ), past AS (
     INSERT INTO membership_past (org_id, contact_id, segment_id, entered_at, left_at)
     SELECT $1::bigint, contact_id, segment_id, entered_at, $6::timestamptz FROM gone
 ), come AS (
     INSERT INTO membership (org_id, contact_id, segment_id, entered_at)
-    SELECT $1::bigint, h.contact_id, h.segment_id, $6::timestamptz FROM holds h ORDER BY h.contact_id, h.segment_id
+    SELECT $1::bigint, u.contact_id, u.segment_id, $6::timestamptz FROM said u WHERE u.entered ORDER BY u.contact_id, u.segment_id
     ON CONFLICT (contact_id, segment_id) DO NOTHING
     RETURNING contact_id, segment_id
 ), moved AS (
@@ -68,19 +86,19 @@ WITH exempt AS MATERIALIZED (
 ), recorded AS (
     INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)
     SELECT $1::bigint, v.contact_id, k.id, $6::timestamptz, $6::timestamptz, 'lazo', jsonb_build_object('segment', s.name)
-           || CASE WHEN (v.contact_id, v.segment_id) IN (SELECT e.contact_id, e.segment_id FROM exempt e) THEN '{"cause": "by hand"}'::jsonb ELSE '{}' END
+           || CASE WHEN (v.contact_id, v.segment_id) IN (SELECT u.contact_id, u.segment_id FROM said u WHERE u.by_hand)
+                   THEN '{"cause": "by hand"}'::jsonb ELSE '{}' END
       FROM moved v JOIN segment s ON s.id = v.segment_id JOIN kind k ON k.name = v.kind
      WHERE $7::boolean AND NOT s.stale
     RETURNING contact_id, kind_id, id
 ), logged AS (
-    INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, quiet)
-    SELECT $1::bigint, r.contact_id, 'interaction', r.kind_id, r.id, r.contact_id = ANY ($9::bigint[]) FROM recorded r
+    INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, quiet, what)
+    SELECT $1::bigint, r.contact_id, 'interaction', r.kind_id, r.id, r.contact_id = ANY ($9::bigint[]), NULL::text[] FROM recorded r
     UNION ALL
-    SELECT DISTINCT $1::bigint, v.contact_id, 'segment', NULL::int, NULL::bigint, true
-      FROM moved v JOIN segment s ON s.id = v.segment_id
-     WHERE $8::boolean AND (s.stale OR NOT $7::boolean)
+    SELECT $1::bigint, v.contact_id, 'segment', NULL::int, NULL::bigint, true, array_agg(v.segment_id::text)
+      FROM moved v WHERE v.segment_id = ANY ($8::int[]) GROUP BY v.contact_id
 )
-SELECT count(*) FILTER (WHERE kind = 'segment_entered') AS entered, count(*) FILTER (WHERE kind = 'segment_left') AS "left" FROM moved;
+SELECT count(*) AS moved FROM moved;
 
 -- name: segments_stale
 SELECT id, updated_at FROM segment WHERE stale AND kind = 'dynamic' ORDER BY id;

@@ -19,8 +19,8 @@ WITH seg AS (SELECT id, kind FROM segment WHERE name = $1::text),
              ON CONFLICT (contact_id, segment_id) DO UPDATE
                 SET mode = excluded.mode, reason = excluded.reason, made_by = excluded.made_by, made_at = excluded.made_at
               WHERE (e.mode, e.reason) IS DISTINCT FROM (excluded.mode, excluded.reason)
-             RETURNING contact_id),
-     log AS (INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), contact_id, 'segment' FROM put)
+             RETURNING contact_id, segment_id),
+     log AS (INSERT INTO change (org_id, contact_id, sort, what) SELECT current_org(), contact_id, 'segment', ARRAY[segment_id::text] FROM put)
 SELECT CASE WHEN seg.kind = 'fixed' THEN 409 WHEN who.id IS NULL THEN 404 ELSE 200 END AS status,
        CASE WHEN seg.kind = 'fixed' THEN 'the members of a fixed segment are put in and taken out; it has no exceptions'
             WHEN who.id IS NULL THEN 'there is no such contact'
@@ -30,8 +30,8 @@ SELECT CASE WHEN seg.kind = 'fixed' THEN 409 WHEN who.id IS NULL THEN 404 ELSE 2
 -- name: exception_delete
 -- $1 segment, $2 contact.
 WITH seg AS (SELECT id FROM segment WHERE name = $1::text),
-     gone AS (DELETE FROM segment_exception e USING seg WHERE e.contact_id = $2::bigint AND e.segment_id = seg.id RETURNING e.contact_id),
-     log AS (INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), contact_id, 'segment' FROM gone)
+     gone AS (DELETE FROM segment_exception e USING seg WHERE e.contact_id = $2::bigint AND e.segment_id = seg.id RETURNING e.contact_id, e.segment_id),
+     log AS (INSERT INTO change (org_id, contact_id, sort, what) SELECT current_org(), contact_id, 'segment', ARRAY[segment_id::text] FROM gone)
 SELECT CASE WHEN EXISTS (SELECT FROM gone) THEN 204 ELSE 404 END AS status, 'there is no exception for this contact' AS body FROM seg;
 
 -- name: exception_show

@@ -15,7 +15,9 @@ SELECT json_build_object(
            'segments', (SELECT coalesce(json_agg(json_build_object('name', s.name, 'id', s.id, 'rule', s.rule) ORDER BY s.id), '[]')
                           FROM segment s),
            'models', (SELECT coalesce(json_agg(json_build_object('name', m.name, 'id', m.id) ORDER BY m.id), '[]')
-                        FROM rfm_model m))::text AS body
+                        FROM rfm_model m),
+           'score_kinds', (SELECT coalesce(json_agg(k.id ORDER BY k.id), '[]') FROM kind k
+                            WHERE EXISTS (SELECT FROM rfm_model m WHERE k.name = ANY (m.kinds))))::text AS body
   FROM organisation o
  WHERE o.id = $1::bigint;
 

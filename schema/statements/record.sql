@@ -77,7 +77,7 @@ WITH said AS (
     SELECT $1::bigint, x.id, v.field, v.was, v.became, $5::timestamptz, actor(x.by), x.source
       FROM filled x CROSS JOIN LATERAL contact_changes(x.before, x.after) v WHERE x.by IS NOT NULL
 ), logged AS (
-    INSERT INTO change (org_id, contact_id, sort, quiet) SELECT $1::bigint, id, 'field', $6::boolean FROM filled
+    INSERT INTO change (org_id, contact_id, sort, quiet, what) SELECT $1::bigint, id, 'field', $6::boolean, '{email,external_id}' FROM filled
 )
 SELECT count(*) AS attached FROM claimed;
 
@@ -125,7 +125,7 @@ WITH said AS (
                     IS DISTINCT FROM (c.birth_year, c.birth_month, c.birth_day))
             OR (s.doc ? 'time_zone' AND s.time_zone IS DISTINCT FROM c.time_zone)
             OR (s.doc ? 'stage' AND s.stage IS DISTINCT FROM c.stage))
-    RETURNING c.id, s.by, s.source, s.others, w AS before, c AS after
+    RETURNING c.id, s.by, s.source, s.others, w AS before, c AS after, ARRAY(SELECT jsonb_object_keys(s.doc)) AS what
 ), told AS (
     INSERT INTO field_history (org_id, contact_id, field, was, became, at, by, source)
     SELECT $1::bigint, x.id, v.field, v.was, v.became, $4::timestamptz, actor(coalesce(x.others #>> ARRAY[k.name, '0'], x.by)),
@@ -134,7 +134,7 @@ WITH said AS (
            LATERAL (SELECT CASE v.field WHEN 'birth_date' THEN 'birth_month' ELSE v.field END AS name) k
      WHERE x.by IS NOT NULL
 )
-INSERT INTO change (org_id, contact_id, sort, quiet) SELECT $1::bigint, id, 'field', $5::boolean FROM written;
+INSERT INTO change (org_id, contact_id, sort, quiet, what) SELECT $1::bigint, id, 'field', $5::boolean, what FROM written;
 
 -- name: record_emails
 -- What more is said of e-mail addresses that are the contacts' already: labels, and which is the primary one. The last one that is said wins.
@@ -159,7 +159,7 @@ WITH said AS (
     SELECT $1::bigint, x.id, v.field, v.was, v.became, $4::timestamptz, actor(x.by), x.source
       FROM written x CROSS JOIN LATERAL contact_changes(x.before, x.after) v WHERE x.by IS NOT NULL
 )
-INSERT INTO change (org_id, contact_id, sort, quiet) SELECT $1::bigint, id, 'field', $5::boolean FROM written;
+INSERT INTO change (org_id, contact_id, sort, quiet, what) SELECT $1::bigint, id, 'field', $5::boolean, '{email}' FROM written;
 
 -- name: record_phones
 -- Phones that the contacts have, too; the first of a contact that had none becomes its primary one.
@@ -189,7 +189,7 @@ WITH said AS (
     SELECT $1::bigint, x.id, v.field, v.was, v.became, $4::timestamptz, actor(x.by), x.source
       FROM written x CROSS JOIN LATERAL contact_changes(x.before, x.after) v WHERE x.by IS NOT NULL
 )
-INSERT INTO change (org_id, contact_id, sort, quiet) SELECT $1::bigint, id, 'field', $5::boolean FROM written;
+INSERT INTO change (org_id, contact_id, sort, quiet, what) SELECT $1::bigint, id, 'field', $5::boolean, '{phone}' FROM written;
 
 -- name: record_attrs
 -- Custom fields, an object a contact; JSON null empties one. $8: as record_fields has it, attr.NAME.
@@ -213,7 +213,7 @@ WITH said AS (
 ), emptied AS (
     DELETE FROM contact_attr a USING said s
      WHERE a.contact_id = s.contact_id AND a.field_id = s.field_id AND s.emptied
-    RETURNING a.contact_id
+    RETURNING a.contact_id, a.field_id
 ), written AS (
     INSERT INTO contact_attr AS a (org_id, contact_id, field_id, value_text, value_number, value_date, value_boolean)
     SELECT $1::bigint, s.contact_id, s.field_id, s.value_text, s.value_number, s.value_date, s.value_boolean
@@ -225,13 +225,14 @@ WITH said AS (
            value_boolean = excluded.value_boolean
      WHERE (a.value_text, a.value_number, a.value_date, a.value_boolean) IS DISTINCT FROM
            (excluded.value_text, excluded.value_number, excluded.value_date, excluded.value_boolean)
-    RETURNING a.contact_id
+    RETURNING a.contact_id, a.field_id
+), changed AS (
+    SELECT contact_id, array_agg('attr:' || field_id) AS what
+      FROM (SELECT contact_id, field_id FROM emptied UNION ALL SELECT contact_id, field_id FROM written) a GROUP BY contact_id
 ), touched AS (
-    UPDATE contact SET updated_at = $4::timestamptz
-     WHERE id IN (SELECT contact_id FROM emptied UNION SELECT contact_id FROM written)
-    RETURNING id
+    UPDATE contact SET updated_at = $4::timestamptz WHERE id IN (SELECT contact_id FROM changed)
 )
-INSERT INTO change (org_id, contact_id, sort, quiet) SELECT $1::bigint, id, 'field', $5::boolean FROM touched;
+INSERT INTO change (org_id, contact_id, sort, quiet, what) SELECT $1::bigint, contact_id, 'field', $5::boolean, what FROM changed;
 
 -- name: record_tags
 WITH told AS (
@@ -283,17 +284,17 @@ WITH given AS (
            coalesce(s.doc->>'version', ''), coalesce(s.doc->>'language', ''), coalesce(s.doc->>'source', ''), coalesce(s.doc->>'method', ''),
            s.doc->>'ip', s.doc->>'user_agent', s.at
       FROM said s ORDER BY s.contact_id, s.ord
-    RETURNING contact_id
+    RETURNING contact_id, topic_id
 ), fact AS (
     INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)
     SELECT $1::bigint, s.contact_id, k.id, s.at, $4::timestamptz, 'lazo', jsonb_build_object('topic', s.topic)
       FROM said s JOIN kind k ON k.name = CASE s.action WHEN 'grant' THEN 'subscribed' ELSE 'unsubscribed' END
     RETURNING contact_id, kind_id, id
 )
-INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, quiet)
-SELECT DISTINCT $1::bigint, contact_id, 'consent', NULL::int, NULL::bigint, $5::boolean FROM written
+INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, quiet, what)
+SELECT $1::bigint, contact_id, 'consent', NULL::int, NULL::bigint, $5::boolean, array_agg(topic_id::text) FROM written GROUP BY contact_id
 UNION ALL
-SELECT $1::bigint, contact_id, 'interaction', kind_id, id, $5::boolean FROM fact;
+SELECT $1::bigint, contact_id, 'interaction', kind_id, id, $5::boolean, NULL FROM fact;
 
 -- name: record_kinds
 -- Kinds that nobody used before.

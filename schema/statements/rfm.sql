@@ -68,9 +68,10 @@ WITH model AS (
     INSERT INTO change (org_id, contact_id, sort, quiet)
     SELECT $1::bigint, w.contact_id, 'score', $5::boolean FROM (SELECT contact_id FROM written UNION ALL SELECT contact_id FROM gone) w
 ), woken AS (
-    INSERT INTO wake AS w (org_id, contact_id, at)
-    SELECT $1::bigint, contact_id, changes_at FROM scored WHERE changes_at IS NOT NULL ORDER BY contact_id
-    ON CONFLICT (contact_id) DO UPDATE SET at = least(w.at, excluded.at)
+    -- Part 1: the scores.
+    INSERT INTO wake AS w (org_id, contact_id, part, at)
+    SELECT $1::bigint, contact_id, 1, changes_at FROM scored WHERE changes_at IS NOT NULL ORDER BY contact_id
+    ON CONFLICT (contact_id, part) DO UPDATE SET at = least(w.at, excluded.at)
 ), kept AS (
     UPDATE rfm_model mm
        SET recency_breaks = b.r, frequency_breaks = b.f, monetary_breaks = b.m, scored_at = $3::timestamptz, stale = false

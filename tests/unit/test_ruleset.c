@@ -41,15 +41,19 @@ static void dynamic_ones_that_check(void **state)
 
     (void)state;
     diag_init(&d, ctx);
-    set = ruleset_compile(ctx, &c, NULL, 0, &d);
+    set = ruleset_compile(ctx, &c, RULESET_some, NULL, 0, &d);
     assert_int_equal(set->n_segments, 2);
-    assert_int_equal(set->segments[0], 11);
-    assert_int_equal(set->segments[1], 14);
-    assert_int_equal(set->n_parts, 1);
-    assert_non_null(set->parts[0].some->text);
-    assert_non_null(set->parts[0].page->text);
-    assert_true(set->refers);
+    assert_int_equal(set->segments[0].id, 11);
+    assert_int_equal(set->segments[1].id, 14);
+    assert_int_equal(set->n_groups, 2);
+    assert_int_equal(set->n_statements, 2);
+    assert_int_equal(set->groups[0].level, 0);
+    assert_int_equal(set->groups[1].level, 1);
+    assert_int_equal(set->groups[1].statements[0].segments[0], 14);
+    assert_non_null(set->statements[0].sql->text);
     assert_int_equal(set->last_kind, 9);
+    assert_null(ruleset_segment(set, 12));
+    assert_int_equal(ruleset_segment(set, 14)->group, 1);
     assert_int_equal(d.n, 1);
     assert_string_equal(d.items[0].pointer, "broken");
     talloc_free(ctx);
@@ -65,14 +69,14 @@ static void some_alone(void **state)
 
     (void)state;
     diag_init(&d, ctx);
-    set = ruleset_compile(ctx, &c, only, 3, &d);
+    set = ruleset_compile(ctx, &c, RULESET_some, only, 3, &d);
     assert_int_equal(set->n_segments, 1);
-    assert_int_equal(set->segments[0], 11);
-    assert_false(set->refers);
+    assert_int_equal(set->segments[0].id, 11);
+    assert_null(ruleset_word(set, "segment:11"));
     assert_false(diag_any(&d));
-    set = ruleset_compile(ctx, &c, only, 0, &d);
+    set = ruleset_compile(ctx, &c, RULESET_some, only, 0, &d);
     assert_int_equal(set->n_segments, 0);
-    assert_int_equal(set->n_parts, 0);
+    assert_int_equal(set->n_groups, 0);
     talloc_free(ctx);
 }
 
@@ -90,20 +94,114 @@ static void many_are_parted(void **state)
                                              .id = (int64_t)i + 1,
                                              .rule = "count(donation) > 3"};
     diag_init(&d, ctx);
-    set = ruleset_compile(ctx, &c, NULL, 0, &d);
+    set = ruleset_compile(ctx, &c, RULESET_page, NULL, 0, &d);
     assert_int_equal(set->n_segments, MANY);
-    assert_int_equal(set->n_parts, (MANY + RULE_ROOTS_MAX - 1) / RULE_ROOTS_MAX);
+    assert_int_equal(set->n_groups, 1);
+    assert_int_equal(set->n_statements, (MANY + RULE_ROOTS_MAX - 1) / RULE_ROOTS_MAX);
     for (size_t i = 0; i < MANY; i++)
-        assert_int_equal(set->segments[i], i + 1);
+        assert_int_equal(set->segments[i].id, i + 1);
+    talloc_free(ctx);
+}
+
+static const char *text_of(void *ctx, const struct ruleset *set, const char *word)
+{
+    const struct ruleset_word *w = ruleset_word(set, word);
+    char *text = mem_strdup(ctx, "");
+
+    for (size_t i = 0; w != NULL && i < w->n; i++)
+        for (size_t s = 0; s < set->n_segments; s++)
+            if (set->segments[s].group == w->groups[i])
+                text = mem_printf(ctx, "%s %d", text, (int)set->segments[s].id);
+    return text;
+}
+
+/* Who is touched by what: an opened mail by no rule about gifts. */
+static void words_touch_groups(void **state)
+{
+    static struct catalogue_name used[] = {{"donation", 4}, {"email_opened", 5}};
+    static struct catalogue_field fields[] = {{"diet", 3, FIELD_TEXT}};
+    static struct catalogue_name topics[] = {{"news", 8}}, models[] = {{"main", 6}};
+    static struct catalogue_segment rules[] = {
+        {"gave", 1, "count(donation) > 3 and city = \"Madrid\""},
+        {"reads", 2, "any(email_opened in last 30 days)"},
+        {"gave and reads", 3, "any(donation) and any(email_opened)"},
+        {"known", 4, "known_since before 30 days ago and age > 18"},
+        {"tags", 5, "tag \"x\" or in group \"y\" or subscribed \"news\" or attr.diet = \"vegan\""},
+        {"score", 6, "rfm.r > 3 and person and in segment \"fixed\" and updated_at today"},
+        {"fixed", 7, NULL}};
+    struct catalogue c = catalogue_of(rules, 7);
+    const struct ruleset_word *end, *first;
+    void *ctx = talloc_new(NULL);
+    struct ruleset *set;
+    struct diag d;
+
+    (void)state;
+    c.kinds = used;
+    c.n_kinds = 2;
+    c.fields = fields;
+    c.n_fields = c.n_topics = c.n_models = 1;
+    c.topics = topics;
+    c.models = models;
+    diag_init(&d, ctx);
+    set = ruleset_compile(ctx, &c, RULESET_some, NULL, 0, &d);
+    assert_false(diag_any(&d));
+    assert_null(strstr(text_of(ctx, set, "kind:5"), " 1"));
+    assert_non_null(strstr(text_of(ctx, set, "kind:5"), " 3"));
+    assert_non_null(strstr(text_of(ctx, set, "kind:5"), " 2"));
+    assert_null(strstr(text_of(ctx, set, "kind:4"), " 2"));
+    assert_string_equal(text_of(ctx, set, "field:city"), " 1");
+    assert_string_equal(text_of(ctx, set, "kind"), " 4");
+    assert_string_equal(text_of(ctx, set, "field:birth"), " 4");
+    assert_string_equal(text_of(ctx, set, "field:time_zone"), " 4");
+    assert_string_equal(text_of(ctx, set, "tag"), " 5 6");
+    assert_string_equal(text_of(ctx, set, "attr:3"), " 5 6");
+    assert_string_equal(text_of(ctx, set, "segment:7"), " 5 6");
+    assert_string_equal(text_of(ctx, set, "field"), " 5 6");
+    assert_string_equal(text_of(ctx, set, "field:stage"), "");
+    first = ruleset_first(set, "topic:", &end);
+    assert_int_equal(end - first, 1);
+    assert_string_equal(first->word, "topic:8");
+    first = ruleset_first(set, "score:", &end);
+    assert_int_equal(end - first, 1);
+    talloc_free(ctx);
+}
+
+/* Each level above what it refers to; a part keeps its number when a kind is used at last. */
+static void levels_and_parts(void **state)
+{
+    static struct catalogue_segment chain[] = {{"d", 1, "in segment \"c\" and any(Gala)"},
+                                               {"c", 2, "not in segment \"b\" or any(gala)"},
+                                               {"b", 3, "in segment \"a\""},
+                                               {"a", 4, "any(gala in last 1 day)"}};
+    static struct catalogue_name later[] = {{"donation", 4}, {"signup", 9}, {"gala", 12}};
+    struct catalogue c = catalogue_of(chain, 4);
+    void *ctx = talloc_new(NULL);
+    struct ruleset *set;
+    struct diag d;
+    int32_t part;
+
+    (void)state;
+    diag_init(&d, ctx);
+    set = ruleset_compile(ctx, &c, RULESET_some, NULL, 0, &d);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(set->groups[ruleset_segment(set, i + 1)->group].level, 3 - i);
+    part = set->groups[0].part;
+    assert_int_equal(ruleset_part_size(set, part), 3);
+    assert_true(part > RULESET_SCORES);
+    c.kinds = later;
+    c.n_kinds = 3;
+    set = ruleset_compile(ctx, &c, RULESET_some, NULL, 0, &d);
+    assert_int_equal(set->groups[0].part, part);
+    assert_int_equal(ruleset_part_size(set, part), 3);
     talloc_free(ctx);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dynamic_ones_that_check),
-        cmocka_unit_test(some_alone),
-        cmocka_unit_test(many_are_parted),
+        cmocka_unit_test(dynamic_ones_that_check), cmocka_unit_test(some_alone),
+        cmocka_unit_test(many_are_parted),         cmocka_unit_test(words_touch_groups),
+        cmocka_unit_test(levels_and_parts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

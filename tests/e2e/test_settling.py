@@ -1,0 +1,155 @@
+"""Rules over rules settle in one step, in order; and only the rules that a change speaks to are asked again."""
+import re
+
+import pytest
+from lazo_test import Instance
+
+LINKS = 5
+
+
+@pytest.fixture(scope="module")
+def one():
+    one = Instance(clock="2024-03-30T20:00:00Z").start()
+    one.api("PUT", "/v1/rfm/main", {"kinds": ["donation"], "scoring": "fixed", "classes": 3,
+                                    "breaks": {"recency": [30, 90], "frequency": [2, 5], "monetary": ["10", "100"]},
+                                    "labels": [{"label": "best", "r": [3, 3], "m": [3, 3]}]})
+    yield one
+    one.stop()
+
+
+def at_rest(one):
+    report = one.api("POST", "/v1/check", {}, timeout=200)
+    assert not report["waiting"] and report["count"] == 0, report
+
+
+def moves(one, who, prefix):
+    """(instant, segment, kind) of each entering and leaving, in their order."""
+    found = [i for i in one.items(f"/v1/contacts/{who}/interactions") if i["kind"] in ("segment_entered", "segment_left")]
+    found.sort(key=lambda i: i["id"])
+    return [(i["occurred_at"], i["data"]["segment"], i["kind"][8:]) for i in found if i["data"]["segment"].startswith(prefix)]
+
+
+def answers(one):
+    return int(re.search(r"^lazo_evaluate_answers_total (\d+)$", one.request("GET", "/metrics").text, re.M)[1])
+
+
+def chain(one, name, first):
+    """Each link hangs on the one before it, every second one the other way round: were a link asked too early, it would enter and leave."""
+    one.segment(f"{name}0", first)
+    for i in range(1, LINKS):
+        word = "not in segment" if i % 2 else "in segment"
+        one.segment(f"{name}{i}", f'last_name = "{name}" and {word} "{name}{i - 1}"')
+    at_rest(one)
+
+
+def odd_and_even(name):
+    """Who holds where the first link holds, and where it does not: in, out, out, in, in …"""
+    held = [True]
+    for i in range(1, LINKS):
+        held.append(held[-1] if i % 2 == 0 else not held[-1])
+    return {f"{name}{i}" for i in range(LINKS) if held[i]}, {f"{name}{i}" for i in range(LINKS) if not held[i]}
+
+
+def settled_once(one, who, name, before, after, known):
+    """Since `known` moves were there: each link moved once, all at one instant, and nothing else did."""
+    fresh = moves(one, who, name)[known:]
+    assert sorted(m[1:] for m in fresh) == sorted([(s, "left") for s in before - after] + [(s, "entered") for s in after - before])
+    assert len({m[0] for m in fresh}) == 1
+    return known + len(fresh)
+
+
+def test_a_chain_flips_in_one_step(one):
+    chain(one, "facts", 'last_name = "facts" and count(donation) >= 2')
+    on, off = odd_and_even("facts")
+    who = one.record({"email": "a@settle.example", "last_name": "facts"}, "donation", amount="5")
+    at_rest(one)
+    known = settled_once(one, who, "facts", set(), off, 0)
+    one.record({"id": who}, "donation", amount="5")
+    at_rest(one)
+    known = settled_once(one, who, "facts", off, on, known)
+    one.sql("DELETE FROM interaction WHERE id = (SELECT max(i.id) FROM interaction i JOIN kind k ON k.id = i.kind_id WHERE contact_id = %s AND k.name = 'donation')", (who,))
+    at_rest(one)
+    settled_once(one, who, "facts", on, off, known)
+
+
+def test_a_chain_flips_by_time_alone(one):
+    chain(one, "time", 'last_name = "time" and any(donation in last 10 days)')
+    on, off = odd_and_even("time")
+    who = one.record({"email": "t@settle.example", "last_name": "time"}, "donation", amount="5", occurred_at=one.now())
+    at_rest(one)
+    known = settled_once(one, who, "time", set(), on, 0)
+    one.advance("9 days")
+    at_rest(one)
+    assert len(moves(one, who, "time")) == known
+    one.advance("2 days")
+    at_rest(one)
+    settled_once(one, who, "time", on, off, known)
+
+
+def test_scores_come_before_the_rules_that_read_them(one):
+    chain(one, "score", 'last_name = "score" and rfm.label = "best"')
+    on, off = odd_and_even("score")
+    who = one.record({"email": "s@settle.example", "last_name": "score"}, "donation", amount="5", occurred_at=one.now())
+    at_rest(one)
+    known = settled_once(one, who, "score", set(), off, 0)
+    one.record({"id": who}, "donation", amount="500", occurred_at=one.now())
+    at_rest(one)
+    known = settled_once(one, who, "score", off, on, known)
+    one.advance("40 days")
+    at_rest(one)
+    settled_once(one, who, "score", on, off, known)
+
+
+def test_a_chain_that_was_defined_from_its_end(one):
+    """Put a second time the other way round: levels follow the rules, not their age."""
+    who = one.record({"email": "r@settle.example", "last_name": "turned"}, "call")
+    one.segment("turned0", 'last_name = "turned"')
+    one.segment("turned1", 'in segment "turned0" and any(donation)')
+    at_rest(one)
+    one.segment("turned1", 'last_name = "turned" and any(donation)')
+    one.segment("turned0", 'in segment "turned1"')
+    at_rest(one)
+    known = len(moves(one, who, "turned"))
+    one.record({"id": who}, "donation", amount="1")
+    at_rest(one)
+    settled_once(one, who, "turned", set(), {"turned0", "turned1"}, known)
+
+
+def test_only_what_a_change_speaks_to_is_asked(one):
+    """As many answers as there are rules that read the kind or the field, and those that count any kind."""
+    for i in range(7):
+        one.segment(f"gifts{i}", f"count(donation in last {i + 1} days) > 1 and city = \"Lugo\"")
+    for i in range(3):
+        one.segment(f"opened{i}", f"count(email_opened in last {i + 1} days) > 1")
+    one.segment("phone", 'phone = "5"')
+    who = one.record({"email": "asked@settle.example"}, "call")
+    at_rest(one)
+
+    def asked(do):
+        before = answers(one)
+        do()
+        at_rest(one)
+        return answers(one) - before
+
+    assert asked(lambda: one.record({"id": who}, "email_opened")) == 3
+    assert asked(lambda: one.record({"id": who}, "call")) == 0
+    assert asked(lambda: one.record({"id": who}, "donation", amount="1")) >= 7
+    assert asked(lambda: one.sql("INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at) SELECT 1, %s, id, '2024-01-01' FROM kind WHERE name = 'email_opened'", (who,))) == 3
+    lugo = asked(lambda: one.api("PATCH", f"/v1/contacts/{who}", {"city": "Lugo"}))
+    assert 7 <= lugo < 3 + 7 + 5 * 3
+    assert asked(lambda: one.sql("UPDATE contact SET language = 'ca' WHERE id = %s", (who,))) == 0
+    assert asked(lambda: one.sql("UPDATE contact SET city = city WHERE id = %s", (who,))) == 0
+    assert asked(lambda: one.sql("UPDATE contact SET city = 'Vigo' WHERE id = %s", (who,))) == lugo
+
+
+def test_a_stranger_fills_a_fixed_segment(one):
+    one.api("PUT", "/v1/segments/board of sql", {"kind": "fixed"})
+    one.segment("of the board", 'in segment "board of sql"')
+    who = one.record({"email": "board@settle.example"}, "call")
+    at_rest(one)
+    one.sql("INSERT INTO membership (org_id, contact_id, segment_id, entered_at) SELECT 1, %s, id, now() FROM segment WHERE name = 'board of sql'", (who,))
+    at_rest(one)
+    assert one.count("of the board") == 1
+    one.sql("DELETE FROM membership WHERE segment_id = (SELECT id FROM segment WHERE name = 'board of sql')")
+    at_rest(one)
+    assert one.count("of the board") == 0

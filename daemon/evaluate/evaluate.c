@@ -55,7 +55,7 @@ struct evaluate {
 
 static void lane_run(struct evaluate_lane *lane);
 
-/* --- rules ------------------------------------------------------------------------------------ */
+/* --- rules --- */
 
 static struct ruleset *compile(struct evaluate_lane *lane, const struct org *org,
                                const int64_t *only, size_t n)
@@ -82,8 +82,7 @@ static void lane_compile(struct evaluate_lane *lane, const struct org *org)
     lane->generation = org->generation;
 }
 
-/* --- the end of a pass ---------------------------------------------------------------------------
- */
+/* --- the end of a pass --- */
 
 static void lane_retry_cb(EV_P_ ev_timer *w, int revents)
 {
@@ -156,8 +155,7 @@ static struct pass *pass_new(struct evaluate_lane *lane, enum pass_sort sort, co
     return p;
 }
 
-/* --- a page of a full evaluation
- * -------------------------------------------------------------------- */
+/* --- a page of a full evaluation --- */
 
 static void page_on_contacts(void *arg, const struct pgres *res)
 {
@@ -269,8 +267,7 @@ static void segments_on_stale(void *arg, const struct pgres *res)
     orgs_get(lane->evaluate->orgs, lane->org_id, page_on_org, lane);
 }
 
-/* --- a model
- * -------------------------------------------------------------------------------------------- */
+/* --- a model --- */
 
 static void model_on_scored(void *arg, const struct pgres *res)
 {
@@ -375,8 +372,7 @@ static void lane_stale(struct evaluate_lane *lane)
     pgpool_query(lane->evaluate->pool, 0, Q_STATISTICS_GATHER, NULL, lane_on_gathered, lane);
 }
 
-/* --- the change log
- * --------------------------------------------------------------------------------------- */
+/* --- the change log --- */
 
 static void changes_ended(void *arg, bool committed, const struct pgres *error)
 {
@@ -518,9 +514,7 @@ static void changes_on_org(void *arg, const struct org *org)
                pass_new(lane, PASS_changes, org));
 }
 
-/* --- lanes
- * -------------------------------------------------------------------------------------------------
- */
+/* --- lanes --- */
 
 static void page_next_on_org(void *arg, const struct org *org)
 {

@@ -42,9 +42,8 @@ char *rule_text(const void *ctx, const struct rule *);
 /* rule_kinds() - names of the kinds of interaction that it reads; an array of *ret_n, child of the
  * rule. */
 const char *const *rule_kinds(const struct rule *, size_t *ret_n);
-/* rule_reads() - what the answer of a checked rule hangs on beside time, as sorted words, each once;
- * an array of *ret_n, child of ctx:
- *     kind:ID      interactions of a kind; "kind": of any kind
+/* rule_reads() - what the answer of a checked rule hangs on beside time, as sorted words, each
+ * once; an array of *ret_n, child of ctx: kind:ID      interactions of a kind; "kind": of any kind
  *     field:NAME   a field of the contact (birth: year, month and day; kind: person or company);
  *                  "field": any of them
  *     attr:ID, topic:ID, segment:ID, score:ID (a model), tag, group */

@@ -403,33 +403,6 @@ static void changes_on_scored(void *arg, const struct pgres *res)
     pass_evaluate(p);
 }
 
-static void changes_on_stale_models(void *arg, const struct pgres *res)
-{
-    struct pass *p = arg;
-    struct pgarray stale;
-    struct pgargs args;
-
-    if (!pgres_ok(res) || p->n_quiet_kinds == 0)
-        return;
-    pgarray_init(&stale, p);
-    for (int row = 0; row < pgres_rows(res); row++) {
-        size_t n;
-        int64_t *kinds = pgres_ints(res, row, "kind_ids", p, &n);
-        bool hit = false;
-
-        for (size_t i = 0; i < n; i++)
-            for (size_t k = 0; k < p->n_quiet_kinds; k++)
-                hit = hit || kinds[i] == p->quiet_kinds[k];
-        if (hit)
-            pgarray_int(&stale, pgres_int(res, row, "id"));
-    }
-    if (stale.n == 0)
-        return;
-    pgargs_init(&args, p);
-    pgargs_array(&args, &stale);
-    pgtx_query(p->tx, Q_RFM_MARK_STALE, &args, NULL, NULL);
-}
-
 static void changes_score(struct pass *p)
 {
     struct pgargs args;
@@ -441,7 +414,7 @@ static void changes_score(struct pass *p)
     if (p->n_quiet_kinds > 0) {
         pgargs_init(&args, p);
         pgargs_instant(&args, p->now_us);
-        pgtx_query(p->tx, Q_RFM_MODELS, &args, changes_on_stale_models, p);
+        pgtx_query(p->tx, Q_RFM_MODELS, &args, pass_mark_models, p);
     }
     for (size_t i = 0; i < p->whole.n; i++)
         pass_ids_add(p, &p->scored, p->whole.ids[i]);

@@ -240,3 +240,30 @@ void pass_take_wake(struct pass *p, int64_t contact_id, int32_t part)
     if (!known)
         pass_ids_add(p, &p->whole, contact_id);
 }
+
+void pass_mark_models(void *arg, const struct pgres *res)
+{
+    struct pass *p = arg;
+    struct pgarray stale;
+    struct pgargs args;
+
+    if (!pgres_ok(res) || p->n_quiet_kinds == 0)
+        return;
+    pgarray_init(&stale, p);
+    for (int row = 0; row < pgres_rows(res); row++) {
+        size_t n;
+        int64_t *kinds = pgres_ints(res, row, "kind_ids", p, &n);
+        bool hit = false;
+
+        for (size_t i = 0; i < n; i++)
+            for (size_t k = 0; k < p->n_quiet_kinds; k++)
+                hit = hit || kinds[i] == p->quiet_kinds[k];
+        if (hit)
+            pgarray_int(&stale, pgres_int(res, row, "id"));
+    }
+    if (stale.n == 0)
+        return;
+    pgargs_init(&args, p);
+    pgargs_array(&args, &stale);
+    pgtx_query(p->tx, Q_RFM_MARK_STALE, &args, NULL, NULL);
+}

@@ -112,6 +112,9 @@ void pass_touch_all(struct pass *, int64_t contact_id, const char *prefix);
  * pass_take_wake() - one contact whose time has come, and which part of the rules it is due for. */
 void pass_take_change(struct pass *, const struct pgres *, int row);
 void pass_take_wake(struct pass *, int64_t contact_id, int32_t part);
+/* pass_mark_models() - on the list of models: those that score kinds of imported history are scored
+ * in full. */
+void pass_mark_models(void *pass, const struct pgres *);
 
 /* --- pass_rules.c --- */
 /* pass_evaluate() - the rules of the touched groups for the touched contacts, level by level, with

@@ -1,4 +1,4 @@
--- 0020 - evaluation by parts: a change says what it changed, and a contact is due for parts of the rules.
+-- 0021 - evaluation by parts: a change says what it changed, and a contact is due for parts of the rules.
 SET LOCAL search_path = lazo;
 
 -- What of its sort changed: columns of the contact or attr:ID (field), topics (consent), segments (segment), models (score). Null: all of the sort; with the sorts

@@ -54,6 +54,7 @@ void app_recorded(struct app *app, int64_t org_id)
 void app_defined(struct app *app, int64_t org_id)
 {
     orgs_forget(app->orgs, org_id);
+    api_forget_tokens(app, org_id);
     if (app->evaluate == NULL)
         return;
     evaluate_wake(app->evaluate, org_id);
@@ -241,8 +242,9 @@ static void serve_on_database(void *arg, bool up)
 static struct http_route *serve_routes(const void *ctx)
 {
     static const struct http_route *const tables[] = {
-        api_record_routes, api_people_routes, api_service_routes, api_public_routes,
-        api_define_routes, api_act_routes,    api_consent_routes, api_form_routes};
+        api_record_routes,  api_people_routes, api_service_routes,
+        api_public_routes,  api_define_routes, api_act_routes,
+        api_consent_routes, api_form_routes,   api_admin_routes};
     struct http_route *routes = NULL;
     size_t n = 0, cap = 0;
 

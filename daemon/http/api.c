@@ -35,6 +35,8 @@ bool api_failed(struct http_request *req, const struct pgres *res)
     if (pgres_lost(res) || sqlstate_is(res, "40") || sqlstate_is(res, "53") ||
         sqlstate_is(res, "55P03") || sqlstate_is(res, "57")) {
         api_away(req);
+    } else if (sqlstate_is(res, "LZ412")) {
+        http_problem(req, 412, NULL, "%s", pgres_message(res));
     } else if (sqlstate_is(res, "23505")) {
         http_problem(req, 409, NULL, "there is one already (%s)", pgres_constraint(res));
     } else if (sqlstate_is(res, "23503")) {
@@ -56,6 +58,9 @@ void api_answer_body(struct http_request *req, int status, const struct pgres *r
 {
     const char *body = pgres_text(res, 0, "body");
 
+    if (pgres_has(res, "etag") && !pgres_null(res, 0, "etag") &&
+        api_unchanged(req, pgres_text(res, 0, "etag")))
+        return;
     http_answer_json(req, status, body, strlen(body));
 }
 
@@ -245,5 +250,8 @@ static void change_on_result(void *arg, const struct pgres *res)
 void api_change(struct app *app, struct http_request *req, enum query q, const struct pgargs *args,
                 const char *what)
 {
-    pgpool_query(app->pool, api_org(req), q, args, change_on_result, asked_new(app, req, what));
+    struct pgact act = api_act(req, what);
+
+    pgpool_query_as(app->pool, api_org(req), &act, q, args, change_on_result,
+                    asked_new(app, req, what));
 }

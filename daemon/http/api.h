@@ -5,7 +5,10 @@
  * gives rows of "cursor" and "item" and is asked for one row more than is shown. One for
  * api_change() gives one row of "status" and "body": a status from 400 on is a problem and body its
  * sentence; 204 has no body; other ones mean that a definition was written, so app_defined() is
- * called. No row at all is a 404. */
+ * called. No row at all is a 404.
+ *
+ * What a caller changes is written in their name: api_change() sees to it, and whoever asks the
+ * pool gives api_act() along. The database then keeps the audit and holds to If-Match. */
 #ifndef LAZO_DAEMON_HTTP_API_H
 #define LAZO_DAEMON_HTTP_API_H
 
@@ -63,16 +66,25 @@ int64_t api_org(const struct http_request *);
 /* api_json_text() - `value` as compact JSON text, child of ctx. */
 char *api_json_text(const void *ctx, const json_t *value);
 
+/* api_act() - for pgpool_query_as(): the caller, and the request's If-Match and If-None-Match upon
+ * the definition that the path names by {name} or {id}. `what` is its sort as the triggers of its
+ * table call it. A child of the request. */
+struct pgact api_act(struct http_request *, const char *what);
+
 /* --- answering
  * -------------------------------------------------------------------------------------------- */
 
 /* api_failed() - false where the statement succeeded. Else it answered: 503 with Retry-After where
- * the database is away, 409 for what is there already or still used, 422 for values that the
- * database refuses, 500 for our own mistakes (logged). */
+ * the database is away, 412 where api_act()'s condition did not hold, 409 for what is there already
+ * or still used, 422 for values that the database refuses, 500 for our own mistakes (logged). */
 bool api_failed(struct http_request *, const struct pgres *);
 /* api_away() - 503 with Retry-After. */
 void api_away(struct http_request *);
-/* api_answer_body() - `status` and the column "body" of row 0. */
+/* api_unchanged() - sets the header ETag; true, and 304 answered, where the request is a GET whose
+ * If-None-Match names it. */
+bool api_unchanged(struct http_request *, const char *etag);
+/* api_answer_body() - `status` and the column "body" of row 0, with its column "etag" as ETag where
+ * it has one. */
 void api_answer_body(struct http_request *, int status, const struct pgres *);
 /* api_answer_list() - {"items": [...], "next": cursor or null} of at most `limit` rows. */
 void api_answer_list(struct http_request *, const struct pgres *, int limit);

@@ -352,6 +352,7 @@ static void move_on_parts(void *arg, const struct pgres *res)
 {
     struct move *m = arg;
     struct diag mistakes;
+    struct pgact act;
 
     if (api_failed(m->req, res))
         return;
@@ -361,13 +362,14 @@ static void move_on_parts(void *arg, const struct pgres *res)
     }
     m->campaign = pgres_int(res, 0, "id");
     m->state = mem_strdup(m, pgres_text(res, 0, "state"));
+    act = api_act(m->req, "campaign");
     diag_init(&mistakes, m);
     if (m->sort->starts)
         refuse_unready(m, res, &mistakes);
     if (diag_any(&mistakes))
         http_problem(m->req, 422, &mistakes, "the campaign is not ready");
     else
-        pgtx_begin(m->app->pool, api_org(m->req), move_begun, move_ended, m);
+        pgtx_begin_as(m->app->pool, api_org(m->req), &act, move_begun, move_ended, m);
 }
 
 static void move(struct app *app, struct http_request *req, const struct move_sort *sort)

@@ -84,5 +84,6 @@ void api_authorise(void *arg, struct http_request *req, const char *token)
     memcpy(s->hash, hash, sizeof hash);
     pgargs_init(&args, s);
     pgargs_bytea(&args, hash, sizeof hash);
+    pgargs_instant(&args, clock_now_us());
     pgpool_query(app->pool, 0, Q_TOKEN_FIND, &args, on_found, s);
 }

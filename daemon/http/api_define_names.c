@@ -11,6 +11,11 @@ void api_topics_list(void *app, struct http_request *req)
     api_list_by_name(app, req, Q_API_TOPIC_LIST);
 }
 
+void api_topic_show(void *app, struct http_request *req)
+{
+    api_show_named(app, req, Q_API_TOPIC_SHOW, "topic");
+}
+
 void api_topic_put(void *app, struct http_request *req)
 {
     static const char *const known[] = {"name", "title", NULL};
@@ -36,6 +41,11 @@ void api_topic_delete(void *app, struct http_request *req)
 void api_fields_list(void *app, struct http_request *req)
 {
     api_list_by_name(app, req, Q_API_FIELD_LIST);
+}
+
+void api_field_show(void *app, struct http_request *req)
+{
+    api_show_named(app, req, Q_API_FIELD_SHOW, "field");
 }
 
 /* field_name() - what a rule can write behind "attr.": a letter, then letters, digits and _. */

@@ -288,6 +288,7 @@ static void define_on_org(void *arg, const struct org *org)
 {
     struct model *m = arg;
     struct pgargs args;
+    struct pgact act;
     double unit;
 
     if (org == NULL) {
@@ -307,8 +308,10 @@ static void define_on_org(void *arg, const struct org *org)
     read_breaks(m, "frequency", 1, &args);
     read_breaks(m, "monetary", unit, &args);
     pgargs_instant(&args, clock_now_us());
+    act = api_act(m->req, "model");
     if (api_body_ok(&m->body))
-        pgpool_query(m->app->pool, api_org(m->req), Q_API_RFM_PUT, &args, define_on_result, m);
+        pgpool_query_as(m->app->pool, api_org(m->req), &act, Q_API_RFM_PUT, &args, define_on_result,
+                        m);
 }
 
 void api_rfm_put(void *app, struct http_request *req)

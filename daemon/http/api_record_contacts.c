@@ -223,24 +223,12 @@ static bool said(struct recording *r, const char *field)
     return json_object_get(http_json(r->req), field) != NULL;
 }
 
-static void patch_on_org(void *arg, const struct org *org)
+/* patch_identify() - who the contact is, then the rest. */
+static void patch_identify(struct recording *r)
 {
-    struct recording *r = arg;
-    struct record_contact *contact;
+    struct record_contact *contact = &r->items[0].contact;
     struct pgargs args;
 
-    if (org == NULL) {
-        api_away(r->req);
-        return;
-    }
-    recording_contact(r, http_json(r->req), &org->catalogue);
-    contact = &r->items[0].contact;
-    if (said(r, "id"))
-        diag_field(&r->mistakes, "/id", "the id of a contact does not change");
-    if (diag_any(&r->mistakes)) {
-        http_problem(r->req, 422, &r->mistakes, "nothing was changed");
-        return;
-    }
     pgargs_init(&args, r);
     pgargs_int(&args, r->contact_id);
     pgargs_bool(&args, said(r, "email"));
@@ -252,6 +240,54 @@ static void patch_on_org(void *arg, const struct org *org)
     pgargs_text(&args, api_by(r, r->req));
     pgpool_query(r->app->pool, api_org(r->req), Q_API_CONTACT_IDENTIFY, &args, patch_on_identified,
                  r);
+}
+
+static void patch_on_claimed(void *arg, const struct pgres *res)
+{
+    struct recording *r = arg;
+
+    if (api_failed(r->req, res))
+        return;
+    if (pgres_rows(res) == 0)
+        http_problem(r->req, 404, NULL, "there is no such contact");
+    else
+        patch_identify(r);
+}
+
+/* patch_claim() - for If-Match: whoever is first changes updated_at, so that the second is refused.
+ */
+static void patch_claim(struct recording *r, const struct pgact *act)
+{
+    struct pgargs args;
+
+    pgargs_init(&args, r);
+    pgargs_int(&args, r->contact_id);
+    pgargs_instant(&args, r->now_us);
+    pgpool_query_as(r->app->pool, api_org(r->req), act, Q_API_CONTACT_CLAIM, &args,
+                    patch_on_claimed, r);
+}
+
+static void patch_on_org(void *arg, const struct org *org)
+{
+    struct recording *r = arg;
+    struct pgact act;
+
+    if (org == NULL) {
+        api_away(r->req);
+        return;
+    }
+    recording_contact(r, http_json(r->req), &org->catalogue);
+    if (said(r, "id"))
+        diag_field(&r->mistakes, "/id", "the id of a contact does not change");
+    if (diag_any(&r->mistakes)) {
+        http_problem(r->req, 422, &r->mistakes, "nothing was changed");
+        return;
+    }
+    act = api_act(r->req, "contact");
+    if (act.guard != NULL)
+        patch_claim(r, &act);
+    else
+        patch_identify(r);
 }
 
 /* The item was made before the identities were written. */

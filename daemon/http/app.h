@@ -53,6 +53,7 @@ extern const struct http_route api_define_routes[];  /* segments, rules, rfm, te
 extern const struct http_route api_act_routes[];     /* campaigns, journeys, messages, deliveries */
 extern const struct http_route api_consent_routes[]; /* the ledger verified, evidence */
 extern const struct http_route api_form_routes[];    /* forms, /f/ */
+extern const struct http_route api_admin_routes[];   /* tokens, users, audit, tags, tasks */
 
 /* api_streams() - http_options.streams: NDJSON for POST /v1/interactions. */
 bool api_streams(void *app, const struct http_request *);

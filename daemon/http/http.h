@@ -88,6 +88,9 @@ const char *http_query(const struct http_request *,
 bool http_query_int(const struct http_request *, const char *name,
                     int64_t *ret); /* false: not there, or no number */
 const char *http_header(const struct http_request *, const char *name); /* or NULL */
+/* http_condition() - the headers If-Match and If-None-Match, several lines as one; NULL: none. They
+ * stay when the client is gone: its write is held to them. */
+void http_condition(const struct http_request *, const char **ret_match, const char **ret_none);
 const char *http_client_address(const struct http_request *);
 const char *http_body(const struct http_request *, size_t *ret_n);
 /* http_json() - the body as JSON (strict: UTF-8, no duplicate keys, depth ≤ 64); NULL where it is

@@ -79,6 +79,12 @@ const char *http_header(const struct http_request *r, const char *name)
     return r->mhd == NULL ? NULL : MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, name);
 }
 
+void http_condition(const struct http_request *r, const char **ret_match, const char **ret_none)
+{
+    *ret_match = r->if_match;
+    *ret_none = r->if_none_match;
+}
+
 const char *http_client_address(const struct http_request *r)
 {
     return r->address;

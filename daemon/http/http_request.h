@@ -70,6 +70,7 @@ struct http_request {
     const struct http_route *route;
     struct http_caller caller;
     const char *address;
+    const char *if_match, *if_none_match; /* NULL: not said */
     size_t body_max;
     struct buf body;         /* data is NULL until the first byte */
     struct http_taker taker; /* of a request that streams; piece is NULL until http_take() */

@@ -100,6 +100,12 @@ static void head_length(struct head *head, const char *value)
         head->length = strtoull(value, NULL, 10);
 }
 
+/* A header that is a list may stand in several lines. */
+static void head_list(struct http_request *r, const char **list, const char *value)
+{
+    *list = *list == NULL ? mem_strdup(r, value) : mem_printf(r, "%s, %s", *list, value);
+}
+
 static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *name,
                                  const char *value)
 {
@@ -129,6 +135,10 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
         head->encoding = value;
     else if (strcasecmp(name, "X-Forwarded-For") == 0)
         head->forwarded_for = value;
+    else if (strcasecmp(name, "If-Match") == 0)
+        head_list(head->request, &head->request->if_match, value);
+    else if (strcasecmp(name, "If-None-Match") == 0)
+        head_list(head->request, &head->request->if_none_match, value);
     return head->why == NULL ? MHD_YES : MHD_NO;
 }
 

@@ -31,6 +31,7 @@ struct pgtx {
     struct pgconn *conn;
     enum pgtx_state state;
     int64_t org_id;
+    struct pgargs act; /* no values: by nobody */
     pgtx_fn *begun;
     pgtx_end_fn *ended;
     void *arg;
@@ -244,6 +245,23 @@ static const char *pgpool_set_org(const void *ctx, int64_t org_id)
     return mem_printf(ctx, "SET LOCAL lazo.org = '%" PRId64 "'", org_id);
 }
 
+#define PGPOOL_ACT                                                                                 \
+    "SELECT set_config('lazo.actor', $1::text, true), set_config('lazo.at', $2::text, true), "     \
+    "set_config('lazo.guard', $3::text, true)"
+
+static struct pgargs pgpool_act(const void *ctx, const struct pgact *act)
+{
+    struct pgargs args;
+
+    pgargs_init(&args, ctx);
+    if (act != NULL) {
+        pgargs_text(&args, act->actor);
+        pgargs_instant(&args, act->at_us);
+        pgargs_text(&args, act->guard != NULL ? act->guard : "");
+    }
+    return args;
+}
+
 static void pgtx_open(struct pgtx *tx, int i)
 {
     struct pgpool *p = tx->pool;
@@ -254,6 +272,9 @@ static void pgtx_open(struct pgtx *tx, int i)
     pgconn_send_text(tx->conn, "BEGIN", NULL, pgtx_on_answer, pgtx_call_new(tx, NULL, NULL));
     pgconn_send_text(tx->conn, pgpool_set_org(tx, tx->org_id), NULL, pgtx_on_answer,
                      pgtx_call_new(tx, NULL, NULL));
+    if (tx->act.n > 0)
+        pgconn_send_text(tx->conn, PGPOOL_ACT, &tx->act, pgtx_on_answer,
+                         pgtx_call_new(tx, NULL, NULL));
     pgconn_sync(tx->conn);
     tx->begun(tx->arg, tx);
 }
@@ -283,6 +304,12 @@ static void pgpool_begin_waiting(struct pgpool *p)
 
 void pgtx_begin(struct pgpool *p, int64_t org_id, pgtx_fn *begun, pgtx_end_fn *ended, void *arg)
 {
+    pgtx_begin_as(p, org_id, NULL, begun, ended, arg);
+}
+
+void pgtx_begin_as(struct pgpool *p, int64_t org_id, const struct pgact *act, pgtx_fn *begun,
+                   pgtx_end_fn *ended, void *arg)
+{
     struct pgtx *tx;
 
     if (!p->up) {
@@ -292,6 +319,7 @@ void pgtx_begin(struct pgpool *p, int64_t org_id, pgtx_fn *begun, pgtx_end_fn *e
     tx = mem_new(p, struct pgtx);
     tx->pool = p;
     tx->org_id = org_id;
+    tx->act = pgpool_act(tx, act);
     tx->begun = begun;
     tx->ended = ended;
     tx->arg = arg;
@@ -331,7 +359,8 @@ static struct pgconn *pgpool_least_busy(const struct pgpool *p)
     return best;
 }
 
-static struct pgconn *pgpool_start_query(struct pgpool *p, int64_t org_id, pgres_fn *fn, void *arg)
+static struct pgconn *pgpool_start_query(struct pgpool *p, int64_t org_id, const struct pgact *act,
+                                         pgres_fn *fn, void *arg)
 {
     struct pgconn *c = pgpool_least_busy(p);
     MEM_SCOPED void *scratch = talloc_new(NULL);
@@ -341,13 +370,24 @@ static struct pgconn *pgpool_start_query(struct pgpool *p, int64_t org_id, pgres
         return NULL;
     }
     pgconn_send_text(c, pgpool_set_org(scratch, org_id), NULL, NULL, NULL);
+    if (act != NULL) {
+        struct pgargs args = pgpool_act(scratch, act);
+
+        pgconn_send_text(c, PGPOOL_ACT, &args, NULL, NULL);
+    }
     return c;
 }
 
 void pgpool_query(struct pgpool *p, int64_t org_id, enum query query, const struct pgargs *args,
                   pgres_fn *fn, void *arg)
 {
-    struct pgconn *c = pgpool_start_query(p, org_id, fn, arg);
+    pgpool_query_as(p, org_id, NULL, query, args, fn, arg);
+}
+
+void pgpool_query_as(struct pgpool *p, int64_t org_id, const struct pgact *act, enum query query,
+                     const struct pgargs *args, pgres_fn *fn, void *arg)
+{
+    struct pgconn *c = pgpool_start_query(p, org_id, act, fn, arg);
 
     if (c == NULL)
         return;
@@ -358,7 +398,7 @@ void pgpool_query(struct pgpool *p, int64_t org_id, enum query query, const stru
 void pgpool_query_sql(struct pgpool *p, int64_t org_id, const char *sql, const struct pgargs *args,
                       pgres_fn *fn, void *arg)
 {
-    struct pgconn *c = pgpool_start_query(p, org_id, fn, arg);
+    struct pgconn *c = pgpool_start_query(p, org_id, NULL, fn, arg);
 
     if (c == NULL)
         return;

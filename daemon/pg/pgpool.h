@@ -42,6 +42,7 @@ const char *pgres_text(const struct pgres *, int row, const char *column);
 int64_t pgres_int(const struct pgres *, int row, const char *column);
 bool pgres_bool(const struct pgres *, int row, const char *column);
 bool pgres_null(const struct pgres *, int row, const char *column);
+bool pgres_has(const struct pgres *, const char *column);
 /* Microseconds, UTC; null gives INT64_MIN; what lies before the year 1 is its beginning, what lies
  * after 9999 is INT64_MAX, as infinity is. */
 int64_t pgres_instant(const struct pgres *, int row, const char *column);
@@ -73,6 +74,17 @@ void pgpool_query(struct pgpool *, int64_t org_id, enum query, const struct pgar
 void pgpool_query_sql(struct pgpool *, int64_t org_id, const char *sql, const struct pgargs *,
                       pgres_fn *, void *arg);
 
+/* On whose behalf something is written, and on what condition: lazo.actor, lazo.at and lazo.guard
+ * of the transaction, as schema/README.md has them. Borrowed until the call returns. */
+struct pgact {
+    const char *actor; /* "token:5" */
+    int64_t at_us;
+    const char *guard; /* JSON; NULL: no condition */
+};
+/* pgpool_query_as(), pgtx_begin_as() - the same as without _as, by somebody. */
+void pgpool_query_as(struct pgpool *, int64_t org_id, const struct pgact *, enum query,
+                     const struct pgargs *, pgres_fn *, void *arg);
+
 /* --- transactions --------------------------------------------------------------------------------
  */
 
@@ -86,6 +98,8 @@ pgtx_end_fn(void *arg, bool committed,
  * then the transaction is over, queries still outstanding in it have been answered as failed, and
  * the `tx` is gone. `ended` follows the callbacks of all its queries. */
 void pgtx_begin(struct pgpool *, int64_t org_id, pgtx_fn *begun, pgtx_end_fn *ended, void *arg);
+void pgtx_begin_as(struct pgpool *, int64_t org_id, const struct pgact *, pgtx_fn *begun,
+                   pgtx_end_fn *ended, void *arg);
 /* Queries of a transaction: several may be sent without waiting for the first. `fn` may be NULL. */
 void pgtx_query(struct pgtx *, enum query, const struct pgargs *, pgres_fn *, void *arg);
 void pgtx_query_sql(struct pgtx *, const char *sql, const struct pgargs *, pgres_fn *, void *arg);

@@ -81,6 +81,11 @@ int64_t pgres_affected(const struct pgres *res)
     return pgres_ok(res) ? strtoll(PQcmdTuples(res->result), NULL, 10) : 0;
 }
 
+bool pgres_has(const struct pgres *res, const char *column)
+{
+    return PQfnumber(res->result, column) >= 0;
+}
+
 static int pgres_column(const struct pgres *res, const char *column)
 {
     int number = PQfnumber(res->result, column);

@@ -11,7 +11,10 @@ SELECT (u.ord - 1)::int AS ord, a.id, a.repeated, a.error, a.pointer
  ORDER BY u.ord;
 
 -- name: api_interaction_delete
-SELECT CASE WHEN interaction_remove($1::bigint, $2::bigint) THEN 204 ELSE 404 END AS status, 'the contact has no such interaction' AS body;
+WITH gone AS MATERIALIZED (SELECT interaction_remove($1::bigint, $2::bigint) AS done)
+SELECT CASE WHEN done THEN 204 ELSE 404 END AS status, 'the contact has no such interaction' AS body,
+       CASE WHEN done THEN audit_note(current_org(), 'deleted', 'interaction', ($2::bigint)::text, jsonb_build_object('contact', $1::bigint)) END AS noted
+  FROM gone;
 
 -- name: api_interaction_edit
 -- $1 contact, $2 interaction, $3 what was said: an object of "amount", "currency", "kind", "occurred_at", "data" as JSON, the amount in units, $4 digits of the
@@ -57,4 +60,6 @@ SELECT CASE WHEN NOT EXISTS (SELECT FROM found) THEN 404 WHEN EXISTS (SELECT FRO
             WHEN (SELECT NOT amended FROM found) AND NOT EXISTS (SELECT FROM written) THEN (SELECT wrong FROM judged)
             ELSE coalesce((SELECT json_build_object('id', w.id, 'contact', w.contact_id, 'occurred_at', w.occurred_at, 'amount', minor_text(w.amount, $4::int),
                                       'recorded_amount', minor_text(w.amount_recorded, currency_digits(w.currency, $4::int)), 'currency', w.currency)::text FROM written w),
-                          'it was amended, or amends another one: its amount and kind change by amendments') END AS body;
+                          'it was amended, or amends another one: its amount and kind change by amendments') END AS body,
+       (SELECT audit_note(current_org(), 'changed', 'interaction', w.id::text,
+                   jsonb_build_object('contact', w.contact_id, 'fields', (SELECT jsonb_agg(k ORDER BY k) FROM jsonb_object_keys($3::jsonb) AS k))) FROM written w) AS noted;

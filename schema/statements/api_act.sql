@@ -20,7 +20,7 @@ SELECT json_build_object('id', c.id, 'name', c.name, 'state', c.state, 'template
            'rule', c.rule, 'topic', p.name, 'start_at', c.start_at, 'data', c.data, 'audience', c.audience,
            'started_at', c.started_at, 'finished_at', c.finished_at, 'updated_at', c.updated_at,
            'queued', j.queued, 'sending', j.sending, 'sent', d.sent, 'failed', d.failed, 'uncertain', d.uncertain,
-           'suppressed', d.suppressed, 'not_subscribed', d.not_subscribed, 'cancelled', d.cancelled)::text AS body
+           'suppressed', d.suppressed, 'not_subscribed', d.not_subscribed, 'cancelled', d.cancelled)::text AS body, etag('campaign', c.name) AS etag
   FROM campaign c JOIN template t ON t.id = c.template_id JOIN topic p ON p.id = c.topic_id LEFT JOIN segment s ON s.id = c.segment_id,
        LATERAL (SELECT count(*) FILTER (WHERE lease IS NULL) AS queued, count(*) FILTER (WHERE lease IS NOT NULL) AS sending
                   FROM job WHERE campaign_id = c.id) j,
@@ -133,7 +133,7 @@ SELECT j.name AS cursor, json_build_object('name', j.name, 'version', j.version,
 
 -- name: api_journey_show
 SELECT json_build_object('name', j.name, 'version', j.version, 'enabled', j.enabled, 'definition', j.definition,
-           'waiting', p.waiting, 'finished', p.finished, 'left', p.gone, 'updated_at', j.updated_at)::text AS body
+           'waiting', p.waiting, 'finished', p.finished, 'left', p.gone, 'updated_at', j.updated_at)::text AS body, etag('journey', j.name) AS etag
   FROM journey j,
        LATERAL (SELECT count(*) FILTER (WHERE state = 'waiting') AS waiting, count(*) FILTER (WHERE state = 'finished') AS finished,
                        count(*) FILTER (WHERE state = 'left') AS gone

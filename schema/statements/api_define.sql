@@ -9,7 +9,7 @@ SELECT s.name AS cursor, json_build_object('name', s.name, 'title', s.title, 'ki
 
 -- name: api_segment_show
 SELECT json_build_object('name', s.name, 'title', s.title, 'kind', s.kind, 'rule', s.rule, 'stale', s.stale,
-           'count', (SELECT count(*) FROM membership m WHERE m.segment_id = s.id), 'updated_at', s.updated_at)::text AS body
+           'count', (SELECT count(*) FROM membership m WHERE m.segment_id = s.id), 'updated_at', s.updated_at)::text AS body, etag('segment', s.name) AS etag
   FROM segment s WHERE s.name = $1::text
 
 -- name: api_segment_create
@@ -66,7 +66,8 @@ WITH seg AS (SELECT id, kind FROM segment WHERE name = $1::text),
 SELECT CASE WHEN seg.kind = 'dynamic' THEN 409 WHEN who.id IS NULL THEN 404 ELSE 200 END AS status,
        CASE WHEN seg.kind = 'dynamic' THEN 'the members of a dynamic segment follow from its rule'
             WHEN who.id IS NULL THEN 'there is no such contact'
-            ELSE json_build_object('segment', $1::text, 'contact', who.id, 'changed', EXISTS (SELECT FROM made))::text END AS body
+            ELSE json_build_object('segment', $1::text, 'contact', who.id, 'changed', EXISTS (SELECT FROM made))::text END AS body,
+       (SELECT audit_note(current_org(), 'created', 'member', $1::text || '/' || made.contact_id, '{}') FROM made) AS noted
   FROM seg LEFT JOIN who ON true
 
 -- name: api_segment_member_remove
@@ -86,7 +87,8 @@ WITH seg AS (SELECT id, kind FROM segment WHERE name = $1::text),
              UNION ALL SELECT current_org(), contact_id, 'segment', NULL, NULL, ARRAY[segment_id::text] FROM gone)
 SELECT CASE WHEN seg.kind = 'dynamic' THEN 409 WHEN NOT EXISTS (SELECT FROM gone) THEN 404 ELSE 204 END AS status,
        CASE WHEN seg.kind = 'dynamic' THEN 'the members of a dynamic segment follow from its rule'
-            ELSE 'this contact is no member' END AS body
+            ELSE 'this contact is no member' END AS body,
+       (SELECT audit_note(current_org(), 'deleted', 'member', $1::text || '/' || gone.contact_id, '{}') FROM gone) AS noted
   FROM seg
 
 -- name: api_rfm_list
@@ -97,7 +99,7 @@ SELECT name AS cursor, json_build_object('name', name, 'kinds', kinds, 'look_bac
 
 -- name: api_rfm_show
 SELECT json_build_object('name', name, 'kinds', kinds, 'look_back', look_back, 'scoring', scoring, 'classes', classes,
-           'integer_bins', integer_bins, 'labels', labels, 'scored_at', scored_at, 'stale', stale, 'updated_at', updated_at)::text AS body
+           'integer_bins', integer_bins, 'labels', labels, 'scored_at', scored_at, 'stale', stale, 'updated_at', updated_at)::text AS body, etag('model', name) AS etag
   FROM rfm_model WHERE name = $1::text
 
 -- name: api_rfm_put
@@ -172,7 +174,7 @@ SELECT t.name AS cursor, json_build_object('name', t.name, 'languages',
 SELECT json_build_object('name', t.name, 'versions',
            (SELECT coalesce(json_agg(json_build_object('version', v.id, 'language', v.language, 'subject', v.subject, 'html', v.html,
                    'text', v.text, 'created_at', v.created_at) ORDER BY v.language), '[]')
-              FROM template_version v WHERE v.template_id = t.id AND v.current))::text AS body
+              FROM template_version v WHERE v.template_id = t.id AND v.current))::text AS body, etag('template', t.name) AS etag
   FROM template t WHERE t.name = $1::text
 
 -- name: api_template_put
@@ -206,6 +208,11 @@ SELECT name AS cursor, json_build_object('name', name, 'title', title,
            'subscribed', (SELECT count(*) FROM subscription s WHERE s.topic_id = t.id AND s.subscribed))::text AS item
   FROM topic t WHERE name > coalesce($1::text, '') ORDER BY name LIMIT $2::int
 
+-- name: api_topic_show
+SELECT json_build_object('name', name, 'title', title,
+           'subscribed', (SELECT count(*) FROM subscription s WHERE s.topic_id = t.id AND s.subscribed))::text AS body, etag('topic', name) AS etag
+  FROM topic t WHERE name = $1::text
+
 -- name: api_topic_put
 -- $1 name, $2 title (null: leave it)
 WITH put AS (
@@ -222,6 +229,9 @@ DELETE FROM topic WHERE name = $1::text RETURNING 204 AS status, NULL AS body
 -- $1 after this name, $2 limit
 SELECT name AS cursor, json_build_object('name', name, 'type', type, 'title', title)::text AS item
   FROM field WHERE name > coalesce($1::text, '') ORDER BY name LIMIT $2::int
+
+-- name: api_field_show
+SELECT json_build_object('name', name, 'type', type, 'title', title)::text AS body, etag('field', name) AS etag FROM field WHERE name = $1::text
 
 -- name: api_field_put
 -- $1 name, $2 type, $3 title (null: leave it). A type never changes: the values that are there have the old one.
@@ -267,7 +277,7 @@ SELECT name AS cursor, json_build_object('name', name, 'url', url, 'events', eve
 
 -- name: api_webhook_show
 SELECT json_build_object('name', name, 'url', url, 'events', events, 'rule', rule, 'enabled', enabled,
-           'failing_since', failing_since, 'updated_at', updated_at)::text AS body
+           'failing_since', failing_since, 'updated_at', updated_at)::text AS body, etag('webhook', name) AS etag
   FROM webhook WHERE name = $1::text
 
 -- name: api_webhook_put

@@ -1,7 +1,12 @@
 -- Contacts and their interactions over HTTP. What is written by the recorder is in record.sql.
 
 -- name: api_contact_show
-SELECT contact_doc(c)::text AS body FROM contact c WHERE c.id = $1::bigint
+-- The ETag is contact_etag()'s.
+SELECT d.body, md5(d.body) AS etag FROM (SELECT contact_doc(c)::text AS body FROM contact c WHERE c.id = $1::bigint OFFSET 0) d
+
+-- name: api_contact_claim
+-- $1 contact, $2 now. For a write on a condition: who comes second sees another contact.
+UPDATE contact SET updated_at = greatest($2::timestamptz, updated_at + interval '1 microsecond') WHERE id = $1::bigint RETURNING id
 
 -- name: api_contacts_list
 -- $1 after this id, $2 limit

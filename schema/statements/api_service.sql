@@ -23,7 +23,7 @@ SELECT json_build_object(
 -- name: api_organisation_show
 SELECT json_build_object('id', id, 'slug', slug, 'name', name, 'time_zone', time_zone, 'language', language, 'currency', currency,
            'leap_birthday', leap_birthday, 'mail_from', mail_from, 'mail_from_name', mail_from_name, 'mail_reply_to', mail_reply_to,
-           'postal_address', postal_address, 'keep_ip', keep_ip, 'country', country, 'created_at', created_at)::text AS body
+           'postal_address', postal_address, 'keep_ip', keep_ip, 'country', country, 'created_at', created_at)::text AS body, etag('organisation', '') AS etag
   FROM organisation
 
 -- name: api_organisation_patch

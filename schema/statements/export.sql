@@ -47,6 +47,7 @@ SELECT json_build_object('made_at', $3::timestamptz, 'contact', contact_doc(c),
                      'ended_at', p.ended_at) ORDER BY p.entered_at), '[]')
                    FROM journey_position p JOIN journey j ON j.id = p.journey_id WHERE p.contact_id = c.id),
     'field_history', (SELECT coalesce(json_agg(field_history_doc(h) ORDER BY h.at, h.id), '[]') FROM field_history h WHERE h.contact_id = c.id),
+    'tasks', (SELECT coalesce(json_agg(task_doc(k) ORDER BY k.id), '[]') FROM task k WHERE k.contact_id = c.id),
     'campaigns', (SELECT coalesce(json_agg(g.name ORDER BY g.name), '[]')
                     FROM campaign_audience a JOIN campaign g ON g.id = a.campaign_id WHERE a.contact_id = c.id))::text AS body
   FROM contact c WHERE c.id = $1::bigint;

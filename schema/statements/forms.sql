@@ -6,7 +6,7 @@ SELECT name AS cursor, form_doc(f)::text AS item FROM form f WHERE name > coales
 
 -- name: api_form_show
 -- The address under which it is reached goes by the organisation's slug.
-SELECT (form_doc(f) || jsonb_build_object('path', '/f/' || o.slug || '.' || f.name))::text AS body
+SELECT (form_doc(f) || jsonb_build_object('path', '/f/' || o.slug || '.' || f.name))::text AS body, etag('form', f.name) AS etag
   FROM form f, organisation o WHERE f.name = $1::text
 
 -- name: api_form_put

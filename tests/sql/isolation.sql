@@ -72,8 +72,8 @@ RESET ROLE;
 SELECT set_config('lazo.org', '', true) \g /dev/null
 SET LOCAL ROLE lazo_app;
 SELECT is(tap.outcome(format('SELECT 1 FROM %I', name)), '0', 'without an organisation ' || name || ' is empty') FROM tap.bound ORDER BY name;
-SELECT is((SELECT count(*) FROM token_find(sha256('b'))), 1::bigint, 'a token says whose it is');
-SELECT is((SELECT count(*) FROM token_find(sha256('c'))), 0::bigint, 'an unknown token is nobody''s');
+SELECT is((SELECT count(*) FROM token_find(sha256('b'), NULL)), 1::bigint, 'a token says whose it is');
+SELECT is((SELECT count(*) FROM token_find(sha256('c'), NULL)), 0::bigint, 'an unknown token is nobody''s');
 SELECT is((SELECT array_agg(id ORDER BY id) FROM organisation_list() WHERE slug IN ('a', 'b')), ARRAY[:a, :b]::bigint[], 'the directory lists all');
 
 -- b is as it was.

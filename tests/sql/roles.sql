@@ -30,7 +30,7 @@ SELECT schema_privs_are('public', 'lazo_app', ARRAY['USAGE']);
 SELECT is_empty($$ SELECT name FROM bound WHERE has_table_privilege('lazo_app', oid, 'TRUNCATE, TRIGGER, REFERENCES') $$, 'lazo_app may truncate nothing');
 -- What lazo_app may not do to everything: these, and a new table has its line here or all four rights.
 SELECT is(rights, CASE name WHEN 'consent' THEN 'SELECT INSERT' WHEN 'consent_head' THEN 'SELECT' WHEN 'organisation' THEN 'SELECT UPDATE'
-                            WHEN 'template_version' THEN 'SELECT INSERT DELETE' WHEN 'erasure' THEN 'SELECT INSERT' ELSE 'SELECT INSERT UPDATE DELETE' END, 'what lazo_app may do to ' || name)
+                            WHEN 'template_version' THEN 'SELECT INSERT DELETE' WHEN 'erasure' THEN 'SELECT INSERT' WHEN 'audit' THEN 'SELECT INSERT' ELSE 'SELECT INSERT UPDATE DELETE' END, 'what lazo_app may do to ' || name)
   FROM (SELECT name, (SELECT string_agg(r, ' ' ORDER BY ord) FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) WITH ORDINALITY AS u(r, ord)
                        WHERE has_table_privilege('lazo_app', oid, r)) AS rights FROM bound) b ORDER BY name;
 SELECT table_privs_are('lazo', 'clock', 'lazo_app', ARRAY['SELECT', 'UPDATE']);

@@ -14,7 +14,7 @@ CONTACTS = 20000
 # What grows with contacts and with time. In these nothing may be read from end to end.
 LARGE = {"contact", "interaction", "identity", "interaction_key", "contact_tag", "contact_group", "contact_attr", "contact_word", "membership", "rfm_score",
          "subscription", "consent", "suppression", "change", "wake", "cue", "job", "job_key", "delivery", "campaign_audience", "journey_position",
-         "amendment", "erased", "erasure", "field_history"}
+         "amendment", "erased", "erasure", "audit", "task", "field_history"}
 
 # Who reads a large table whole, and why that is right.
 WHOLE = {
@@ -59,6 +59,14 @@ EXPECTED = {
     "decide_birthdays": {"contact_birthday": "birth_month"},
     "decide_anniversaries": {"contact_attr_": "field_id"},
     "decide_audience_segment": {"membership_members": "segment_id"},
+    "api_audit_list": {"audit_pkey": "id"},
+    "api_audit_some": {"audit_pkey": "id"},
+    "api_audit_of": {"audit_what": "name"},
+    "api_tag_list": {"contact_tag_find": "tag_fold"},
+    "api_tag_rename": {"contact_tag_find": "tag_fold"},
+    "api_tag_delete": {"contact_tag_find": "tag_fold"},
+    "api_task_list": {"task_list": "id"},
+    "api_task_show": {"task_list": "id"},
     "decide_campaign_block": {"campaign_audience_": "campaign_id"},
 }
 
@@ -114,6 +122,9 @@ SELECT ORG, 1000000 + i.id, contact_id, 'mail', CASE WHEN i.id % 1000 = 0 THEN '
   FROM interaction i WHERE org_id = ORG;
 INSERT INTO delivery (org_id, id, contact_id, sort, state, key, webhook_id, attempt, made_at, done_at)
 SELECT ORG, 3000000 + i.id, contact_id, 'hook', 'sent', 'k', (SELECT min(id) FROM webhook WHERE org_id = ORG) + i.id % 5, 1, '2026-01-01', '2026-01-01' FROM interaction i WHERE org_id = ORG;
+INSERT INTO audit (org_id, at, by, action, what, name) SELECT ORG, '2026-01-01', 'x', 'changed', 'topic', 't' || id % 50 FROM contact WHERE org_id = ORG;
+INSERT INTO task (org_id, contact_id, title, created_at, updated_at, done_at) SELECT ORG, id, 'Call', '2026-01-01', '2026-01-01', CASE WHEN id % 10 > 0 THEN timestamptz '2026-01-01' END
+  FROM contact WHERE org_id = ORG;
 """
 
 

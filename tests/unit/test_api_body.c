@@ -22,7 +22,7 @@ struct http_request {
     const char *type, *body, *after, *id;
     int status; /* of the answer; 0: none was given */
     char *text; /* of the answer */
-    const char *retry_after;
+    const char *retry_after, *etag, *match, *none;
     struct http_caller caller;
 };
 
@@ -94,8 +94,22 @@ void http_answer_empty(struct http_request *r, int status)
 }
 void http_set_header(struct http_request *r, const char *name, const char *value)
 {
-    assert_string_equal(name, "Retry-After");
-    r->retry_after = value;
+    if (strcmp(name, "ETag") == 0) {
+        r->etag = value;
+    } else {
+        assert_string_equal(name, "Retry-After");
+        r->retry_after = value;
+    }
+}
+void http_condition(const struct http_request *r, const char **ret_match, const char **ret_none)
+{
+    *ret_match = r->match;
+    *ret_none = r->none;
+}
+enum http_method http_method(const struct http_request *r)
+{
+    (void)r;
+    return HTTP_GET;
 }
 /* The answer's text is "POINTER DETAIL" of each mistake, or the detail where there are none. */
 void http_problem(struct http_request *r, int status, const struct diag *d, const char *format, ...)
@@ -116,6 +130,12 @@ void http_problem(struct http_request *r, int status, const struct diag *d, cons
 bool pgres_ok(const struct pgres *p)
 {
     return p->ok;
+}
+bool pgres_has(const struct pgres *p, const char *column)
+{
+    (void)p;
+    assert_string_equal(column, "etag");
+    return false;
 }
 bool pgres_lost(const struct pgres *p)
 {
@@ -163,6 +183,12 @@ void pgpool_query(struct pgpool *pool, int64_t org_id, enum query q, const struc
     (void)args;
     fn(arg, NULL);
     fail();
+}
+void pgpool_query_as(struct pgpool *pool, int64_t org_id, const struct pgact *act, enum query q,
+                     const struct pgargs *args, pgres_fn *fn, void *arg)
+{
+    (void)act;
+    pgpool_query(pool, org_id, q, args, fn, arg);
 }
 static struct catalogue_name topics[] = {{"news", 1}, {"events", 2}};
 void orgs_get(struct orgs *orgs, int64_t org_id, org_fn *fn, void *arg)
@@ -448,10 +474,76 @@ static void test_changes(void **state)
     assert_int_equal(defined, 2);
 }
 
+/* --- conditions
+ * -------------------------------------------------------------------------------------------- */
+
+/* What the database is told of If-Match and If-None-Match. */
+static void test_conditions(void **state)
+{
+    static const struct {
+        const char *match, *none, *guard;
+    } cases[] = {
+        {NULL, NULL, NULL},
+        {"\"a-1\"", NULL, "[\"a-1\"]"},
+        {" \"a-1\" ,\t\"b\",W/\"c\",\"\"", NULL, "[\"a-1\",\"b\",\"\"]"},
+        {"*", NULL, "\"*\""},
+        {"", NULL, "[]"},
+        {"a-1", NULL, "[]"},
+        {"\"a-1", NULL, "[]"},
+        {"\"a\" b", NULL, "[\"a\"]"},
+        {NULL, " * ", "\"*\""},
+        {NULL, "W/\"c\"", "[\"c\"]"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        MEM_SCOPED void *ctx = talloc_new(NULL);
+        struct http_request r = request(ctx, "{}");
+        struct pgact act;
+        const char *expected;
+
+        r.id = "5";
+        r.match = cases[i].match;
+        r.none = cases[i].none;
+        r.caller.token_id = 9;
+        act = api_act(&r, "task");
+        assert_string_equal(act.actor, "token:9");
+        expected = cases[i].guard == NULL
+                       ? NULL
+                       : mem_printf(ctx, "{\"what\":\"task\",\"name\":\"5\",\"%s\":%s}",
+                                    r.match != NULL ? "match" : "none", cases[i].guard);
+        if (expected == NULL)
+            assert_null(act.guard);
+        else
+            assert_string_equal(act.guard, expected);
+    }
+}
+
+static void test_unchanged(void **state)
+{
+    static const struct {
+        const char *none;
+        bool unchanged;
+    } cases[] = {{NULL, false},          {"\"a\"", true}, {"W/\"a\"", true},
+                 {"\"b\", \"a\"", true}, {"*", true},     {"\"b\"", false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        MEM_SCOPED void *ctx = talloc_new(NULL);
+        struct http_request r = request(ctx, "");
+
+        r.none = cases[i].none;
+        assert_int_equal(api_unchanged(&r, "a"), cases[i].unchanged);
+        assert_string_equal(r.etag, "\"a\"");
+        assert_int_equal(r.status, cases[i].unchanged ? 304 : 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_readers),   cmocka_unit_test(test_absent),
+        cmocka_unit_test(test_readers),   cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_unchanged), cmocka_unit_test(test_absent),
         cmocka_unit_test(test_mistakes),  cmocka_unit_test(test_unknown_fields),
         cmocka_unit_test(test_no_object), cmocka_unit_test(test_yaml),
         cmocka_unit_test(test_names),     cmocka_unit_test(test_long_names),

@@ -23,8 +23,10 @@
 #define RETRY_S     1.0
 /* Contacts of one block in a full evaluation. */
 #define PAGE_CONTACTS 5000
-/* So many contacts touched make the planner's statistics stale. */
+/* So many contacts touched make the planner's statistics stale; where so many come all the time,
+ * the database's own upkeep does the rest. */
 #define GATHER_AFTER 5000
+#define GATHER_US    (60 * CLOCK_SECOND_US)
 
 struct evaluate_lane {
     struct evaluate *evaluate;
@@ -38,8 +40,9 @@ struct evaluate_lane {
     int64_t *stale, *stale_at_us;
     size_t n_stale;
     int64_t page_after;
-    size_t touched;     /* contacts, since statistics were gathered */
-    int64_t asked_kind; /* the newest kind for which the names were read anew */
+    size_t touched;      /* contacts, since statistics were gathered */
+    int64_t gathered_us; /* monotonic; 0: never */
+    int64_t asked_kind;  /* the newest kind for which the names were read anew */
     bool paging;
 };
 
@@ -364,11 +367,13 @@ static void lane_on_gathered(void *arg, const struct pgres *res)
 static void lane_stale(struct evaluate_lane *lane)
 {
     lane->busy = true;
-    if (lane->touched < GATHER_AFTER) {
+    if (lane->touched < GATHER_AFTER ||
+        (lane->gathered_us != 0 && clock_monotonic_us() - lane->gathered_us < GATHER_US)) {
         lane_models(lane);
         return;
     }
     lane->touched = 0;
+    lane->gathered_us = clock_monotonic_us();
     pgpool_query(lane->evaluate->pool, 0, Q_STATISTICS_GATHER, NULL, lane_on_gathered, lane);
 }
 

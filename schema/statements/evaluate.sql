@@ -110,16 +110,20 @@ UPDATE segment s SET stale = false
  WHERE s.id = u.id AND s.updated_at = u.updated_at;
 
 -- name: cue_make
--- Interactions that a journey or a webhook listens to.
+-- Interactions that a journey or a webhook listens to. Their kinds are found once, not for each row.
+WITH heard AS MATERIALIZED (
+    SELECT k.id
+      FROM kind k
+     WHERE EXISTS (SELECT FROM webhook w WHERE w.enabled AND k.name = ANY (w.events))
+        OR EXISTS (SELECT FROM journey j WHERE j.enabled
+                      AND (j.definition #>> '{start,interaction}' = k.name
+                           OR (j.definition #> '{start,segment}' IS NOT NULL AND k.name IN ('segment_entered', 'segment_left'))))
+)
 INSERT INTO cue (org_id, contact_id, interaction_id, kind_id)
 SELECT $1::bigint, u.contact_id, u.interaction_id, u.kind_id
   FROM unnest($2::bigint[], $3::bigint[], $4::int[]) AS u(contact_id, interaction_id, kind_id)
-  JOIN kind k ON k.id = u.kind_id
- WHERE EXISTS (SELECT FROM contact c WHERE c.id = u.contact_id)
-   AND (EXISTS (SELECT FROM webhook w WHERE w.enabled AND k.name = ANY (w.events))
-        OR EXISTS (SELECT FROM journey j WHERE j.enabled
-                      AND (j.definition #>> '{start,interaction}' = k.name
-                           OR (j.definition #> '{start,segment}' IS NOT NULL AND k.name IN ('segment_entered', 'segment_left')))));
+ WHERE u.kind_id IN (SELECT id FROM heard)
+   AND EXISTS (SELECT FROM contact c WHERE c.id = u.contact_id);
 
 -- name: statistics_gather
 SELECT gather_statistics();

@@ -7,19 +7,21 @@
 SELECT count(*) AS locked FROM (SELECT c.id FROM contact c WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id FOR NO KEY UPDATE) l;
 
 -- name: record_find
--- What is known of the batch's keys, identities and ids. `ord` is the place in the array asked with, from 0.
+-- What is known of the batch's keys, identities and ids. `ord` is the place in the array asked with, from 0. LATERAL with LIMIT looks each up by its index,
+-- whatever the planner believes of the tables: a join would read all keys of the organisation.
 SELECT 'key' AS sort, (u.ord - 1)::int AS ord, k.contact_id, k.interaction_id, k.content, false AS has_external_id
   FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS u(source, key, ord)
-  JOIN interaction_key k ON k.org_id = $1::bigint AND k.source = u.source AND k.key = u.key
+ CROSS JOIN LATERAL (SELECT n.contact_id, n.interaction_id, n.content
+                       FROM interaction_key n WHERE n.org_id = $1::bigint AND n.source = u.source AND n.key = u.key LIMIT 1) k
 UNION ALL
 SELECT 'identity', (u.ord - 1)::int, i.contact_id, 0, 0, c.external_id IS NOT NULL
   FROM unnest($4::text[], $5::text[]) WITH ORDINALITY AS u(sort, value, ord)
-  JOIN identity i ON i.org_id = $1::bigint AND i.sort = u.sort AND i.value = u.value
-  JOIN contact c ON c.id = i.contact_id
+ CROSS JOIN LATERAL (SELECT n.contact_id FROM identity n WHERE n.org_id = $1::bigint AND n.sort = u.sort AND n.value = u.value LIMIT 1) i
+ CROSS JOIN LATERAL (SELECT n.external_id FROM contact n WHERE n.id = i.contact_id LIMIT 1) c
 UNION ALL
-SELECT 'id', (u.ord - 1)::int, c.id, 0, 0, c.external_id IS NOT NULL
+SELECT 'id', (u.ord - 1)::int, u.id, 0, 0, c.external_id IS NOT NULL
   FROM unnest($6::bigint[]) WITH ORDINALITY AS u(id, ord)
-  JOIN contact c ON c.id = u.id
+ CROSS JOIN LATERAL (SELECT n.external_id FROM contact n WHERE n.id = u.id LIMIT 1) c
 UNION ALL
 -- Whether somebody was erased, by the index: EXISTS would read the rows of other organisations.
 SELECT 'erased', 0, 0, 0, 0, false
@@ -321,7 +323,8 @@ WITH input AS (
       JOIN kind k ON k.name = u.kind
 ), claimed AS (
     INSERT INTO interaction_key (org_id, source, key, contact_id, interaction_id, content)
-    SELECT $1::bigint, i.source, i.key, i.contact_id, i.id, i.content FROM input i WHERE i.key IS NOT NULL ORDER BY i.source, i.key, i.ord
+    SELECT $1::bigint, i.source, i.key, i.contact_id, i.id, i.content FROM input i WHERE i.key IS NOT NULL
+     ORDER BY i.source COLLATE "C", i.key COLLATE "C", i.ord
     ON CONFLICT DO NOTHING RETURNING interaction_id
 ), added AS (
     INSERT INTO interaction (org_id, id, contact_id, kind_id, occurred_at, recorded_at, amount, amount_recorded, currency, source,

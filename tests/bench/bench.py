@@ -37,9 +37,9 @@ def sink_programs(folder):
 
 
 class Instance:
-    def __init__(self, folder, relay):
+    def __init__(self, folder, relay=None):
         self.home = folder + "/home"
-        self.process = subprocess.Popen([BUILD + "/lazoctl", "up", "--home", self.home, "--http", "127.0.0.1:0", "--relay", relay],
+        self.process = subprocess.Popen([BUILD + "/lazoctl", "up", "--home", self.home, "--http", "127.0.0.1:0", *(["--relay", relay] if relay else [])],
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for line in self.process.stdout:
             if line.startswith("ready "):
@@ -56,11 +56,8 @@ class Instance:
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
-    def database(self):
-        host = os.path.dirname(glob.glob(self.home + "/**/.s.PGSQL.*[0-9]", recursive=True)[0])
-        owner = psycopg2.connect(host=host, user="lazo_app", dbname="lazo", options="-c search_path=lazo -c lazo.org=1 -c lazo.writer=lazod")
-        owner.autocommit = True
-        return owner
+    def sockets(self):
+        return os.path.dirname(glob.glob(self.home + "/**/.s.PGSQL.*[0-9]", recursive=True)[0])
 
     def cpu(self):
         total = 0
@@ -79,17 +76,6 @@ class Instance:
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
-
-
-def copy_rows(database, contacts, table):
-    """The same rows by plain COPY into a table of the same shape and indexes, durable."""
-    from io import StringIO
-    cursor = database.cursor()
-    text = StringIO("".join(f"1\t{contacts[i % len(contacts)]}\t{9}\t2026-10-{1 + i % 28:02d} 10:11:12+00\t2026-10-28 10:11:12+00\t{i % 500 * 100 + 50}\t{i % 500 * 100 + 50}"
-                            f"\tEUR\tcopy\t\\N\n" for i in range(ROWS)))
-    started = time.monotonic()
-    cursor.copy_expert(f"COPY {table} (org_id, contact_id, kind_id, occurred_at, recorded_at, amount, amount_recorded, currency, source, data) FROM STDIN", text)
-    return ROWS / (time.monotonic() - started)
 
 
 def single_posts(instance):

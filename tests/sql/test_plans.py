@@ -47,7 +47,7 @@ EXPECTED = {
     "api_campaign_show": {"delivery_campaign": "campaign_id", "job_campaign": "campaign_id"},
     "api_campaign_report": {"delivery_campaign": "campaign_id"},
     "record_find": {"identity_pkey": "value"},
-    "change_take": {"change_next": "org_id"},
+    "change_take": {"change_pkey": "org_id"},
     "wake_take": {"wake_due": "at"},
     "membership_write": {"membership_pkey": "contact_id"},
     "job_lease": {"job_next": "class", "job_pkey": "id"},

@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 
-import psycopg2
 import requests
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -147,6 +146,7 @@ def line(name, ours, peer_name, peers, goal=""):
 
 
 def main():
+    import ingest  # which stands on this module
     folder = tempfile.mkdtemp(prefix="lazo-bench-")
     os.chmod(folder, 0o755)
     sink, source = sink_programs(folder)
@@ -155,22 +155,14 @@ def main():
     instance = Instance(folder, f"smtp://127.0.0.1:{port}")
     try:
         print(f"{'what':34} {'Lazo':>11} {'CPU':>10}   {'beside':28} {'':>11}   {'ratio':>6}  goal")
-        database = instance.database()
-        instance.api("POST", "/v1/interactions", [{"contact": {"external_id": f"bench-{i}"}, "kind": "visit"} for i in range(1000)])
-        settle(instance)
-        cursor = database.cursor()
-        cursor.execute("SELECT contact_id FROM identity WHERE sort = 'external_id'")
-        contacts = [row[0] for row in cursor.fetchall()]
-        cursor.execute("CREATE TEMP TABLE bare (LIKE lazo.interaction INCLUDING ALL)")
-        singles, many, copies = [], [], []
+        ingest.measure(instance)
+        many, peers = [], []
         for turn in range(TURNS):
-            singles.append(single_posts(instance))
-            settle(instance)
             many.append(batches(instance, turn))
             settle(instance)
-            copies.append(copy_rows(database, contacts, "bare"))
-        line("HTTP, one interaction a POST, 64 c.", singles, "COPY of the same rows", copies)
-        line("HTTP, arrays of 1,000", many, "COPY of the same rows", copies)
+            peers.append(ingest.stream(instance, f"beside{turn}")[0])
+            settle(instance)
+        line("HTTP, arrays of 1,000", many, "NDJSON of the same rows", peers)
         prepare_mail(instance)
         sent, bare = [], []
         for turn in range(TURNS):

@@ -1,4 +1,4 @@
--- 0022 - one index fewer for each row of the change log: its key begins with the organisation, as the evaluator reads it.
+-- 0023 - one index fewer for each row of the change log: its key begins with the organisation, as the evaluator reads it.
 SET LOCAL search_path = lazo;
 
 ALTER TABLE change DROP CONSTRAINT change_pkey;

@@ -20,7 +20,9 @@
 #include <string.h>
 
 #define BATCH_ITEMS_MAX 5000
-#define TRIES_MAX       5
+/* Each time somebody else has got on: who meets a stranger's long line of single rows loses often.
+ */
+#define TRIES_MAX 25
 /* Of what the items of a batch bring along. */
 #define BATCH_BYTES_MAX ((size_t)32 << 20)
 
@@ -169,6 +171,9 @@ static void batch_failed(struct batch *b, struct record_lane *lane, const struct
             log_error("record", "batch refused by the database", "sqlstate=%s constraint=%s why=%s",
                       pgres_sqlstate(error), pgres_constraint(error),
                       log_value(pgres_message(error)));
+        else if (b->again)
+            log_warning("record", "batch lost every race", "items=%zu tries=%d", b->n,
+                        b->requests->tries);
         if (error != NULL && !lost && is_content(error))
             batch_answer_refused(b, error);
         else

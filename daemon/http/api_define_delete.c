@@ -49,6 +49,29 @@ _Static_assert(offsetof(struct catalogue_name, name) == 0 &&
         }                                                                                          \
     } while (0)
 
+/* A relation goes with its inverse, and with what is read from either. */
+static void without_relation(const void *ctx, struct catalogue *rest, const char *name)
+{
+    const struct catalogue_relation *gone = NULL;
+    struct catalogue_relation *left = mem_array(ctx, struct catalogue_relation, rest->n_relations);
+    size_t n = 0;
+
+    for (size_t i = 0; i < rest->n_relations; i++)
+        if (strcmp(rest->relations[i].name, name) == 0)
+            gone = &rest->relations[i];
+    for (size_t i = 0; gone != NULL && i < rest->n_relations; i++) {
+        const struct catalogue_relation *r = &rest->relations[i];
+
+        if (r->id != gone->id && r->inverse_id != gone->id && r->shares_id != gone->id &&
+            (gone->inverse_id == 0 || r->shares_id != gone->inverse_id))
+            left[n++] = *r;
+    }
+    if (gone == NULL)
+        return;
+    rest->relations = left;
+    rest->n_relations = n;
+}
+
 /* without() - the catalogue as it would be; what changes is copied, children of ctx. Templates and
  * webhooks are not in it. */
 static struct catalogue without(const void *ctx, const struct catalogue *c, const char *what,
@@ -64,6 +87,8 @@ static struct catalogue without(const void *ctx, const struct catalogue *c, cons
         WITHOUT(ctx, &rest.fields, &rest.n_fields, name);
     else if (strcmp(what, "segment") == 0)
         WITHOUT(ctx, &rest.segments, &rest.n_segments, name);
+    else if (strcmp(what, "relation") == 0)
+        without_relation(ctx, &rest, name);
     return rest;
 }
 

@@ -17,6 +17,13 @@ const struct http_route api_people_routes[] = {
     {HTTP_GET, "/v1/groups/{group}/members", "reader", api_group_members},
     {HTTP_PUT, "/v1/groups/{group}/members/{contact}", "recorder", api_group_member_add},
     {HTTP_DELETE, "/v1/groups/{group}/members/{contact}", "recorder", api_group_member_remove},
+    {HTTP_GET, "/v1/relations", "reader", api_relations_list},
+    {HTTP_PUT, "/v1/relations/{name}", "editor", api_relation_put},
+    {HTTP_DELETE, "/v1/relations/{name}", "editor", api_relation_delete},
+    {HTTP_GET, "/v1/contacts/{id}/relations", "reader", api_contact_relations},
+    {HTTP_PUT, "/v1/contacts/{id}/relations/{relation}/{contact}", "recorder", api_contact_relate},
+    {HTTP_DELETE, "/v1/contacts/{id}/relations/{relation}/{contact}", "recorder",
+     api_contact_unrelate},
     {HTTP_GET, NULL, NULL, NULL},
 };
 

@@ -9,6 +9,8 @@ http_handler api_contact_emails_list, api_contact_emails_post, api_contact_email
 http_handler api_contact_phones_list, api_contact_phones_post, api_contact_phone_delete;
 http_handler api_contact_groups_post, api_contact_group_delete;
 http_handler api_groups_list, api_group_members, api_group_member_add, api_group_member_remove;
+http_handler api_relations_list, api_relation_put, api_relation_delete;
+http_handler api_contact_relations, api_contact_relate, api_contact_unrelate;
 
 /* api_people_change() - one statement that changes facts of contacts, as for api_change(), and
  * wakes the evaluator. No row is a 404 with the sentence `absent`. */

@@ -90,6 +90,25 @@ static void org_read_fields(struct org *org, const json_t *json)
     }
 }
 
+static void org_read_relations(struct org *org, const json_t *json)
+{
+    const json_t *array = json_object_get(json, "relations");
+    struct catalogue *c = &org->catalogue;
+
+    c->n_relations = json_array_size(array);
+    c->relations = mem_array(org, struct catalogue_relation, c->n_relations);
+    for (size_t i = 0; i < c->n_relations; i++) {
+        const json_t *item = json_array_get(array, i);
+
+        c->relations[i] = (struct catalogue_relation){
+            .name = org_string(item, "name"),
+            .id = org_item_id(item),
+            .inverse_id = json_integer_value(json_object_get(item, "inverse")),
+            .shares_id = json_integer_value(json_object_get(item, "shares")),
+        };
+    }
+}
+
 static void org_read_segments(struct org *org, const json_t *json)
 {
     const json_t *array = json_object_get(json, "segments");
@@ -136,6 +155,7 @@ static struct org *org_from_json(const void *ctx, int64_t org_id, json_t *json)
     org_read_fields(org, json);
     org_read_segments(org, json);
     org_read_score_kinds(org, json);
+    org_read_relations(org, json);
     org->slug = org_string(json, "slug");
     org->name = org_string(json, "name");
     org->mail_from = org_string(json, "mail_from");

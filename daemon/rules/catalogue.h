@@ -28,6 +28,15 @@ struct catalogue_segment {
     const char *rule; /* NULL: fixed */
 };
 
+/* One direction of a relation between contacts; or one that is read from another: who has that with
+ * the same contact. */
+struct catalogue_relation {
+    const char *name;
+    int64_t id;
+    int64_t inverse_id; /* 0 where it is read from another one */
+    int64_t shares_id;  /* which; else 0 */
+};
+
 struct catalogue {
     int64_t org_id;
     const char *time_zone; /* IANA */
@@ -43,6 +52,8 @@ struct catalogue {
     size_t n_topics;
     struct catalogue_segment *segments;
     size_t n_segments;
+    struct catalogue_relation *relations;
+    size_t n_relations;
     struct catalogue_name *models; /* the first one is what `rfm.` without a model means */
     size_t n_models;
     int64_t *score_kinds; /* ids of the kinds that some model scores */

@@ -33,6 +33,9 @@ SELECT json_build_object('made_at', $3::timestamptz, 'contact', contact_doc(c),
     'consents', (SELECT coalesce(json_agg(json_build_object('topic', t.name, 'action', n.action, 'purpose', n.purpose, 'wording', n.wording,
                      'language', n.language, 'source', n.source, 'method', n.method, 'ip', n.ip, 'user_agent', n.user_agent, 'at', n.at) ORDER BY n.id), '[]')
                    FROM consent n JOIN topic t ON t.id = n.topic_id WHERE n.contact_id = c.id),
+    'relations', (SELECT coalesce(json_agg(json_build_object('relation', k.name, 'contact', r.other_id, 'since', r.since, 'until', r.until, 'note', r.note,
+                      'added_at', r.added_at) ORDER BY k.name, r.other_id), '[]')
+                    FROM relation r JOIN relation_kind k ON k.id = r.kind_id WHERE r.contact_id = c.id),
     'suppressions', (SELECT coalesce(json_agg(json_build_object('email', s.email, 'reason', s.reason, 'at', s.at) ORDER BY s.email), '[]')
                        FROM suppression s JOIN identity d ON d.sort = 'email' AND d.value = s.email AND d.org_id = s.org_id WHERE d.contact_id = c.id),
     'segments', (SELECT coalesce(json_agg(json_build_object('name', s.name, 'entered_at', m.entered_at) ORDER BY s.name), '[]')

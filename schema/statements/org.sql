@@ -12,6 +12,8 @@ SELECT json_build_object(
            'fields', (SELECT coalesce(json_agg(json_build_object('name', f.name, 'id', f.id, 'type', f.type) ORDER BY f.name), '[]')
                         FROM field f),
            'topics', (SELECT coalesce(json_agg(json_build_object('name', t.name, 'id', t.id) ORDER BY t.name), '[]') FROM topic t),
+           'relations', (SELECT coalesce(json_agg(json_build_object('name', r.name, 'id', r.id, 'inverse', r.inverse_id, 'shares', r.shares_id) ORDER BY r.name), '[]')
+                           FROM relation_kind r),
            'segments', (SELECT coalesce(json_agg(json_build_object('name', s.name, 'id', s.id, 'rule', s.rule) ORDER BY s.id), '[]')
                           FROM segment s),
            'models', (SELECT coalesce(json_agg(json_build_object('name', m.name, 'id', m.id) ORDER BY m.id), '[]')

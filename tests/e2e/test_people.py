@@ -163,3 +163,85 @@ def test_groups(lazo):
     assert lazo.request("GET", "/v1/groups/nobody/members").status_code == 404
     assert lazo.request("PUT", "/v1/groups/x/members/999999999").status_code == 404
     assert refused(lazo, "PUT", f"/v1/groups/{'x' * 101}/members/{a}")[0] == 422
+
+
+# --- relations -------------------------------------------------------------------------------------------------------------
+
+def related(lazo, who, relation=None):
+    found = lazo.items(f"/v1/contacts/{who}/relations?limit=1" + (f"&relation={relation}" if relation else ""))
+    return [(r["relation"], r["contact"]["id"], r["since"], r["until"], r["note"]) for r in found]
+
+
+def person(lazo, name, **fields):
+    return lazo.api("POST", "/v1/contacts", {"email": f"{name}@relations.example", "first_name": name.title(), **fields})["id"]
+
+
+def test_relations_have_two_sides(lazo):
+    ana, luz, leo = (person(lazo, n) for n in ("ana", "luz", "leo"))
+    path = f"/v1/contacts/{ana}/relations/parent%20of/{luz}"
+    r = lazo.request("PUT", path, json={"since": "2001-02-03", "note": "adopted"})
+    assert r.status_code == 201 and r.json()["changed"]
+    assert related(lazo, ana) == [("parent of", luz, "2001-02-03", None, "adopted")]
+    assert related(lazo, luz) == [("child of", ana, "2001-02-03", None, "adopted")]
+    assert lazo.api("PUT", path, {"since": "2001-02-03", "note": "adopted"})["changed"] is False
+    # Said from the other side it is the same relation.
+    assert lazo.api("PUT", f"/v1/contacts/{luz}/relations/CHILD%20OF/{ana}", {"until": "2030-01-01"})["changed"]
+    assert related(lazo, ana) == [("parent of", luz, None, "2030-01-01", "")]
+    lazo.api("PUT", f"/v1/contacts/{ana}/relations/spouse/{leo}", {})
+    assert related(lazo, leo) == [("spouse", ana, None, None, "")]
+    assert related(lazo, ana, "spouse") == [("spouse", leo, None, None, "")] and len(related(lazo, ana)) == 2
+    assert [(r["relation"], r["contact"]) for r in lazo.get(f"/v1/contacts/{ana}/file")["relations"]] == [("parent of", luz), ("spouse", leo)]
+    assert lazo.request("DELETE", f"/v1/contacts/{leo}/relations/spouse/{ana}").status_code == 204
+    assert lazo.request("DELETE", f"/v1/contacts/{leo}/relations/spouse/{ana}").status_code == 404
+    assert related(lazo, ana, "spouse") == [] and related(lazo, leo) == []
+    # Who goes takes both sides along; a stranger's row has two, too.
+    lazo.sql("INSERT INTO lazo.relation (org_id, contact_id, kind_id, other_id) SELECT 1, %s, id, %s FROM lazo.relation_kind WHERE name = 'sibling'", [luz, leo], org=1)
+    assert related(lazo, leo) == [("sibling", luz, None, None, "")]
+    lazo.api("POST", f"/v1/contacts/{luz}/erase", {"reason": "asked"})
+    assert related(lazo, ana) == related(lazo, leo) == []
+    assert lazo.sql("SELECT count(*) FROM lazo.relation WHERE %s IN (contact_id, other_id)", [luz], user="postgres") == [(0,)]
+
+
+def test_a_company_and_a_household(lazo):
+    maker = lazo.api("POST", "/v1/contacts", {"kind": "company", "company_name": "Makers", "email": "office@makers.example"})["id"]
+    home = lazo.api("POST", "/v1/contacts", {"kind": "household", "company_name": "Familia Ruiz", "street": "Sol 1", "city": "Lugo", "external_id": "home-1"})
+    assert (home["kind"], home["street"]) == ("household", "Sol 1")
+    staff = [person(lazo, f"staff{n}") for n in range(3)]
+    for n in staff:
+        lazo.api("PUT", f"/v1/contacts/{n}/relations/employee%20of/{maker}", {})
+        lazo.api("PUT", f"/v1/contacts/{home['id']}/relations/has%20household%20member/{n}", {})
+    assert [r[1] for r in related(lazo, maker, "employs")] == staff
+    assert sorted(r[:2] for r in related(lazo, staff[0])) == [("employee of", maker), ("member of household", home["id"])]
+    card = lazo.request("GET", f"/v1/contacts/{home['id']}/vcard").text
+    assert "KIND:group" in card and "FN:Familia Ruiz" in card
+
+
+def test_which_relations_there_are(lazo):
+    usual = {r["name"]: r for r in lazo.items("/v1/relations")}
+    assert usual["member of household"]["inverse"] == "has household member" and usual["spouse"]["inverse"] == "spouse"
+    assert usual["same household"]["shares"] == "member of household" and usual["same household"]["count"] is None
+    assert lazo.request("PUT", "/v1/relations/godparent%20of", json={"inverse": "godchild of"}).status_code == 201
+    assert lazo.api("PUT", "/v1/relations/Godparent%20of", {"inverse": "Godchild of"})["changed"] is False
+    assert refused(lazo, "PUT", "/v1/relations/godparent%20of", {"inverse": "other"})[0] == 409
+    assert refused(lazo, "PUT", "/v1/relations/x", {"inverse": "godchild of"})[0] == 409
+    assert lazo.request("PUT", "/v1/relations/neighbour", json={}).status_code == 201
+    assert lazo.api("PUT", "/v1/relations/colleague", {"shares": "employee of"})["changed"] is True
+    assert lazo.api("PUT", "/v1/relations/colleague", {"shares": "employee of"})["changed"] is False
+    assert refused(lazo, "PUT", "/v1/relations/y", {"shares": "colleague"})[0] == 422
+    assert refused(lazo, "PUT", "/v1/relations/y", {"shares": "spouse", "inverse": "z"})[0] == 422
+    a, b = person(lazo, "kinda"), person(lazo, "kindb")
+    path = f"/v1/contacts/{a}/relations"
+    assert refused(lazo, "PUT", f"{path}/colleague/{b}", {}) == (422, '"colleague" is read from "employee of"; write that')
+    assert refused(lazo, "PUT", f"{path}/cousin/{b}", {}) == (422, 'there is no relation "cousin"')
+    assert refused(lazo, "PUT", f"{path}/spouse/{a}", {}) == (422, "nobody is related to themselves")
+    assert refused(lazo, "PUT", f"{path}/spouse/999999999", {}) == (422, "there is no contact 999999999 to be related to")
+    assert refused(lazo, "PUT", f"/v1/contacts/999999999/relations/spouse/{a}", {})[0] == 404
+    assert refused(lazo, "PUT", f"{path}/spouse/{b}", {"since": "2020-13-01"}) == (422, [("/since", "a date like 2026-03-01 is expected")])
+    assert refused(lazo, "PUT", f"{path}/spouse/{b}", {"since": "2020-02-01", "until": "2020-01-01"}) == (422, [("/until", 'this day is before "since"')])
+    lazo.api("PUT", f"{path}/neighbour/{b}", {})
+    assert lazo.request("DELETE", "/v1/relations/neighbour").status_code == 409
+    assert lazo.request("DELETE", f"{path}/neighbour/{b}").status_code == 204
+    assert lazo.request("DELETE", "/v1/relations/neighbour").status_code == 204
+    assert lazo.request("DELETE", "/v1/relations/godchild%20of").status_code == 204
+    assert not {"godparent of", "neighbour"} & {r["name"] for r in lazo.items("/v1/relations")}
+    assert lazo.request("GET", f"{path}?after=x").status_code == 400

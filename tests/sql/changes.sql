@@ -1,7 +1,7 @@
 -- The change log: what a stranger's write leaves there, and that lazod's own leaves it to lazod.
 BEGIN;
 \ir application.psql
-SELECT id AS ana FROM contact \gset
+SELECT id AS ana FROM contact WHERE first_name = 'Ana' \gset
 SELECT id AS gift FROM kind WHERE name = 'donation' \gset
 SELECT id AS field FROM field \gset
 SELECT id AS topic FROM topic \gset

@@ -14,7 +14,7 @@ CONTACTS = 20000
 # What grows with contacts and with time. In these nothing may be read from end to end.
 LARGE = {"contact", "interaction", "identity", "interaction_key", "contact_tag", "contact_group", "contact_attr", "contact_word", "membership", "rfm_score",
          "subscription", "consent", "suppression", "change", "wake", "cue", "job", "job_key", "delivery", "campaign_audience", "journey_position",
-         "amendment", "erased", "erasure", "audit", "task", "field_history"}
+         "amendment", "erased", "erasure", "audit", "task", "field_history", "contact_phone", "relation"}
 
 # Who reads a large table whole, and why that is right.
 WHOLE = {
@@ -37,6 +37,10 @@ EXPECTED = {
     "api_contact_history": {"field_history_pkey": "contact_id"},
     "api_contact_segments": {"membership_pkey": "contact_id"},
     "api_contact_consents": {"consent_pkey": "contact_id"},
+    "api_contact_relations": {"relation_pkey": "contact_id"},
+    "api_group_list": {"contact_group_find": "org_id"},
+    "api_group_members": {"contact_group_find": "name_fold"},
+    "api_relation_list": {"relation_of_kind": "kind_id"},
     "api_segment_members": {"membership_members": "segment_id"},
     "api_rfm_scores": {"rfm_score_": "contact_id|model_id"},
     "api_delivery_list": {"delivery_": "org_id"},
@@ -76,10 +80,13 @@ INSERT INTO kind (org_id, name) SELECT ORG, 'kind ' || i FROM generate_series(1,
 INSERT INTO contact (org_id, first_name, last_name, email, country, city, birth_year, birth_month, birth_day, external_id, created_at)
 SELECT ORG, 'Ana' || i % 100, 'Perez' || i % 1000, 'ana' || i || '@{slug}.example', 'ES', 'Ciudad ' || i % 5000, 1950 + i % 50, 1 + i % 12, 1 + i % 28, 'X' || i, '2020-01-01'
   FROM generate_series(1, {contacts}) i;
-INSERT INTO identity (org_id, sort, value, contact_id) SELECT ORG, 'email', email, id FROM contact WHERE org_id = ORG ON CONFLICT DO NOTHING;
+INSERT INTO identity (org_id, sort, value, contact_id) SELECT ORG, 'email', email, id FROM contact WHERE org_id = ORG AND email IS NOT NULL ON CONFLICT DO NOTHING;
 INSERT INTO identity (org_id, sort, value, contact_id) SELECT ORG, 'external_id', external_id, id FROM contact WHERE org_id = ORG AND external_id IS NOT NULL;
 INSERT INTO contact_tag (org_id, contact_id, tag) SELECT ORG, id, 'tag ' || id % 500 FROM contact WHERE org_id = ORG;
 INSERT INTO contact_group (org_id, contact_id, name) SELECT ORG, id, 'group ' || id % 500 FROM contact WHERE org_id = ORG;
+INSERT INTO contact_phone (org_id, contact_id, phone) SELECT ORG, id, '+34' || 600000000 + id FROM contact WHERE org_id = ORG ON CONFLICT DO NOTHING;
+INSERT INTO relation (org_id, contact_id, kind_id, other_id) SELECT ORG, c.id, k.id, c.id + 1 FROM contact c, relation_kind k
+ WHERE c.org_id = ORG AND k.org_id = ORG AND k.name IN ('spouse', 'employee of') AND c.id % 2 = 0 AND c.id < (SELECT max(id) FROM contact) ON CONFLICT DO NOTHING;
 INSERT INTO field (org_id, name, type) VALUES (ORG, 'born', 'date');
 INSERT INTO contact_attr (org_id, contact_id, field_id, value_date) SELECT ORG, c.id, f.id, date '1950-01-01' + (c.id % 9000)::int
   FROM contact c, field f WHERE c.org_id = ORG AND f.org_id = ORG AND f.name = 'born';

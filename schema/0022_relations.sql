@@ -97,6 +97,12 @@ CREATE TRIGGER change_insert AFTER INSERT ON relation REFERENCING NEW TABLE AS t
 CREATE TRIGGER change_update AFTER UPDATE ON relation REFERENCING NEW TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION change_of_relation();
 CREATE TRIGGER change_delete AFTER DELETE ON relation REFERENCING OLD TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION change_of_relation();
 
+-- Every lazod hears of it, as of other definitions. What rules ask of addresses stands in contact, whose triggers tell it.
+CREATE TRIGGER definition_told AFTER INSERT OR UPDATE OR DELETE ON relation_kind FOR EACH ROW EXECUTE FUNCTION definition_told('org_id');
+DROP TRIGGER change_insert ON contact_phone;
+DROP TRIGGER change_update ON contact_phone;
+DROP TRIGGER change_delete ON contact_phone;
+
 -- Makes a pair of relations, or with the same name twice one that goes both ways; or, with `of`, one that is read from another. Gives the HTTP status and what to say.
 CREATE FUNCTION relation_kind_put(said_name text, said_inverse text, said_of text, OUT status int, OUT body text) LANGUAGE plpgsql SET search_path = lazo AS $$
 DECLARE

@@ -134,7 +134,7 @@ WITH who AS (SELECT c.id, c AS before FROM contact c WHERE c.id = $1::bigint FOR
      told AS (INSERT INTO field_history (org_id, contact_id, field, was, became, at, by, source)
               SELECT current_org(), x.id, v.field, v.was, v.became, $3::timestamptz, actor($4::text), 'api'
                 FROM written x CROSS JOIN LATERAL contact_changes(x.before, x.after) v),
-     logged AS (INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), id, 'field' FROM written)
+     logged AS (INSERT INTO change (org_id, contact_id, sort, what) SELECT current_org(), id, 'field', '{email}' FROM written)
 SELECT 204 AS status, NULL::text AS body FROM gone
 
 -- name: api_contact_phone_remove
@@ -150,7 +150,7 @@ WITH who AS (SELECT c.id, c AS before, ARRAY[$2::text, phone_normal($2::text, co
      told AS (INSERT INTO field_history (org_id, contact_id, field, was, became, at, by, source)
               SELECT current_org(), x.id, v.field, v.was, v.became, $3::timestamptz, actor($4::text), 'api'
                 FROM written x CROSS JOIN LATERAL contact_changes(x.before, x.after) v),
-     logged AS (INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), id, 'field' FROM written)
+     logged AS (INSERT INTO change (org_id, contact_id, sort, what) SELECT current_org(), id, 'field', '{phone}' FROM written)
 SELECT 204 AS status, NULL::text AS body FROM written
 
 -- name: api_contact_delete

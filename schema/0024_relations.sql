@@ -1,4 +1,4 @@
--- 0023 - relations between contacts: spouse, parent, employee, member of a household. See lazo-contacts(7).
+-- 0024 - relations between contacts: spouse, parent, employee, member of a household. See lazo-contacts(7).
 SET LOCAL search_path = lazo;
 
 -- One row for each direction: "parent of" and "child of" are each other's inverse; "spouse" is its own. One that `shares` another is read from it and never written: who

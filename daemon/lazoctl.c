@@ -46,8 +46,12 @@ static const struct command {
      "contacts|interactions [--rule RULE] [--columns A,B] [--format csv|ndjson] [--output FILE]",
      "Write people or their history to a file, or to standard output.", ctl_export},
     {"segments", "[--json]", "List the segments and how many belong to each.", ctl_segments},
-    {"rfm", "MODEL [--json] | score FILE.csv --model FILE.yaml --date DATE",
-     "Show a model's grid and labels, or score a file without an instance.", rfm},
+    {"rfm",
+     "[show | breaks | recompute] MODEL [--json] | contact ID|EMAIL [--model MODEL] [--as-of "
+     "INSTANT] "
+     "[--json] | score FILE.csv --model FILE.yaml --date DATE",
+     "Show a model, compute it anew, show what one contact's scores are and were, or score a file.",
+     rfm},
     {"campaign", "show|start|pause|resume|cancel NAME [--json]", "Show a campaign or steer it.",
      ctl_campaign},
     {"contact", "show|history ID|EMAIL [--json]",

@@ -1,5 +1,6 @@
 /* client.c - see client.h. */
 #include "daemon/ctl/client.h"
+#include "daemon/ctl/table.h"
 
 #include "common/buf.h"
 #include "common/mem.h"
@@ -351,4 +352,20 @@ void answer_problem(const struct answer *a, FILE *out, const char *what)
         return;
     }
     json_array_foreach(errors, i, error) problem_item(error, out, what);
+}
+
+const char *client_contact(const void *ctx, struct client *c, const char *who)
+{
+    const struct answer *a;
+    const json_t *id;
+    int64_t number;
+
+    if (text_int(who, &number))
+        return who;
+    a = client_get(ctx, c, "contact", client_path(ctx, "/v1/contacts?q=%s&limit=1", who));
+    id = a == NULL ? NULL
+                   : json_object_get(json_array_get(json_object_get(a->body, "items"), 0), "id");
+    if (a != NULL && id == NULL)
+        fprintf(stderr, "contact: nobody has the address %s\n", who);
+    return id == NULL ? NULL : table_value(ctx, id);
 }

@@ -33,7 +33,7 @@ ctl_fn ctl_rate;
 ctl_fn ctl_status;
 ctl_fn ctl_clock;
 ctl_fn ctl_segments;
-ctl_fn ctl_scores; /* rfm MODEL */
+ctl_fn ctl_scores; /* rfm: a model, a contact's scores */
 ctl_fn ctl_campaign;
 ctl_fn ctl_contact;
 ctl_fn ctl_doubt;

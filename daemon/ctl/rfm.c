@@ -20,13 +20,14 @@
 struct person {
     UT_hash_handle hh;
     const char *name;
-    int64_t last_us, frequency, cents;
+    int64_t last_us, frequency, cents, most;
 };
 
 struct scoring {
     void *ctx;
     const char *file;
     int64_t date_us;
+    int64_t first_day;         /* INT64_MIN: all of history counts */
     int contact, date, amount; /* columns; -1: not found yet */
     bool header_read, failed;
     struct person *people;
@@ -75,6 +76,12 @@ static struct person *person_get(struct scoring *s, const char *name)
     return p;
 }
 
+/* The number of a day in UTC, before 1970 too. */
+static int64_t day_number(int64_t at_us)
+{
+    return at_us / CLOCK_DAY_US - (at_us % CLOCK_DAY_US < 0);
+}
+
 static void read_row(struct scoring *s, const struct csv_record *record)
 {
     int most = s->contact > s->date ? s->contact : s->date;
@@ -88,8 +95,9 @@ static void read_row(struct scoring *s, const struct csv_record *record)
         fault(s, record->line, "the date is no date like 2006-12-31");
     else if (!amount_parse(record->fields[s->amount], CENT_DIGITS, &cents))
         fault(s, record->line, "the amount is no decimal like 25.00");
-    else if (at_us <= s->date_us) {
+    else if (at_us <= s->date_us && day_number(at_us) >= s->first_day) {
         p = person_get(s, record->fields[s->contact]);
+        p->most = p->frequency == 0 || cents > p->most ? cents : p->most;
         p->last_us = at_us > p->last_us ? at_us : p->last_us;
         p->frequency++;
         p->cents += cents;
@@ -165,6 +173,22 @@ static json_t *read_model(const void *ctx, const char *file, struct rfm_model *m
     return NULL;
 }
 
+/* M in cents; an average is rounded to a cent, halves away from 0, as the database has it. */
+static int64_t person_cents(const struct person *p, enum rfm_monetary monetary)
+{
+    int64_t half = p->frequency / 2;
+
+    switch (monetary) {
+    case RFM_SUM:
+        return p->cents;
+    case RFM_AVERAGE:
+        return (p->cents + (p->cents < 0 ? -half : half)) / p->frequency;
+    case RFM_LARGEST:
+        return p->most;
+    }
+    bug("no such M");
+}
+
 static void print_scores(struct scoring *s, struct rfm_model *model)
 {
     size_t n = HASH_COUNT(s->people), i = 0;
@@ -173,9 +197,9 @@ static void print_scores(struct scoring *s, struct rfm_model *model)
 
     buf_init(&line, s->ctx, CSV_RECORD_MAX);
     for (struct person *p = s->people; p != NULL; p = p->hh.next, i++) {
-        rows[i].recency_days = s->date_us / CLOCK_DAY_US - p->last_us / CLOCK_DAY_US;
+        rows[i].recency_days = day_number(s->date_us) - day_number(p->last_us);
         rows[i].frequency = p->frequency;
-        rows[i].monetary = (double)p->cents / CENT;
+        rows[i].monetary = (double)person_cents(p, model->money) / CENT;
     }
     rfm_score(model, rows, n);
     puts("contact,recency_days,frequency,monetary,r,f,m,score,label");
@@ -186,7 +210,8 @@ static void print_scores(struct scoring *s, struct rfm_model *model)
         buf_reset(&line);
         csv_add_field(&line, p->name, strlen(p->name), ',');
         buf_printf(&line, ",%" PRId64 ",%" PRId64 ",%s,%d,%d,%d,%d,", rows[i].recency_days,
-                   rows[i].frequency, amount_format(p->cents, CENT_DIGITS, amount), rows[i].r,
+                   rows[i].frequency,
+                   amount_format(person_cents(p, model->money), CENT_DIGITS, amount), rows[i].r,
                    rows[i].f, rows[i].m, 100 * rows[i].r + 10 * rows[i].f + rows[i].m);
         csv_add_field(&line, rows[i].label, strlen(rows[i].label), ',');
         puts(line.data);
@@ -217,6 +242,7 @@ int ctl_rfm(int argc, char **argv)
     json = read_model(ctx, model_file, &model);
     if (json == NULL)
         return CTL_FAILED;
+    s.first_day = rfm_first_day(&model, day_number(s.date_us));
     read = read_file(&s);
     if (read)
         print_scores(&s, &model);

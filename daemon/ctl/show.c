@@ -1,5 +1,5 @@
 /* show.c - what lazoctl shows of an instance and the little it steers: status, clock, segments,
- * rfm, campaign, contact, doubt. With --json each prints what the API answered. */
+ * campaign, contact, doubt. With --json each prints what the API answered. */
 #include "common/mem.h"
 #include "common/text.h"
 #include "daemon/ctl/client.h"
@@ -8,8 +8,6 @@
 #include "daemon/ctl/table.h"
 
 #include <string.h>
-
-#define CLASSES_MAX 10
 
 /* Takes --json out of the words and finds the instance. */
 static struct client *show_open(const void *ctx, int *argc, char **argv, bool *ret_json,
@@ -116,86 +114,6 @@ int ctl_segments(int argc, char **argv)
                      : show_list(c, "segments", "/v1/segments?limit=1000", json, headings, keys);
 }
 
-/* --- rfm
- * ---------------------------------------------------------------------------------------------- */
-
-static json_int_t cell_count(const json_t *grid, size_t r, size_t f)
-{
-    const json_t *cell;
-    size_t i;
-
-    json_array_foreach(grid, i, cell)
-    {
-        if (json_integer_value(json_object_get(cell, "r")) == (json_int_t)r &&
-            json_integer_value(json_object_get(cell, "f")) == (json_int_t)f)
-            return json_integer_value(json_object_get(cell, "contacts"));
-    }
-    return 0;
-}
-
-/* Recency downwards from the most recent, frequency to the right, contacts in the cells. */
-static void grid_print(const void *ctx, const json_t *grid, size_t classes)
-{
-    const char *headings[CLASSES_MAX + 2] = {"RECENCY"};
-    struct table *t;
-
-    for (size_t f = 1; f <= classes; f++)
-        headings[f] = mem_printf(ctx, ">F%zu", f);
-    headings[classes + 1] = NULL;
-    t = table_new(ctx, headings);
-    for (size_t r = classes; r >= 1; r--) {
-        const char *cells[CLASSES_MAX + 1] = {mem_printf(ctx, "R%zu", r)};
-
-        for (size_t f = 1; f <= classes; f++)
-            cells[f] = mem_printf(ctx, "%" JSON_INTEGER_FORMAT, cell_count(grid, r, f));
-        table_row(t, cells);
-    }
-    table_print(t);
-}
-
-/* Whether the labels cover all scores. */
-static void coverage_print(const json_t *coverage)
-{
-    const json_t *names = json_object_get(coverage, "unreachable"), *name;
-    size_t i;
-
-    printf("\n%lld of %lld combinations of scores have no label\n",
-           (long long)json_integer_value(json_object_get(coverage, "uncovered")),
-           (long long)json_integer_value(json_object_get(coverage, "triples")));
-    json_array_foreach(names, i, name)
-        printf("no score gets the label %s: labels before it take all of its box\n",
-               json_string_value(name));
-}
-
-int ctl_scores(int argc, char **argv)
-{
-    static const char *const headings[] = {"LABEL", ">CONTACTS", NULL};
-    static const char *const keys[] = {"label", "contacts"};
-    MEM_SCOPED void *ctx = talloc_new(NULL);
-    bool json, usage;
-    struct client *c = show_open(ctx, &argc, argv, &json, &usage);
-    const struct answer *a;
-    json_int_t classes;
-
-    if (usage || argc != 2)
-        return ctl_usage("rfm");
-    a = c == NULL ? NULL
-                  : client_get(ctx, c, "rfm", client_path(ctx, "/v1/rfm/%s/summary", argv[1]));
-    if (a == NULL)
-        return CTL_FAILED;
-    classes = json_integer_value(json_object_get(a->body, "classes"));
-    if (json) {
-        table_json(a->body);
-        return CTL_DONE;
-    }
-    if (classes >= 1 && classes <= CLASSES_MAX)
-        grid_print(ctx, json_object_get(a->body, "grid"), (size_t)classes);
-    putchar('\n');
-    table_items(json_object_get(a->body, "labels"), headings, keys);
-    coverage_print(json_object_get(a->body, "coverage"));
-    return CTL_DONE;
-}
-
 /* --- campaign, contact, doubt
  * ----------------------------------------------------------------------------- */
 
@@ -220,23 +138,6 @@ int ctl_campaign(int argc, char **argv)
                                          NULL, json);
     }
     return ctl_usage("campaign");
-}
-
-/* The id of the contact that `who` names; NULL, said on stderr, where there is none. */
-static const char *contact_find(const void *ctx, struct client *c, const char *who)
-{
-    const struct answer *a;
-    const json_t *id;
-    int64_t number;
-
-    if (text_int(who, &number))
-        return who;
-    a = client_get(ctx, c, "contact", client_path(ctx, "/v1/contacts?q=%s&limit=1", who));
-    id = a == NULL ? NULL
-                   : json_object_get(json_array_get(json_object_get(a->body, "items"), 0), "id");
-    if (a != NULL && id == NULL)
-        fprintf(stderr, "contact: nobody has the address %s\n", who);
-    return id == NULL ? NULL : table_value(ctx, id);
 }
 
 /* ["a", "b"] of [{"name": "a"}, {"name": "b"}]; a new reference. */
@@ -283,7 +184,7 @@ int ctl_contact(int argc, char **argv)
 
     if (usage || argc != 3 || (strcmp(argv[1], "show") != 0 && strcmp(argv[1], "history") != 0))
         return ctl_usage("contact");
-    id = c == NULL ? NULL : contact_find(ctx, c, argv[2]);
+    id = c == NULL ? NULL : client_contact(ctx, c, argv[2]);
     if (id != NULL && strcmp(argv[1], "history") == 0)
         return show_list(c, "contact", client_path(ctx, "/v1/contacts/%s/history?limit=1000", id),
                          json, change_headings, change_keys);

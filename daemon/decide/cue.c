@@ -20,7 +20,8 @@ struct cue {
     int64_t contact_id, interaction_id, occurred_us, recorded_us;
     const char *kind; /* NULL: the interaction is gone */
     const char *segment, *webhook;
-    bool echo; /* a call failed that was about a failed call */
+    const char *model, *from, *to; /* of label_changed; NULL labels: none */
+    bool echo;                     /* a call failed that was about a failed call */
 };
 
 struct cue_batch;
@@ -51,6 +52,12 @@ static void cue_write(struct cue_batch *b);
 
 /* --- what matches ------------------------------------------------------------ */
 
+/* As rules compare text: without regard to case. */
+static bool label_fits(const char *label, const char *wanted)
+{
+    return wanted == NULL || (label != NULL && strcasecmp(label, wanted) == 0);
+}
+
 static bool cue_starts(const struct cue *cue, const struct journey_def *def)
 {
     const struct journey_start *start = &def->start;
@@ -66,6 +73,10 @@ static bool cue_starts(const struct cue *cue, const struct journey_def *def)
     case JOURNEY_START_SEGMENT_LEAVE:
         return strcmp(cue->kind, "segment_left") == 0 && cue->segment != NULL &&
                strcmp(cue->segment, start->name) == 0;
+    case JOURNEY_START_LABEL:
+        return strcmp(cue->kind, "label_changed") == 0 && cue->model != NULL &&
+               strcmp(cue->model, start->name) == 0 && label_fits(cue->from, start->from) &&
+               label_fits(cue->to, start->to);
     case JOURNEY_START_BIRTHDAY:
     case JOURNEY_START_ANNIVERSARY:
         return false;
@@ -330,6 +341,13 @@ static void cue_write(struct cue_batch *b)
 
 /* --- the batch --------------------------------------------------------------- */
 
+static const char *read_text(const void *ctx, const struct pgres *res, int row, const char *column)
+{
+    const char *text = pgres_text(res, row, column);
+
+    return text == NULL ? NULL : mem_strdup(ctx, text);
+}
+
 static void read_cues(struct cue_batch *b, const struct pgres *res)
 {
     int rows = pgres_rows(res);
@@ -349,6 +367,9 @@ static void read_cues(struct cue_batch *b, const struct pgres *res)
         cue->segment = segment == NULL ? NULL : mem_strdup(b, segment);
         cue->echo = pgres_bool(res, i, "echo");
         cue->webhook = webhook == NULL ? NULL : mem_strdup(b, webhook);
+        cue->model = read_text(b, res, i, "model");
+        cue->from = read_text(b, res, i, "label_from");
+        cue->to = read_text(b, res, i, "label_to");
     }
 }
 

@@ -72,6 +72,50 @@ static void start_segment(struct journey_parser *p, const char *at, json_t *valu
     }
 }
 
+/* The model must be there; a label is compared as it stands. */
+static void start_rfm_model(struct journey_parser *p, const char *at, json_t *value)
+{
+    const struct catalogue *c = p->catalogue;
+    const char *name = journey_parser_text(p, at, value, 63, "the name of an RFM model");
+    const char **names = mem_array(p->def, const char *, c->n_models);
+
+    p->def->start.name = name;
+    for (size_t i = 0; name != NULL && i < c->n_models; i++) {
+        if (strcmp(c->models[i].name, name) == 0)
+            return;
+        names[i] = c->models[i].name;
+    }
+    if (name != NULL)
+        journey_parser_unknown(p, at, name, names, c->n_models, "RFM model");
+}
+
+static void start_rfm(struct journey_parser *p, const char *at, json_t *value)
+{
+    const char *const keys[] = {"model", "from", "to"};
+    struct journey_start *start = &p->def->start;
+    const char *key;
+    json_t *member;
+
+    start->kind = JOURNEY_START_LABEL;
+    if (json_object_get(value, "model") == NULL) {
+        diag_field(p->d, at, "expected {\"model\": NAME}, and \"from\" and \"to\" with labels");
+        return;
+    }
+    json_object_foreach(value, key, member)
+    {
+        char *pointer = journey_parser_pointer(p, at, key);
+
+        if (strcmp(key, "model") == 0)
+            start_rfm_model(p, pointer, member);
+        else if (strcmp(key, "from") == 0)
+            start->from = journey_parser_text(p, pointer, member, 100, "a label");
+        else if (strcmp(key, "to") == 0)
+            start->to = journey_parser_text(p, pointer, member, 100, "a label");
+        else
+            journey_parser_unknown(p, pointer, key, keys, COUNT(keys), "key of a start by a label");
+    }
+}
+
 static void start_birthday(struct journey_parser *p, const char *at, json_t *value)
 {
     p->def->start.kind = JOURNEY_START_BIRTHDAY;
@@ -99,10 +143,8 @@ static const struct {
     const char *key;
     void (*parse)(struct journey_parser *, const char *at, json_t *value);
 } starts[] = {
-    {"interaction", start_interaction},
-    {"segment", start_segment},
-    {"birthday", start_birthday},
-    {"anniversary", start_anniversary},
+    {"interaction", start_interaction}, {"segment", start_segment},         {"rfm", start_rfm},
+    {"birthday", start_birthday},       {"anniversary", start_anniversary},
 };
 
 static bool starts_by_calendar(const struct journey_def *def)

@@ -88,6 +88,7 @@ enum journey_start_kind {
     JOURNEY_START_INTERACTION,   /* of the kind `name` */
     JOURNEY_START_SEGMENT_ENTER, /* of the segment `name` */
     JOURNEY_START_SEGMENT_LEAVE,
+    JOURNEY_START_LABEL, /* of the RFM model `name`, from the label `from` to the label `to` */
     JOURNEY_START_BIRTHDAY,
     JOURNEY_START_ANNIVERSARY, /* of the date in the custom field `name` */
 };
@@ -95,7 +96,8 @@ enum journey_start_kind {
 struct journey_start {
     enum journey_start_kind kind;
     const char *name;
-    struct rule *where; /* over the interaction; NULL: all of them */
+    const char *from, *to; /* label: NULL where any will do */
+    struct rule *where;    /* over the interaction; NULL: all of them */
     int64_t field_id;
     int minute; /* birthday, anniversary: minute of the day in the contact's zone */
 };

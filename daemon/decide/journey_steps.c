@@ -39,7 +39,7 @@ static struct journey_step *step_new(struct journey_parser *p, enum journey_step
 static const char *const engine_kinds[] = {"email_sent",    "email_opened",     "email_clicked",
                                            "email_bounced", "email_complained", "email_received",
                                            "unsubscribed",  "subscribed",       "segment_entered",
-                                           "segment_left",  "webhook_failed"};
+                                           "segment_left",  "label_changed",    "webhook_failed"};
 
 /* --- acts -------------------------------------------------------------------- */
 

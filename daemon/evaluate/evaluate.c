@@ -53,7 +53,7 @@ struct evaluate {
     struct evaluate_lane *lanes;
     void (*evaluated)(void *arg, int64_t org_id);
     void *arg;
-    uint64_t passes, contacts, answers, moves, failures;
+    uint64_t passes, contacts, answers, moves, failures, scorings, scored, relabelled;
 };
 
 static void lane_run(struct evaluate_lane *lane);
@@ -129,6 +129,9 @@ static void pass_ended(void *arg, bool committed, const struct pgres *error)
     lane->touched += p->n_contacts;
     e->moves += (uint64_t)p->moved;
     e->answers += p->answers;
+    e->scorings += p->sort == PASS_model;
+    e->scored += (uint64_t)p->n_scored;
+    e->relabelled += (uint64_t)p->n_relabelled;
     lane->wanted = lane->wanted || p->more || p->moved > 0;
     if (p->sort == PASS_page) {
         lane->paging = p->more;
@@ -278,8 +281,11 @@ static void model_on_scored(void *arg, const struct pgres *res)
 
     if (!pgres_ok(res))
         return;
-    log_info("rfm", "model scored", "org=%" PRId64 " model=%" PRId64 " contacts=%" PRId64,
-             p->org_id, p->model_id, pgres_int(res, 0, "scored"));
+    p->n_scored = pgres_int(res, 0, "scored");
+    p->n_relabelled = pgres_int(res, 0, "relabelled");
+    log_info("rfm", "model scored",
+             "org=%" PRId64 " model=%" PRId64 " contacts=%" PRId64 " relabelled=%" PRId64,
+             p->org_id, p->model_id, p->n_scored, p->n_relabelled);
     pgtx_commit(p->tx);
 }
 
@@ -404,7 +410,9 @@ static void changes_on_scored(void *arg, const struct pgres *res)
                       pgres_null(res, row, "changes_at") ? INT64_MAX
                                                          : pgres_instant(res, row, "changes_at"),
                       1);
+        p->n_relabelled += pgres_int(res, row, "relabelled");
     }
+    p->more = p->more || p->n_relabelled > 0; /* those are interactions: for the next pass */
     pass_evaluate(p);
 }
 
@@ -432,6 +440,7 @@ static void changes_score(struct pass *p)
     pgargs_int(&args, p->org_id);
     pass_ids_args(p, &p->scored, &args);
     pgargs_instant(&args, p->now_us);
+    pass_quiet_args(p, &args);
     pgtx_query(p->tx, Q_RFM_SCORE_SOME, &args, changes_on_scored, p);
 }
 
@@ -579,6 +588,10 @@ void evaluate_metrics(const struct evaluate *e, struct buf *out)
         "# TYPE lazo_evaluate_contacts_total counter\nlazo_evaluate_contacts_total %" PRIu64 "\n"
         "# TYPE lazo_evaluate_answers_total counter\nlazo_evaluate_answers_total %" PRIu64 "\n"
         "# TYPE lazo_evaluate_moves_total counter\nlazo_evaluate_moves_total %" PRIu64 "\n"
-        "# TYPE lazo_evaluate_failures_total counter\nlazo_evaluate_failures_total %" PRIu64 "\n",
-        e->passes, e->contacts, e->answers, e->moves, e->failures);
+        "# TYPE lazo_evaluate_failures_total counter\nlazo_evaluate_failures_total %" PRIu64 "\n"
+        "# TYPE lazo_rfm_scorings_total counter\nlazo_rfm_scorings_total %" PRIu64 "\n"
+        "# TYPE lazo_rfm_scored_total counter\nlazo_rfm_scored_total %" PRIu64 "\n"
+        "# TYPE lazo_rfm_relabelled_total counter\nlazo_rfm_relabelled_total %" PRIu64 "\n",
+        e->passes, e->contacts, e->answers, e->moves, e->failures, e->scorings, e->scored,
+        e->relabelled);
 }

@@ -86,6 +86,18 @@ void pass_ids_args(const struct pass *p, const struct pass_ids *list, struct pga
     pgargs_array(args, &ids);
 }
 
+void pass_quiet_args(struct pass *p, struct pgargs *args)
+{
+    struct pgarray ids;
+
+    pass_sort_contacts(p);
+    pgarray_init(&ids, p);
+    for (size_t i = 0; i < p->n_contacts; i++)
+        if (!p->contacts[i].loud)
+            pgarray_int(&ids, p->contacts[i].id);
+    pgargs_array(args, &ids);
+}
+
 void pass_prepare(struct pass *p)
 {
     p->touched = mem_array(p, struct pass_ids, p->rules->n_groups);

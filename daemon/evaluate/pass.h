@@ -92,6 +92,7 @@ struct pass {
     int64_t after_contact; /* PASS_page: where the block begins */
     int64_t moved;         /* entered and left */
     uint64_t answers;      /* of a rule for a contact */
+    int64_t n_scored, n_relabelled; /* contacts of a model; labels that are in the timeline */
 };
 
 /* --- pass.c --- */
@@ -105,6 +106,8 @@ void pass_ids_sort(struct pass_ids *);
 bool pass_ids_have(const struct pass_ids *, int64_t id); /* sorted ones */
 /* pass_ids_args() - as the next parameter. */
 void pass_ids_args(const struct pass *, const struct pass_ids *, struct pgargs *);
+/* pass_quiet_args() - those of whom only imported history is new, as the next parameter. */
+void pass_quiet_args(struct pass *, struct pgargs *);
 /* pass_touch() - the contact, in the groups that read a word. */
 void pass_touch(struct pass *, int64_t contact_id, const char *word);
 void pass_touch_all(struct pass *, int64_t contact_id, const char *prefix);

@@ -29,6 +29,8 @@ const struct http_route api_define_routes[] = {
     {HTTP_GET, "/v1/rfm/{name}/scores", "reader", api_rfm_scores},
     {HTTP_GET, "/v1/rfm/{name}/summary", "reader", api_rfm_summary},
     {HTTP_GET, "/v1/rfm/{name}/breaks", "reader", api_rfm_breaks},
+    {HTTP_POST, "/v1/rfm/{name}/recompute", "editor", api_rfm_recompute},
+    {HTTP_GET, "/v1/contacts/{id}/rfm", "reader", api_contact_rfm},
     {HTTP_GET, "/v1/templates", "reader", api_templates_list},
     {HTTP_GET, "/v1/templates/{name}", "reader", api_template_show},
     {HTTP_PUT, "/v1/templates/{name}", "editor", api_template_put},

@@ -11,7 +11,7 @@ http_handler api_segments_list, api_segment_create, api_segment_show, api_segmen
 http_handler api_segment_members, api_segment_member_add, api_segment_member_remove;
 http_handler api_rule_check, api_rule_explain;
 http_handler api_rfm_list, api_rfm_show, api_rfm_put, api_rfm_delete, api_rfm_scores,
-    api_rfm_summary, api_rfm_breaks;
+    api_rfm_summary, api_rfm_breaks, api_rfm_recompute, api_contact_rfm;
 http_handler api_templates_list, api_template_show, api_template_put, api_template_delete,
     api_template_preview;
 http_handler api_rates_list, api_rates_set, api_rate_delete;

@@ -1,5 +1,5 @@
-/* api_define_rfm.c - /v1/rfm: models, their scores and breaks. A changed model is stale until the
- * evaluator has scored it anew. */
+/* api_define_rfm.c - /v1/rfm: models and what their labels cover. A changed model is stale
+ * until the evaluator has scored it anew. Their scores are api_define_scores.c's. */
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/text.h"
@@ -18,7 +18,7 @@ struct model {
     struct app *app;
     struct http_request *req;
     struct api_body body;
-    const char *name, *look_back, *scoring;
+    const char *name, *look_back, *scoring, *monetary, *recompute;
     int64_t classes;
     bool integer_bins;
     json_t *labels; /* each with all of r, f and m */
@@ -50,14 +50,19 @@ void api_rfm_delete(void *app, struct http_request *req)
 /* --- coverage ------------------------------------------------------------------------------------
  */
 
-/* coverage() - of {"classes", "labels"}; a new reference; NULL where they are no model's. */
-static json_t *coverage(const void *ctx, const json_t *settings)
+/* add_coverage() - `coverage` and `warnings` to the answer, of a model's classes and labels. */
+static void add_coverage(const void *ctx, json_t *body, json_int_t classes, json_t *labels)
 {
     struct rfm_model *model = mem_new(ctx, struct rfm_model);
+    json_t *settings = mem_must(json_pack("{s:I, s:O}", "classes", classes, "labels", labels));
     struct diag d;
 
     diag_init(&d, model);
-    return rfm_model_parse(settings, model, &d) ? rfm_coverage(model) : NULL;
+    if (rfm_model_parse(settings, model, &d)) {
+        json_object_set_new(body, "coverage", rfm_coverage(model));
+        json_object_set_new(body, "warnings", rfm_warnings(model));
+    }
+    json_decref(settings);
 }
 
 struct summary {
@@ -68,7 +73,7 @@ struct summary {
 static void summary_on_result(void *arg, const struct pgres *res)
 {
     const struct summary *s = arg;
-    json_t *body, *settings;
+    json_t *body;
 
     if (api_failed(s->req, res))
         return;
@@ -77,11 +82,9 @@ static void summary_on_result(void *arg, const struct pgres *res)
         return;
     }
     body = json_loads(pgres_text(res, 0, "body"), 0, NULL);
-    settings = mem_must(json_pack("{s:O, s:O}", "classes", json_object_get(body, "classes"),
-                                  "labels", json_object_get(body, "boxes")));
+    add_coverage(s, body, json_integer_value(json_object_get(body, "classes")),
+                 json_object_get(body, "boxes"));
     json_object_del(body, "boxes");
-    json_object_set_new(body, "coverage", coverage(s, settings));
-    json_decref(settings);
     http_answer_value(s->req, 200, body);
 }
 
@@ -197,8 +200,28 @@ static void read_labels(struct model *m)
     }
 }
 
+/* read_choice() - one of `words` (NULL ends them), the first where it is absent. */
+static const char *read_choice(struct model *m, const char *name, const char *const *words)
+{
+    const char *given = api_body_text(&m->body, name, 20);
+    char *all = mem_strdup(m, words[0]);
+
+    if (given == NULL)
+        return words[0];
+    for (size_t i = 0; words[i] != NULL; i++) {
+        if (strcmp(given, words[i]) == 0)
+            return words[i];
+        if (i > 0)
+            all = mem_printf(m, "%s, %s", all, words[i]);
+    }
+    diag_field(&m->body.mistakes, mem_printf(m, "/%s", name), "this must be one of: %s", all);
+    return words[0];
+}
+
 static void read_settings(struct model *m)
 {
+    static const char *const moneys[] = {"sum", "average", "largest", NULL};
+    static const char *const schedules[] = {"day", "week", "month", "never", NULL};
     struct diag *mistakes = &m->body.mistakes;
 
     m->look_back = api_body_text(&m->body, "look_back", 20);
@@ -211,6 +234,8 @@ static void read_settings(struct model *m)
         diag_field(mistakes, "/scoring", "this must be \"quantile\" or \"fixed\"");
     m->classes = api_body_int(&m->body, "classes", 3, 10, 5);
     m->integer_bins = api_body_bool(&m->body, "integer_bins", false);
+    m->monetary = read_choice(m, "monetary", moneys);
+    m->recompute = read_choice(m, "recompute", schedules);
     m->breaks = api_body_object(&m->body, "breaks");
     if (strcmp(m->scoring, "quantile") == 0 && m->breaks != NULL)
         diag_field(mistakes, "/breaks",
@@ -269,17 +294,14 @@ static void read_breaks(struct model *m, const char *name, double unit, struct p
 static void define_on_result(void *arg, const struct pgres *res)
 {
     struct model *m = arg;
-    json_t *body, *settings;
+    json_t *body;
 
     if (!pgres_ok(res) || pgres_rows(res) == 0) {
         api_answer_change(m->app, m->req, res, "model");
         return;
     }
-    settings =
-        mem_must(json_pack("{s:I, s:O}", "classes", (json_int_t)m->classes, "labels", m->labels));
     body = json_loads(pgres_text(res, 0, "body"), 0, NULL);
-    json_object_set_new(body, "coverage", coverage(m, settings));
-    json_decref(settings);
+    add_coverage(m, body, (json_int_t)m->classes, m->labels);
     app_defined(m->app, api_org(m->req));
     http_answer_value(m->req, (int)pgres_int(res, 0, "status"), body);
 }
@@ -308,6 +330,8 @@ static void define_on_org(void *arg, const struct org *org)
     read_breaks(m, "frequency", 1, &args);
     read_breaks(m, "monetary", unit, &args);
     pgargs_instant(&args, clock_now_us());
+    pgargs_text(&args, m->monetary);
+    pgargs_text(&args, m->recompute);
     act = api_act(m->req, "model");
     if (api_body_ok(&m->body))
         pgpool_query_as(m->app->pool, api_org(m->req), &act, Q_API_RFM_PUT, &args, define_on_result,
@@ -316,8 +340,9 @@ static void define_on_org(void *arg, const struct org *org)
 
 void api_rfm_put(void *app, struct http_request *req)
 {
-    static const char *const known[] = {"name",         "kinds",  "look_back", "scoring", "classes",
-                                        "integer_bins", "labels", "breaks",    NULL};
+    static const char *const known[] = {"name",     "kinds",        "look_back", "scoring",
+                                        "classes",  "integer_bins", "labels",    "breaks",
+                                        "monetary", "recompute",    NULL};
     struct model *m = mem_new(http_ctx(req), struct model);
 
     if (!api_body_read(&m->body, req, known))
@@ -333,56 +358,4 @@ void api_rfm_put(void *app, struct http_request *req)
     read_labels(m);
     if (api_body_ok(&m->body))
         orgs_get(m->app->orgs, api_org(req), define_on_org, m);
-}
-
-/* --- scores
- * -----------------------------------------------------------------------------------------------
- */
-
-struct question {
-    struct app *app;
-    struct http_request *req;
-    int64_t after;
-    int limit; /* 0: not a list */
-};
-
-static void question_on_org(void *arg, const struct org *org)
-{
-    const struct question *q = arg;
-    struct pgargs args;
-
-    if (org == NULL) {
-        api_away(q->req);
-        return;
-    }
-    pgargs_init(&args, q);
-    pgargs_text(&args, http_param(q->req, "name"));
-    if (q->limit == 0) {
-        pgargs_int(&args, org->catalogue.currency_digits);
-        api_show(q->app, q->req, Q_API_RFM_BREAKS, &args, "model");
-        return;
-    }
-    pgargs_int(&args, q->after);
-    pgargs_int(&args, q->limit + 1);
-    pgargs_int(&args, org->catalogue.currency_digits);
-    api_list(q->app, q->req, Q_API_RFM_SCORES, &args, q->limit, "model");
-}
-
-void api_rfm_scores(void *app, struct http_request *req)
-{
-    struct question *q = mem_new(http_ctx(req), struct question);
-
-    q->app = app;
-    q->req = req;
-    if (http_limit(req, &q->limit) && api_after(req, &q->after))
-        orgs_get(q->app->orgs, api_org(req), question_on_org, q);
-}
-
-void api_rfm_breaks(void *app, struct http_request *req)
-{
-    struct question *q = mem_new(http_ctx(req), struct question);
-
-    q->app = app;
-    q->req = req;
-    orgs_get(q->app->orgs, api_org(req), question_on_org, q);
 }

@@ -1,11 +1,13 @@
 /* rfm.c - see rfm.h. */
 #include "daemon/rfm/rfm.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* --- the model ------------------------------------------------------------------------------- */
 
@@ -15,6 +17,11 @@ static bool parse_range(const json_t *box, const char *key, int classes, int ran
     json_int_t from = json_integer_value(json_array_get(array, 0));
     json_int_t to = json_integer_value(json_array_get(array, 1));
 
+    if (array == NULL || json_is_null(array)) {
+        range[0] = 1;
+        range[1] = classes;
+        return true;
+    }
     if (json_array_size(array) != 2 || from < 1 || from > to || to > classes)
         return false;
     range[0] = (int)from;
@@ -40,7 +47,7 @@ static void parse_labels(const json_t *json, struct rfm_model *model, struct dia
             !parse_range(box, "f", model->classes, l->f) ||
             !parse_range(box, "m", model->classes, l->m)) {
             diag_field(d, "/labels",
-                       "label %zu: label and r, f, m as [from, to] within 1 to %d are expected",
+                       "label %zu: a label is expected, and r, f, m as [from, to] within 1 to %d",
                        i + 1, model->classes);
             return;
         }
@@ -62,6 +69,53 @@ static void parse_breaks(const json_t *json, const char *key, int n, double *bre
             (i > 0 && breaks[i] < breaks[i - 1]))
             diag_field(d, "/breaks", "%s: %d ascending numbers are expected", key, n);
     }
+}
+
+static void parse_monetary(const json_t *json, struct rfm_model *model, struct diag *d)
+{
+    static const char *const words[] = {
+        [RFM_SUM] = "sum", [RFM_AVERAGE] = "average", [RFM_LARGEST] = "largest"};
+    const json_t *given = json_object_get(json, "monetary");
+    const char *word = json_string_value(given);
+
+    if (given == NULL || json_is_null(given))
+        return;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (word != NULL && strcmp(word, words[i]) == 0) {
+            model->money = (enum rfm_monetary)i;
+            return;
+        }
+    }
+    diag_field(d, "/monetary", "sum, average or largest is expected");
+}
+
+/* "36 months" */
+static void parse_look_back(const json_t *json, struct rfm_model *model, struct diag *d)
+{
+    static const struct {
+        const char *unit;
+        int days, months;
+    } units[] = {{"day", 1, 0}, {"week", 7, 0}, {"month", 0, 1}, {"year", 0, 12}};
+    const json_t *given = json_object_get(json, "look_back");
+    const char *text = json_string_value(given);
+    size_t digits = text == NULL ? 0 : strspn(text, "0123456789");
+    int n = digits < 1 || digits > 4 ? 0 : (int)strtol(text, NULL, 10);
+
+    if (given == NULL || json_is_null(given))
+        return;
+    for (size_t i = 0; n > 0 && text[digits] == ' ' && i < sizeof(units) / sizeof(units[0]); i++) {
+        const char *unit = text + digits + 1;
+        size_t length = strlen(units[i].unit);
+
+        if (strncmp(unit, units[i].unit, length) == 0 &&
+            (unit[length] == '\0' || strcmp(unit + length, "s") == 0)) {
+            model->look_back_days = n * units[i].days;
+            model->look_back_months = n * units[i].months;
+            return;
+        }
+    }
+    diag_field(d, "/look_back",
+               "a time like \"36 months\" is expected: days, weeks, months, years");
 }
 
 bool rfm_model_parse(const json_t *json, struct rfm_model *model, struct diag *d)
@@ -86,6 +140,8 @@ bool rfm_model_parse(const json_t *json, struct rfm_model *model, struct diag *d
     if (integer_bins != NULL && !json_is_boolean(integer_bins))
         diag_field(d, "/integer_bins", "true or false is expected");
     model->integer_bins = json_is_true(integer_bins);
+    parse_monetary(json, model, d);
+    parse_look_back(json, model, d);
     parse_labels(json, model, d);
     if (model->fixed) {
         parse_breaks(json, "recency", model->classes - 1, model->recency, d);
@@ -149,11 +205,15 @@ static bool within(int score, const int range[2])
     return score >= range[0] && score <= range[1];
 }
 
+static bool holds(const struct rfm_label *box, int r, int f, int m)
+{
+    return within(r, box->r) && within(f, box->f) && within(m, box->m);
+}
+
 static const char *find_label(const struct rfm_model *model, int r, int f, int m)
 {
     for (size_t i = 0; i < model->n_labels; i++)
-        if (within(r, model->labels[i].r) && within(f, model->labels[i].f) &&
-            within(m, model->labels[i].m))
+        if (holds(&model->labels[i], r, f, m))
             return model->labels[i].label;
     return NULL;
 }
@@ -184,6 +244,44 @@ void rfm_score(struct rfm_model *model, struct rfm_row *rows, size_t n)
     }
 }
 
+/* --- the look-back -------------------------------------------------------------------------------
+ */
+
+/* Days since 1970 of a day of the Gregorian calendar; `month` counts from 0 and may be any. */
+static int64_t day_of(int64_t year, int64_t month, int64_t day)
+{
+    int64_t y, m, era, of_era;
+
+    year += month / 12 - (month % 12 < 0);
+    month = (month % 12 + 12) % 12;
+    /* Years that begin in March end with the leap day. */
+    y = month < 2 ? year - 1 : year;
+    m = (month + 10) % 12;
+    era = (y >= 0 ? y : y - 399) / 400;
+    of_era = y - era * 400;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * m + 2) / 5 + day - 1 -
+           719468;
+}
+
+int64_t rfm_first_day(const struct rfm_model *model, int64_t today)
+{
+    struct tm tm;
+    int64_t month, first, length;
+
+    if (model->look_back_days == 0 && model->look_back_months == 0)
+        return INT64_MIN;
+    if (model->look_back_days > 0)
+        return today - model->look_back_days + 1;
+    clock_utc(today * CLOCK_DAY_US, &tm);
+    month = tm.tm_mon - model->look_back_months;
+    first = day_of(tm.tm_year + INT64_C(1900), month, 1);
+    length = day_of(tm.tm_year + INT64_C(1900), month + 1, 1) - first;
+    return first + (tm.tm_mday < length ? tm.tm_mday : length);
+}
+
+/* --- what the labels cover -----------------------------------------------------------------------
+ */
+
 int rfm_uncovered(const struct rfm_model *model)
 {
     int uncovered = 0;
@@ -195,44 +293,68 @@ int rfm_uncovered(const struct rfm_model *model)
     return uncovered;
 }
 
-/* Whether some triple gets a label of this name. */
-static bool reachable(const struct rfm_model *model, const char *label)
+/* The names of the boxes that are the first to hold some triple; the rest cannot be reached. */
+static json_t *unreachable(const struct rfm_model *model)
 {
+    bool reached[RFM_LABELS_MAX] = {false};
+    json_t *names = mem_must(json_object()), *list = mem_must(json_array());
+
     for (int r = 1; r <= model->classes; r++)
         for (int f = 1; f <= model->classes; f++)
-            for (int m = 1; m <= model->classes; m++) {
-                const char *found = find_label(model, r, f, m);
+            for (int m = 1; m <= model->classes; m++)
+                for (size_t i = 0; i < model->n_labels; i++)
+                    if (holds(&model->labels[i], r, f, m)) {
+                        reached[i] = true;
+                        break;
+                    }
+    for (size_t i = 0; i < model->n_labels; i++)
+        if (reached[i])
+            json_object_set_new(names, model->labels[i].label, json_true());
+    for (size_t i = 0; i < model->n_labels; i++) {
+        const char *label = model->labels[i].label;
 
-                if (found != NULL && strcmp(found, label) == 0)
-                    return true;
-            }
-    return false;
+        if (json_object_get(names, label) != NULL)
+            continue;
+        json_array_append_new(list, json_string(label));
+        json_object_set_new(names, label, json_true());
+    }
+    json_decref(names);
+    return list;
 }
 
-static bool is_among(const json_t *names, const char *name)
+static json_t *unnamed(const struct rfm_model *model)
 {
-    const json_t *item;
-    size_t i;
+    json_t *list = mem_must(json_array());
 
-    json_array_foreach(names, i, item)
-    {
-        if (strcmp(json_string_value(item), name) == 0)
-            return true;
-    }
-    return false;
+    for (int r = 1; r <= model->classes; r++)
+        for (int f = 1; f <= model->classes; f++)
+            for (int m = 1; m <= model->classes; m++)
+                if (json_array_size(list) < RFM_UNNAMED_MAX && find_label(model, r, f, m) == NULL)
+                    json_array_append_new(list, json_pack("[i, i, i]", r, f, m));
+    return list;
 }
 
 json_t *rfm_coverage(const struct rfm_model *model)
 {
-    json_t *names = mem_must(json_array());
-
-    for (size_t i = 0; i < model->n_labels; i++) {
-        const char *label = model->labels[i].label;
-
-        if (!is_among(names, label) && !reachable(model, label))
-            json_array_append_new(names, json_string(label));
-    }
-    return mem_must(json_pack("{s:i, s:i, s:o}", "triples",
+    return mem_must(json_pack("{s:i, s:i, s:o, s:o}", "triples",
                               model->classes * model->classes * model->classes, "uncovered",
-                              rfm_uncovered(model), "unreachable", names));
+                              rfm_uncovered(model), "unnamed", unnamed(model), "unreachable",
+                              unreachable(model)));
+}
+
+json_t *rfm_warnings(const struct rfm_model *model)
+{
+    json_t *list = mem_must(json_array()), *names = unreachable(model), *name;
+    int uncovered = rfm_uncovered(model);
+    size_t i;
+
+    if (model->n_labels > 0 && uncovered > 0)
+        json_array_append_new(list, json_sprintf("%d of %d combinations of scores have no label",
+                                                 uncovered,
+                                                 model->classes * model->classes * model->classes));
+    json_array_foreach(names, i, name) json_array_append_new(
+        list, json_sprintf("no score gets the label \"%s\": labels before it take all of its box",
+                           json_string_value(name)));
+    json_decref(names);
+    return list;
 }

@@ -94,31 +94,35 @@ SELECT CASE WHEN seg.kind = 'dynamic' THEN 409 WHEN NOT EXISTS (SELECT FROM gone
 -- name: api_rfm_list
 -- $1 after this name, $2 limit
 SELECT name AS cursor, json_build_object('name', name, 'kinds', kinds, 'look_back', look_back, 'scoring', scoring, 'classes', classes,
-           'integer_bins', integer_bins, 'labels', labels, 'scored_at', scored_at, 'stale', stale, 'updated_at', updated_at)::text AS item
+           'monetary', monetary, 'recompute', recompute, 'integer_bins', integer_bins, 'labels', labels, 'scored_at', scored_at,
+           'due_at', due_at, 'stale', stale, 'updated_at', updated_at)::text AS item
   FROM rfm_model WHERE name > coalesce($1::text, '') ORDER BY name LIMIT $2::int
 
 -- name: api_rfm_show
 SELECT json_build_object('name', name, 'kinds', kinds, 'look_back', look_back, 'scoring', scoring, 'classes', classes,
-           'integer_bins', integer_bins, 'labels', labels, 'scored_at', scored_at, 'stale', stale, 'updated_at', updated_at)::text AS body, etag('model', name) AS etag
+           'monetary', monetary, 'recompute', recompute, 'integer_bins', integer_bins, 'labels', labels, 'scored_at', scored_at,
+           'due_at', due_at, 'stale', stale, 'updated_at', updated_at)::text AS body, etag('model', name) AS etag
   FROM rfm_model WHERE name = $1::text
 
 -- name: api_rfm_put
 -- $1 name, $2 kinds, $3 look_back, $4 scoring, $5 classes, $6 integer_bins, $7 labels, $8 $9 $10 fixed breaks (null with quantiles,
--- whose breaks are computed and stay until they are computed anew), $11 now
+-- whose breaks are computed and stay until they are computed anew), $11 now, $12 monetary, $13 recompute. Another schedule alone scores nothing anew.
 WITH put AS (
     INSERT INTO rfm_model AS m (org_id, name, kinds, look_back, scoring, classes, integer_bins, labels,
-                                recency_breaks, frequency_breaks, monetary_breaks, stale, updated_at)
+                                recency_breaks, frequency_breaks, monetary_breaks, stale, updated_at, monetary, recompute)
     VALUES (current_org(), $1::text, $2::text[], $3::text, $4::text, $5::smallint, $6::boolean, $7::jsonb,
-            $8::float8[], $9::float8[], $10::float8[], true, $11::timestamptz)
+            $8::float8[], $9::float8[], $10::float8[], true, $11::timestamptz, $12::text, $13::text)
     ON CONFLICT (org_id, name) DO UPDATE
        SET kinds = excluded.kinds, look_back = excluded.look_back, scoring = excluded.scoring, classes = excluded.classes,
-           integer_bins = excluded.integer_bins, labels = excluded.labels, recency_breaks = excluded.recency_breaks,
-           frequency_breaks = excluded.frequency_breaks, monetary_breaks = excluded.monetary_breaks,
-           stale = true, updated_at = excluded.updated_at
-     WHERE (m.kinds, m.look_back, m.scoring, m.classes, m.integer_bins, m.labels)
-               IS DISTINCT FROM (excluded.kinds, excluded.look_back, excluded.scoring, excluded.classes, excluded.integer_bins, excluded.labels)
-        OR (excluded.scoring = 'fixed' AND (m.recency_breaks, m.frequency_breaks, m.monetary_breaks)
-               IS DISTINCT FROM (excluded.recency_breaks, excluded.frequency_breaks, excluded.monetary_breaks))
+           integer_bins = excluded.integer_bins, labels = excluded.labels, monetary = excluded.monetary,
+           recency_breaks = CASE WHEN rfm_differs(m, excluded) THEN excluded.recency_breaks ELSE m.recency_breaks END,
+           frequency_breaks = CASE WHEN rfm_differs(m, excluded) THEN excluded.frequency_breaks ELSE m.frequency_breaks END,
+           monetary_breaks = CASE WHEN rfm_differs(m, excluded) THEN excluded.monetary_breaks ELSE m.monetary_breaks END,
+           recompute = excluded.recompute, updated_at = excluded.updated_at, stale = m.stale OR rfm_differs(m, excluded),
+           scored_at = CASE WHEN rfm_differs(m, excluded) THEN NULL ELSE m.scored_at END,
+           due_at = CASE WHEN rfm_differs(m, excluded) OR m.scored_at IS NULL THEN NULL
+                         ELSE rfm_due(excluded.scoring, excluded.recompute, m.scored_at, (SELECT o.time_zone FROM organisation o WHERE o.id = m.org_id)) END
+     WHERE rfm_differs(m, excluded) OR m.recompute <> excluded.recompute
     RETURNING xmax = 0 AS created)
 SELECT CASE WHEN EXISTS (SELECT FROM put WHERE created) THEN 201 ELSE 200 END AS status,
        json_build_object('name', $1::text, 'changed', EXISTS (SELECT FROM put))::text AS body
@@ -130,15 +134,59 @@ DELETE FROM rfm_model WHERE name = $1::text RETURNING 204 AS status, NULL AS bod
 -- $1 model, $2 after this contact, $3 limit, $4 digits of the currency's minor unit
 SELECT x.contact_id::text AS cursor, x.item
   FROM rfm_model m LEFT JOIN LATERAL (
-       SELECT s.contact_id, json_build_object('contact', s.contact_id, 'email', c.email, 'r', s.r, 'f', s.f, 'm', s.m, 'label', s.label,
-                  'last_on', s.last_on, 'frequency', s.frequency,
-                  'monetary', round(s.monetary / power(10::numeric, $4::int), $4::int)::text, 'scored_at', s.scored_at)::text AS item
+       SELECT s.contact_id, json_build_object('contact', s.contact_id, 'email', c.email, 'r', s.r, 'f', s.f, 'm', s.m, 'score', 100 * s.r + 10 * s.f + s.m,
+                  'label', s.label, 'last_on', s.last_on, 'frequency', s.frequency,
+                  'monetary', round(s.monetary / power(10::numeric, $4::int), $4::int)::text, 'scored_at', s.scored_at, 'since', s.since)::text AS item
          FROM rfm_score s CROSS JOIN LATERAL (SELECT * FROM contact WHERE id = s.contact_id LIMIT 1) c
         WHERE s.model_id = m.id AND s.contact_id > $2::bigint ORDER BY s.contact_id LIMIT $3::int) x ON true
  WHERE m.name = $1::text ORDER BY x.contact_id
 
+-- name: api_rfm_scores_then
+-- $1 model, $2 after this contact, $3 limit, $4 digits, $5 the instant, $6 up to this contact. As they were then, from rfm_score and rfm_history.
+SELECT x.contact_id::text AS cursor, x.item
+  FROM rfm_model m LEFT JOIN LATERAL (
+       SELECT b.contact_id, json_build_object('contact', b.contact_id, 'email', c.email, 'r', b.r, 'f', b.f, 'm', b.m, 'score', 100 * b.r + 10 * b.f + b.m,
+                  'label', b.label, 'last_on', b.last_on, 'frequency', b.frequency,
+                  'monetary', round(b.monetary / power(10::numeric, $4::int), $4::int)::text, 'since', b.since, 'until', b.until)::text AS item
+         FROM ((SELECT s.contact_id, s.r, s.f, s.m, s.label, s.last_on, s.frequency, s.monetary, s.since, NULL::timestamptz AS until FROM rfm_score s
+                 WHERE s.model_id = m.id AND s.contact_id > $2::bigint AND s.contact_id <= $6::bigint AND coalesce(s.since <= $5::timestamptz, true)
+                 ORDER BY s.contact_id LIMIT $3::int)
+               UNION ALL
+               (SELECT h.contact_id, h.r, h.f, h.m, h.label, h.last_on, h.frequency, h.monetary, h.since, h.until FROM rfm_history h
+                 WHERE h.org_id = m.org_id AND h.model_id = m.id AND h.contact_id > $2::bigint AND h.contact_id <= $6::bigint
+                   AND coalesce(h.since <= $5::timestamptz, true) AND h.until > $5::timestamptz
+                 ORDER BY h.contact_id LIMIT $3::int)
+               ORDER BY 1 LIMIT $3::int) b
+        CROSS JOIN LATERAL (SELECT * FROM contact WHERE id = b.contact_id LIMIT 1) c
+        ORDER BY b.contact_id) x ON true
+ WHERE m.name = $1::text ORDER BY x.contact_id
+
+-- name: api_contact_rfm
+-- $1 contact, $2 before this place (0: from the newest), $3 limit, $4 digits, $5 a model (null: all), $6 an instant (null: all of history).
+-- The scores that last come first, then those that are over.
+SELECT x.place::text AS cursor, json_build_object('model', x.name, 'r', x.r, 'f', x.f, 'm', x.m, 'score', 100 * x.r + 10 * x.f + x.m, 'label', x.label,
+           'last_on', x.last_on, 'frequency', x.frequency, 'monetary', round(x.monetary / power(10::numeric, $4::int), $4::int)::text,
+           'since', x.since, 'until', x.until)::text AS item
+  FROM contact c LEFT JOIN LATERAL (
+       SELECT p.*, o.name
+         FROM (SELECT 9000000000000000000 - s.model_id AS place, s.model_id, s.r, s.f, s.m, s.label, s.last_on, s.frequency, s.monetary, s.since,
+                      NULL::timestamptz AS until FROM rfm_score s WHERE s.contact_id = $1::bigint
+               UNION ALL
+               SELECT h.id, h.model_id, h.r, h.f, h.m, h.label, h.last_on, h.frequency, h.monetary, h.since, h.until
+                 FROM rfm_history h WHERE h.contact_id = $1::bigint) p
+         JOIN rfm_model o ON o.id = p.model_id
+        WHERE ($2::bigint = 0 OR p.place < $2::bigint) AND ($5::text IS NULL OR o.name = $5::text)
+          AND ($6::timestamptz IS NULL OR (coalesce(p.since <= $6::timestamptz, true) AND coalesce(p.until > $6::timestamptz, true)))
+        ORDER BY p.place DESC LIMIT $3::int) x ON true
+ WHERE c.id = $1::bigint ORDER BY x.place DESC
+
+-- name: api_rfm_recompute
+-- $1 model. Who changes class by it starts nothing.
+UPDATE rfm_model SET stale = true WHERE name = $1::text
+RETURNING 202 AS status, json_build_object('name', name, 'stale', true)::text AS body
+
 -- name: api_rfm_summary
-WITH model AS (SELECT id, name, classes, labels, scored_at, stale FROM rfm_model WHERE name = $1::text),
+WITH model AS (SELECT * FROM rfm_model WHERE name = $1::text),
      scored AS (SELECT s.r, s.f, s.m, s.label FROM rfm_score s JOIN model ON s.model_id = model.id),
      cells AS (SELECT r, f, count(*) AS n FROM scored GROUP BY r, f),
      named AS (SELECT label, count(*) AS n FROM scored GROUP BY label),
@@ -146,6 +194,9 @@ WITH model AS (SELECT id, name, classes, labels, scored_at, stale FROM rfm_model
                   FROM model, jsonb_array_elements(model.labels) WITH ORDINALITY AS l GROUP BY 1)
 SELECT json_build_object('name', model.name, 'scored_at', model.scored_at, 'stale', model.stale, 'classes', model.classes, 'boxes', model.labels,
            'contacts', (SELECT count(*) FROM scored),
+           'population', json_build_object('kinds', model.kinds, 'look_back', model.look_back, 'monetary', model.monetary, 'at', model.scored_at,
+                             'contacts', model.population),
+           'due_at', model.due_at,
            'grid', (SELECT json_agg(json_build_object('r', r, 'f', f, 'contacts', coalesce(cells.n, 0)) ORDER BY r, f)
                       FROM generate_series(1, model.classes) AS r CROSS JOIN generate_series(1, model.classes) AS f
                            LEFT JOIN cells USING (r, f)),

@@ -5,32 +5,27 @@
 SELECT (SELECT count(*) FROM (SELECT FROM change LIMIT 1000) c) AS changes,
        (SELECT count(*) FROM (SELECT FROM wake WHERE at <= $1::timestamptz LIMIT 1000) w) AS due,
        (SELECT count(*) FROM segment WHERE stale AND kind = 'dynamic')
-       + (SELECT count(*) FROM rfm_model WHERE stale OR scored_at IS NULL OR scored_at <= $1::timestamptz - interval '1 day') AS stale;
+       + (SELECT count(*) FROM rfm_model WHERE stale OR scored_at IS NULL OR due_at <= $1::timestamptz) AS stale;
 
 -- name: check_scores
 -- The scores of a block of contacts from their facts, with the breaks of each model's last full scoring, compared with those that are stored.
 -- $1 after this contact, $2 now, $3 how many contacts.
 WITH block AS MATERIALIZED (
     SELECT id FROM contact WHERE id > $1::bigint ORDER BY id LIMIT $3::int
-), model AS (
-    SELECT m.*, o.time_zone, ($2::timestamptz AT TIME ZONE o.time_zone)::date AS today,
-           CASE WHEN m.look_back IS NULL THEN '-infinity'::timestamptz
-                ELSE (($2::timestamptz AT TIME ZONE o.time_zone) - m.look_back::interval) AT TIME ZONE o.time_zone END AS since,
-           m.scoring = 'quantile' AND m.integer_bins AS reached_r, m.scoring = 'fixed' OR m.integer_bins AS reached_fm,
-           ARRAY (SELECT k.id FROM kind k WHERE k.name = ANY (m.kinds)) AS kind_ids
-      FROM rfm_model m, organisation o WHERE o.id = m.org_id AND m.recency_breaks IS NOT NULL AND NOT m.stale
+), model AS MATERIALIZED (
+    SELECT a.* FROM rfm_models_at($2::timestamptz) a JOIN rfm_model m ON m.id = a.id WHERE NOT a.due AND NOT m.stale
 ), gifts AS (
-    SELECT mo.id AS model_id, b.id AS contact_id, g.*
-      FROM model mo CROSS JOIN block b
+    SELECT m.id AS model_id, b.id AS contact_id, (g.last_at AT TIME ZONE m.time_zone)::date AS last_on, g.frequency,
+           coalesce(CASE m.monetary WHEN 'sum' THEN g.sum WHEN 'average' THEN round(g.avg) ELSE g.max END, 0)::bigint AS monetary
+      FROM model m CROSS JOIN block b
      CROSS JOIN LATERAL (
-           SELECT max((i.occurred_at AT TIME ZONE mo.time_zone)::date) AS last_on, count(*)::int AS frequency,
-                  coalesce(sum(i.amount), 0)::bigint AS monetary
+           SELECT max(i.occurred_at) AS last_at, count(*)::int AS frequency, sum(i.amount), avg(i.amount), max(i.amount)
              FROM interaction i
-            WHERE i.contact_id = b.id AND i.kind_id = ANY (mo.kind_ids) AND i.occurred_at > mo.since AND i.occurred_at <= $2::timestamptz) g
+            WHERE i.contact_id = b.id AND i.kind_id = ANY (m.kind_ids) AND i.occurred_at >= m.from_at AND i.occurred_at <= $2::timestamptz) g
      WHERE g.frequency > 0
 ), classed AS (
-    SELECT g.*, (m.classes + 1 - rfm_class(m.today - g.last_on, m.recency_breaks, m.reached_r))::smallint AS r,
-           rfm_class(g.frequency, m.frequency_breaks, m.reached_fm) AS f, rfm_class(g.monetary, m.monetary_breaks, m.reached_fm) AS m, m.labels
+    SELECT g.*, (m.classes - width_bucket((m.today - g.last_on)::float8, m.r))::smallint AS r,
+           (1 + width_bucket(g.frequency::float8, m.f))::smallint AS f, (1 + width_bucket(g.monetary::float8, m.m))::smallint AS m, m.labels
       FROM gifts g JOIN model m ON m.id = g.model_id
 ), truth AS (
     SELECT model_id, contact_id, last_on, frequency, monetary, r, f, m, rfm_label(labels, r, f, m) AS label FROM classed

@@ -44,6 +44,7 @@ WITH taken AS (
     RETURNING id, contact_id, interaction_id, kind_id
 )
 SELECT t.contact_id, t.interaction_id, k.name AS kind, i.occurred_at, i.recorded_at, i.data ->> 'segment' AS segment, i.data ->> 'webhook' AS webhook,
+       i.data ->> 'model' AS model, i.data ->> 'from' AS label_from, i.data ->> 'to' AS label_to,
        k.name = 'webhook_failed' AND (
            SELECT about.kind_id = i.kind_id FROM delivery d JOIN interaction about ON about.contact_id = d.contact_id AND about.id = d.interaction_id
             WHERE d.org_id = current_org()

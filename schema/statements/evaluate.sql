@@ -117,7 +117,8 @@ WITH heard AS MATERIALIZED (
      WHERE EXISTS (SELECT FROM webhook w WHERE w.enabled AND k.name = ANY (w.events))
         OR EXISTS (SELECT FROM journey j WHERE j.enabled
                       AND (j.definition #>> '{start,interaction}' = k.name
-                           OR (j.definition #> '{start,segment}' IS NOT NULL AND k.name IN ('segment_entered', 'segment_left'))))
+                           OR (j.definition #> '{start,segment}' IS NOT NULL AND k.name IN ('segment_entered', 'segment_left'))
+                           OR (j.definition #> '{start,rfm}' IS NOT NULL AND k.name = 'label_changed')))
 )
 INSERT INTO cue (org_id, contact_id, interaction_id, kind_id)
 SELECT $1::bigint, u.contact_id, u.interaction_id, u.kind_id

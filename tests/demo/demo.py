@@ -14,6 +14,8 @@ import shutil
 import sys
 import time
 
+import yaml
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from lazo_test import EXAMPLE, EXPECTED_SCORES, PUBLIC, Instance, Receiver, Sink, eventually, verify_signature  # noqa: E402
 
@@ -22,10 +24,6 @@ TODAY = datetime.date(2006, 12, 31)
 NEW = {"email": "lucia.romero@example.org", "first_name": "Lucía", "last_name": "Romero", "language": "es", "country": "ES",
        "birth_date": "1984-01-02", "consents": [{"topic": "felicitaciones", "action": "grant", "source": "sign-up form"}]}
 EURO = "\u00a0€"
-# The package's names of labels, and the association's.
-LABELS = {"Champions": "champion", "Loyal Customers": "loyal", "Potential Loyalist": "potential-loyalist", "New Customers": "new-donor",
-          "Promising": "promising", "Need Attention": "need-attention", "About To Sleep": "about-to-sleep", "At Risk": "at-risk",
-          "Can't Lose Them": "cannot-lose", "Lost": "lost", "Others": "other"}
 
 
 class Checks:
@@ -81,12 +79,18 @@ def expected_counts(gifts):
     }
 
 
+def label_of(boxes, scores):
+    """The first box that holds, as rfm.yaml has them."""
+    return next((b["label"] for b in boxes if all(b.get(k, [1, 5])[0] <= n <= b.get(k, [1, 5])[1] for k, n in zip("rfm", scores))), "")
+
+
 def expected_scores(gifts):
-    """email -> (r, f, m, label), as the R package rfm has them."""
+    """email -> (r, f, m, label): the scores as the R package rfm has them, the association's own labels."""
     address = {g[0][2]: email for email, g in gifts.items()}
+    boxes = yaml.safe_load((EXAMPLE / "rfm.yaml").read_text())["donations"]["labels"]
     with open(EXPECTED_SCORES, newline="") as f:
-        return {address[row["customer_id"]]: (int(row["recency_score"]), int(row["frequency_score"]), int(row["monetary_score"]),
-                                              LABELS[row["segment_test_map"]]) for row in csv.DictReader(f)}
+        scores = {address[row["customer_id"]]: tuple(int(row[f"{k}_score"]) for k in ("recency", "frequency", "monetary")) for row in csv.DictReader(f)}
+    return {who: (*s, label_of(boxes, s)) for who, s in scores.items()}
 
 
 # --- the acts ------------------------------------------------------------------------------------------------------------
@@ -143,9 +147,11 @@ class Demo:
             self.checks.add(f"segment {name}", n, self.lazo.count(name))
         self.ctl("rfm", "donations")
         wanted, seen = expected_scores(self.gifts), self.scores()
+        coverage = self.lazo.get("/v1/rfm/donations/summary")["coverage"]
+        self.checks.add("combinations of scores without a label, labels without one", "0, 0", f"{coverage['uncovered']}, {len(coverage['unreachable'])}")
         self.checks.add("RFM scores as the R package rfm has them", f"{len(wanted)} of {len(wanted)}",
                         f"{sum(seen.get(a, ())[:3] == w[:3] for a, w in wanted.items())} of {len(seen)}")
-        self.checks.add("RFM labels as the R package has them", len(wanted), sum(seen.get(a, ())[3:] == w[3:] for a, w in wanted.items()))
+        self.checks.add("RFM labels as rfm.yaml says", len(wanted), sum(seen.get(a, ())[3:] == w[3:] for a, w in wanted.items()))
 
     def newsletter(self):
         step(4, "The newsletter goes to the segment donantes")

@@ -82,7 +82,8 @@ def test_data_of_earlier_migrations_stays(fresh, database, n):
     code, said = database.migrate()
     assert (code, said) == (0, "".join(f"applied {m.name}\n" for m in MIGRATIONS[n:]))
     after = counts(database)
-    assert {t: after[t] for t in before} == before
+    # A later migration may bring kinds that the engine records.
+    assert {t: after[t] for t in before if t != "kind"} == {t: n for t, n in before.items() if t != "kind"} and after["kind"] >= before["kind"]
     database.rows("DROP SCHEMA tap CASCADE")
     assert database.rows(SHAPE) == fresh.rows(SHAPE)
 

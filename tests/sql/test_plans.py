@@ -12,13 +12,13 @@ from statements import statements
 CONTACTS = 20000
 
 # What grows with contacts and with time. In these nothing may be read from end to end.
-LARGE = {"contact", "interaction", "identity", "interaction_key", "contact_tag", "contact_group", "contact_attr", "contact_word", "membership", "rfm_score",
+LARGE = {"contact", "interaction", "identity", "interaction_key", "contact_tag", "contact_group", "contact_attr", "contact_word", "membership", "rfm_score", "rfm_history",
          "subscription", "consent", "suppression", "change", "wake", "cue", "job", "job_key", "delivery", "campaign_audience", "journey_position",
          "amendment", "erased", "erasure", "audit", "task", "field_history", "contact_phone", "relation"}
 
 # Who reads a large table whole, and why that is right.
 WHOLE = {
-    "rfm_score_all": {"interaction"},   # all gifts of all contacts, once a day
+    "rfm_score_all": {"interaction", "rfm_score", "wake"},  # all gifts and scores of all contacts, once a day
     "api_status": {"contact", "interaction", "job", "delivery"},  # counts, where the table is small
     "api_organisation_patch": {"interaction"},  # EXISTS: ends at the first amount
     "api_template_delete": {"job"},     # an editor's rare act, over the queue alone
@@ -43,6 +43,8 @@ EXPECTED = {
     "api_relation_list": {"relation_of_kind": "kind_id"},
     "api_segment_members": {"membership_members": "segment_id"},
     "api_rfm_scores": {"rfm_score_": "contact_id|model_id"},
+    "api_rfm_scores_then": {"rfm_score_": "contact_id|model_id", "rfm_history_": "contact_id|model_id"},
+    "api_contact_rfm": {"rfm_score_pkey": "contact_id", "rfm_history_pkey": "contact_id"},
     "api_delivery_list": {"delivery_": "org_id"},
     "api_delivery_show": {"delivery_pkey": "id"},
     "api_message_show": {"job_pkey": "id", "delivery_pkey": "id"},
@@ -109,6 +111,8 @@ INSERT INTO membership (org_id, contact_id, segment_id, entered_at) SELECT ORG, 
  WHERE c.org_id = ORG AND s.org_id = ORG AND (c.id + s.id) % 7 = 0 ON CONFLICT DO NOTHING;
 INSERT INTO rfm_score (org_id, contact_id, model_id, last_on, frequency, monetary, r, f, m, label, scored_at)
 SELECT ORG, c.id, m.id, '2025-01-01', 1, 1, 1 + c.id % 5, 1, 1, 'L' || c.id % 10, '2026-01-01' FROM contact c, rfm_model m WHERE c.org_id = ORG AND m.org_id = ORG ON CONFLICT DO NOTHING;
+INSERT INTO rfm_history (org_id, contact_id, model_id, last_on, frequency, monetary, r, f, m, label, until)
+SELECT ORG, c.id, m.id, '2024-01-01', 1, 1, 1, 1, 1, 'L', timestamptz '2025-01-01Z' + j * interval '1 day' FROM contact c, rfm_model m, generate_series(1, 3) j WHERE c.org_id = ORG AND m.org_id = ORG;
 INSERT INTO campaign (org_id, name, template_id, segment_id, topic_id, updated_at, state)
 SELECT ORG, 'campaign ' || i, t.id, s.id, p.id, '2026-01-01', 'finished' FROM generate_series(1, 20) i, template t, segment s, topic p
  WHERE t.org_id = ORG AND s.org_id = ORG AND s.name = 'donors' AND p.org_id = ORG;

@@ -347,6 +347,31 @@ static void failures_of_webhooks_do_not_echo(void **state)
     sql("DELETE FROM delivery");
 }
 
+static void labels_start_journeys(void **state)
+{
+    int64_t anna = contact("anna");
+
+    (void)state;
+    sql("INSERT INTO rfm_model (org_id, name, kinds, updated_at) VALUES (%lld, 'giving', "
+        "'{donation}', now())",
+        (long long)t.org_id);
+    journey("to", "{\"start\":{\"rfm\":{\"model\":\"giving\",\"to\":\"best\"}},\"steps\":[{\"tag\":"
+                  "\"to\"}]}");
+    journey("both", "{\"start\":{\"rfm\":{\"model\":\"giving\",\"from\":\"best\",\"to\":\"lost\"}},"
+                    "\"steps\":[{\"tag\":\"both\"}]}");
+    fact(anna, "label_changed", 0, "0", "{\"model\":\"other\",\"from\":null,\"to\":\"best\"}");
+    fact(anna, "label_changed", 0, "0", "{\"model\":\"giving\",\"from\":null,\"to\":\"lost\"}");
+    fact(anna, "label_changed", 0, "0", "{\"model\":\"giving\",\"from\":\"best\",\"to\":null}");
+    settle();
+    assert_int_equal(number("SELECT count(*) FROM journey_position"), 0);
+    fact(anna, "label_changed", 0, "0", "{\"model\":\"giving\",\"from\":null,\"to\":\"Best\"}");
+    settle();
+    assert_text("to", "SELECT tag FROM contact_tag");
+    fact(anna, "label_changed", 0, "0", "{\"model\":\"giving\",\"from\":\"best\",\"to\":\"lost\"}");
+    settle();
+    assert_int_equal(number("SELECT count(*) FROM contact_tag"), 2);
+}
+
 static void segments_start_journeys(void **state)
 {
     int64_t anna = contact("anna");
@@ -425,6 +450,7 @@ int main(int argc, char **argv)
         TEST(webhooks_hear_their_events),
         TEST(failures_of_webhooks_do_not_echo),
         TEST(segments_start_journeys),
+        TEST(labels_start_journeys),
         TEST(a_broken_journey_is_passed_over),
         TEST(many_start_at_once),
     };

@@ -22,6 +22,7 @@ static struct catalogue_field fields[] = {{"joined", 5, FIELD_DATE},
 static struct catalogue_name topics[] = {{"news", 11}, {"appeals", 12}};
 static struct catalogue_segment segments[] = {{"lapsed", 21, "not any(donation)"},
                                               {"by-hand", 22, NULL}};
+static struct catalogue_name models[] = {{"giving", 31}};
 static const struct catalogue catalogue = {.org_id = 1,
                                            .time_zone = "Europe/Madrid",
                                            .currency = "EUR",
@@ -35,7 +36,9 @@ static const struct catalogue catalogue = {.org_id = 1,
                                            .topics = topics,
                                            .n_topics = 2,
                                            .segments = segments,
-                                           .n_segments = 2};
+                                           .n_segments = 2,
+                                           .models = models,
+                                           .n_models = 1};
 
 struct parsed {
     void *ctx;
@@ -159,6 +162,12 @@ static void every_step_has_its_form(void **state)
     struct parsed p;
 
     (void)state;
+    p = parse_good("{\"start\":{\"rfm\":{\"model\":\"giving\",\"to\":\"at risk\"}},\"steps\":[]}");
+    assert_int_equal(p.def->start.kind, JOURNEY_START_LABEL);
+    assert_string_equal(p.def->start.name, "giving");
+    assert_null(p.def->start.from);
+    assert_string_equal(p.def->start.to, "at risk");
+    talloc_free(p.ctx);
     p = parse_good("{\"start\":{\"segment\":{\"leave\":\"lapsed\"}},\"again\":\"once per 30 "
                    "days\",\"fresh\":\"1 week\","
                    "\"steps\":[{\"untag\":\"x\"},{\"set\":{\"stage\":\"socio\",\"city\":null,"
@@ -265,6 +274,11 @@ static void mistakes_have_their_place(void **state)
         {"{\"start\":{\"anniversary\":\"joind\"},\"steps\":[]}", "/start/anniversary",
          "did you mean \"joined\""},
         {"{\"start\":{\"anniversary\":\"points\"},\"steps\":[]}", "/start/anniversary", "no date"},
+        {"{\"start\":{\"rfm\":\"giving\"},\"steps\":[]}", "/start/rfm", "expected {\"model\""},
+        {"{\"start\":{\"rfm\":{\"model\":\"givin\"}},\"steps\":[]}", "/start/rfm/model",
+         "did you mean \"giving\""},
+        {"{\"start\":{\"rfm\":{\"model\":\"giving\",\"form\":\"x\"}},\"steps\":[]}",
+         "/start/rfm/form", "did you mean \"from\""},
         {"{\"start\":{\"segment\":\"lapsed\"},\"steps\":[]}", "/start/segment",
          "{\"enter\": NAME}"},
         {"{\"start\":{\"segment\":{\"entre\":\"lapsed\"}},\"steps\":[]}", "/start/segment/entre",

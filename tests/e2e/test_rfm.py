@@ -1,0 +1,227 @@
+"""RFM that lives: how money counts, what labels start, the history of scores, schedules, the edges of days and windows."""
+import datetime as dt
+import json
+
+from urllib.parse import quote
+
+import pytest
+from lazo_test import Instance, Receiver, eventually, never
+
+START = "2027-03-10T10:00:00Z"  # Madrid: 11:00
+FIXED = {"kinds": ["donation"], "scoring": "fixed", "classes": 3,
+         "breaks": {"recency": [10, 30], "frequency": [2, 4], "monetary": ["50", "200"]},
+         "labels": [{"label": "best", "r": [3, 3], "f": [2, 3]}, {"label": "new", "r": [3, 3]}, {"label": "fading", "r": [2, 2]}, {"label": "lost"}]}
+
+
+@pytest.fixture(scope="module")
+def receiver():
+    r = Receiver().start()
+    yield r
+    r.stop()
+
+
+@pytest.fixture(scope="module")
+def one(receiver):
+    instance = Instance(clock=START).start()
+    instance.api("PATCH", "/v1/organisation", {"time_zone": "Europe/Madrid"})
+    instance.api("PUT", "/v1/webhooks/labels", {"url": receiver.url, "events": ["label_changed"]})
+    yield instance
+    instance.stop()
+
+
+def settle(one):
+    one.settle()
+    report = one.api("POST", "/v1/check", {})
+    assert report["count"] == 0, report["differences"][:5]
+
+
+def model(one, name, **settings):
+    put = one.api("PUT", f"/v1/rfm/{name}", {**FIXED, **settings})
+    eventually(lambda: not one.get(f"/v1/rfm/{name}")["stale"], what=f"model {name} is scored")
+    return put
+
+
+def score(one, name, who):
+    found = one.get(f"/v1/rfm/{name}/scores?contact={who}")["items"]
+    return found[0] if found else None
+
+
+def labels(one, who, name):
+    """What the timeline says, oldest first."""
+    found = [i for i in one.items(f"/v1/contacts/{who}/interactions") if i["kind"] == "label_changed" and i["data"]["model"] == name]
+    return [(i["data"]["from"], i["data"]["to"]) for i in sorted(found, key=lambda i: (i["occurred_at"], i["id"]))]
+
+
+def person(one, address):
+    return one.record({"email": address}, "call")
+
+
+def gift(one, who, kind="donation", **fields):
+    return one.record({"id": who}, kind, **fields)
+
+
+def test_sum_average_largest_side_by_side(one):
+    for name in ("sum", "average", "largest"):
+        model(one, f"m-{name}", monetary=name, kinds=["gave"], labels=[])
+    who, nobody = person(one, "m@rfm.example"), person(one, "nobody@rfm.example")
+    for amount in ("10.01", "100.00", "0"):
+        gift(one, who, "gave", amount=amount)
+    gift(one, who, "gave")  # in kind: no amount
+    settle(one)
+    assert {n: score(one, f"m-{n}", who)["monetary"] for n in ("sum", "average", "largest")} == \
+        {"sum": "110.01", "average": "36.67", "largest": "100.00"}
+    assert score(one, "m-sum", who)["frequency"] == 4 and score(one, "m-sum", nobody) is None
+    one.segment("large", "rfm.`m-largest`.monetary >= 100 and rfm.`m-average`.m = 1")
+    assert [m["id"] for m in one.items("/v1/segments/large/members")] == [who]
+    summary = one.get("/v1/rfm/m-average/summary")
+    assert summary["population"]["kinds"] == ["gave"] and summary["population"]["monetary"] == "average"
+    one.segment("large", "false")
+    for name in ("sum", "average", "largest"):
+        assert one.request("DELETE", f"/v1/rfm/m-{name}").status_code == 204
+
+
+def test_labels_that_change_start_journeys_and_webhooks(one, receiver):
+    who = person(one, "live@rfm.example")
+    gift(one, who, amount="20")
+    settle(one)
+    model(one, "live")
+    settle(one)
+    assert score(one, "live", who)["label"] == "new" and labels(one, who, "live") == [], "a new model's first scores start nothing"
+    one.journey("fades", {"start": {"rfm": {"model": "live", "from": "new", "to": "fading"}}, "steps": [{"tag": "fading"}]})
+    one.journey("any", {"start": {"rfm": {"model": "live"}}, "steps": [{"tag": "moved"}]})
+    one.journey("best", {"start": {"rfm": {"model": "live", "to": "best"}}, "steps": [{"tag": "best"}]})
+    assert one.request("DELETE", "/v1/rfm/live").status_code == 409, "journeys start by it"
+    first = score(one, "live", who)["since"]
+    calls = len(receiver.calls)
+    one.advance_to("2027-03-20T22:59:59Z")  # a second before midnight in Madrid: ten days
+    settle(one)
+    assert score(one, "live", who)["label"] == "new" and labels(one, who, "live") == []
+    one.advance("1 s")
+    settle(one)
+    faded = score(one, "live", who)
+    assert (faded["r"], faded["label"]) == (2, "fading") and labels(one, who, "live") == [("new", "fading")]
+    assert set(one.get(f"/v1/contacts/{who}")["tags"]) == {"fading", "moved"}
+    call = receiver.wait(calls + 1)[calls]
+    body = json.loads(call.body)
+    assert body["type"] == "label_changed" and json.dumps(body).count('"fading"') >= 1
+    gift(one, who, amount="5")
+    settle(one)
+    assert labels(one, who, "live") == [("new", "fading"), ("fading", "best")]
+    assert set(one.get(f"/v1/contacts/{who}")["tags"]) == {"fading", "moved", "best"}
+    # What scores were: each with its time, none overlapping.
+    past = one.items(f"/v1/contacts/{who}/rfm?model=live")
+    assert [p["label"] for p in past] == ["best", "fading", "new"] and past[0]["until"] is None and past[2]["since"] == first
+    assert [p["since"] for p in past[:2]] == [p["until"] for p in past[1:]]
+    assert [p["label"] for p in one.items(f"/v1/contacts/{who}/rfm?model=live&as_of={quote(past[1]['since'])}")] == ["fading"]
+    then = one.get(f"/v1/rfm/live/scores?as_of={START}")["items"]
+    assert [(s["contact"], s["label"]) for s in then if s["contact"] == who] == []
+    then = one.items("/v1/rfm/live/scores?as_of=2027-03-20T00:00:00Z")
+    assert [(s["contact"], s["label"], s["score"]) for s in then if s["contact"] == who] == [(who, "new", 311)]
+    assert "fading" in one.ctl("rfm", "contact", who, "--model", "live").stdout
+    assert "best" not in one.ctl("rfm", "contact", "live@rfm.example", "--as-of", past[1]["since"]).stdout
+
+
+def test_edits_and_imports_start_nothing(one, tmp_path):
+    who = next(s["contact"] for s in one.items("/v1/rfm/live/scores") if s["label"] == "best")
+    before = labels(one, who, "live")
+    model(one, "live", labels=[{"label": "donor"}])
+    settle(one)
+    assert score(one, "live", who)["label"] == "donor" and labels(one, who, "live") == before
+    assert one.items(f"/v1/contacts/{who}/rfm?model=live")[1]["label"] == "best", "history follows"
+    model(one, "live")
+    settle(one)
+    late = person(one, "late@rfm.example")
+    rows = "email,date,amount\nlate@rfm.example,2026-01-01,9\n"
+    (tmp_path / "gifts.csv").write_text(rows)
+    one.ctl("import", "interactions", tmp_path / "gifts.csv", "--kind", "donation", "--source", "old")
+    settle(one)
+    assert score(one, "live", late)["label"] == "lost" and labels(one, late, "live") == []
+    assert one.ctl("rfm", "recompute", "live").returncode == 0
+    settle(one)
+    assert labels(one, who, "live") == before
+    assert one.request("POST", "/v1/rfm/nothing/recompute").status_code == 404
+
+
+def test_refunds_and_future_gifts(one):
+    who = person(one, "refund@rfm.example")
+    gift(one, who, amount="100", key="r1", source="web")
+    settle(one)
+    assert score(one, "live", who)["monetary"] == "100.00"
+    gift(one, who, amount="40", occurred_at=(dt.datetime.fromisoformat(one.now().replace("Z", "+00:00")) + dt.timedelta(hours=5)).isoformat())
+    settle(one)
+    assert score(one, "live", who)["frequency"] == 1, "not before its instant"
+    one.advance("5 h")
+    settle(one)
+    assert (score(one, "live", who)["frequency"], score(one, "live", who)["monetary"]) == (2, "140.00")
+    one.api("POST", "/v1/interactions", {"contact": {"id": who}, "kind": "refund", "amends": {"source": "web", "key": "r1"}, "amount": "-100"})
+    settle(one)
+    assert (score(one, "live", who)["frequency"], score(one, "live", who)["monetary"]) == (1, "40.00")
+    # A model that is made when the gift is known and yet to come.
+    gift(one, who, "pledge", amount="7", occurred_at=(dt.datetime.fromisoformat(one.now().replace("Z", "+00:00")) + dt.timedelta(hours=3)).isoformat())
+    settle(one)
+    model(one, "pledges", kinds=["pledge"])
+    assert score(one, "pledges", who) is None
+    one.advance("3 h")
+    settle(one)
+    assert score(one, "pledges", who)["monetary"] == "7.00" and labels(one, who, "pledges") == [(None, "new")]
+
+
+def test_a_gift_leaves_the_look_back_at_midnight(one):
+    model(one, "month", kinds=["monthly"], look_back="1 month")
+    one.advance_to("2028-01-31T22:30:00Z")  # 23:30 of 31 January in Madrid
+    who = person(one, "month@rfm.example")
+    gift(one, who, "monthly", amount="30")
+    settle(one)
+    assert score(one, "month", who)["label"] == "new"
+    one.advance_to("2028-02-29T22:59:59Z")  # 29 February less a month is 29 January
+    settle(one)
+    assert score(one, "month", who) is not None
+    one.advance("1 s")
+    settle(one)
+    assert score(one, "month", who) is None and labels(one, who, "month")[-1][1] is None
+    last = one.items(f"/v1/contacts/{who}/rfm?model=month")
+    assert last[0]["until"] == "2028-02-29T23:00:00.000000Z" or last[0]["until"].startswith("2028-02-29T23:00:0")
+
+
+def test_quantiles_are_computed_at_midnight(one):
+    put = one.api("PUT", "/v1/rfm/quant", {"kinds": ["q"], "classes": 3, "labels": [{"label": "top", "m": [3, 3]}, {"label": "rest"}]})
+    assert put["warnings"] == []
+    people = [person(one, f"q{i}@rfm.example") for i in range(6)]
+    for i, who in enumerate(people):
+        gift(one, who, "q", amount=str(10 * (i + 1)))
+    settle(one)
+    one.ctl("rfm", "recompute", "quant")
+    settle(one)
+    shown = one.get("/v1/rfm/quant")
+    assert shown["recompute"] == "day" and shown["due_at"] is not None
+    assert [score(one, "quant", who)["label"] for who in people] == ["rest"] * 4 + ["top"] * 2
+    said = {who: labels(one, who, "quant") for who in people}
+    gift(one, people[0], "q", amount="500")
+    settle(one)
+    assert score(one, "quant", people[0])["label"] == "top" and labels(one, people[0], "quant") == said[people[0]] + [("rest", "top")]
+    assert [score(one, "quant", who)["label"] for who in people] == ["top"] + ["rest"] * 3 + ["top"] * 2, "by the breaks of yesterday"
+    due = one.get("/v1/rfm/quant")["due_at"]
+    one.advance_to(due)
+    settle(one)
+    eventually(lambda: one.get("/v1/rfm/quant")["due_at"] > due)
+    settle(one)
+    moved = [who for who in people[1:] if labels(one, who, "quant") != said[who]]
+    assert moved == [people[4]], "there is one fewer at the top, for others gave more"
+    cause = next(i for i in one.items(f"/v1/contacts/{people[4]}/interactions") if i["kind"] == "label_changed" and i["data"]["model"] == "quant"
+                 and i["data"]["from"] == "top")
+    assert cause["data"] == {"model": "quant", "from": "top", "to": "rest", "cause": "schedule"}
+    # Another schedule alone scores nothing anew.
+    for word in ("week", "month", "never"):
+        one.api("PUT", "/v1/rfm/quant", {"kinds": ["q"], "classes": 3, "recompute": word, "labels": [{"label": "top", "m": [3, 3]}, {"label": "rest"}]})
+        shown = one.get("/v1/rfm/quant")
+        assert shown["stale"] is False and shown["recompute"] == word and (shown["due_at"] is None) == (word == "never")
+    assert one.get("/v1/rfm/quant/breaks")["monetary"], "breaks stay"
+
+
+def test_what_is_no_model(one):
+    for body, pointer in (({"kinds": ["x"], "monetary": "most"}, "/monetary"), ({"kinds": ["x"], "recompute": "hourly"}, "/recompute")):
+        answer = one.request("PUT", "/v1/rfm/bad", json=body)
+        assert answer.status_code == 422 and answer.json()["errors"][0]["pointer"] == pointer
+    assert one.request("GET", "/v1/contacts/999999/rfm").status_code == 404
+    assert one.request("GET", "/v1/rfm/live/scores?as_of=then").status_code == 422
+    assert one.request("GET", "/v1/rfm/live/scores?contact=x").status_code == 422

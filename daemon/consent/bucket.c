@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define WAYS    8
-#define HOUR_US 3600e6
+#define HOUR_US (INT64_C(3600) * 1000000)
 
 struct bucket {
     uint64_t hash; /* 0: empty */
@@ -20,6 +20,7 @@ struct bucket {
 struct buckets {
     unsigned char key[crypto_shorthash_KEYBYTES];
     size_t sets;
+    int64_t period_us;
     struct bucket *items;
 };
 
@@ -30,13 +31,19 @@ struct buckets *buckets_new(const void *ctx, size_t n)
     crypto_shorthash_keygen(b->key);
     b->sets = n / WAYS > 0 ? n / WAYS : 1;
     b->items = mem_array(b, struct bucket, b->sets * WAYS);
+    b->period_us = HOUR_US;
     return b;
 }
 
-/* How full it is by now. */
-static double level(const struct bucket *item, int64_t now_us)
+void buckets_period(struct buckets *b, int64_t period_us)
 {
-    double full = item->full + (double)(now_us - item->at_us) / HOUR_US;
+    b->period_us = period_us;
+}
+
+/* How full it is by now. */
+static double level(const struct buckets *b, const struct bucket *item, int64_t now_us)
+{
+    double full = item->full + (double)(now_us - item->at_us) / (double)b->period_us;
 
     return item->hash == 0 || full > 1 ? 1 : full;
 }
@@ -53,7 +60,7 @@ static struct bucket *bucket_of(struct buckets *b, const char *key, int64_t now_
     for (size_t i = 0; i < WAYS; i++) {
         if (set[i].hash == hash)
             return &set[i];
-        if (level(&set[i], now_us) > level(fullest, now_us) ||
+        if (level(b, &set[i], now_us) > level(b, fullest, now_us) ||
             (set[i].hash == 0 && fullest->hash != 0))
             fullest = &set[i];
     }
@@ -61,18 +68,18 @@ static struct bucket *bucket_of(struct buckets *b, const char *key, int64_t now_
     return fullest;
 }
 
-int64_t buckets_take(struct buckets *b, const char *key, int64_t per_hour, int64_t now_us)
+int64_t buckets_take(struct buckets *b, const char *key, int64_t allowed, int64_t now_us)
 {
     struct bucket *item = bucket_of(b, key, now_us);
-    double one = per_hour > 0 ? 1.0 / (double)per_hour : 2;
+    double one = allowed > 0 ? 1.0 / (double)allowed : 2;
 
-    item->full = level(item, now_us);
+    item->full = level(b, item, now_us);
     item->at_us = now_us;
     if (item->full + 1e-9 >= one) {
         item->full = item->full > one ? item->full - one : 0;
         return 0;
     }
-    return (int64_t)ceil((one - item->full) * HOUR_US / 1e6);
+    return (int64_t)ceil((one - item->full) * (double)b->period_us / 1e6);
 }
 
 char *bucket_network(const void *ctx, const char *address)

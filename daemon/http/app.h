@@ -59,8 +59,9 @@ extern const struct http_route api_admin_routes[];   /* tokens, users, audit, ta
 bool api_streams(void *app, const struct http_request *);
 
 /* api_authorise() - http_options.authorise: finds the token's organisation by its SHA-256; answers
- * 401 where there is none. */
+ * 401 where there is none, and 429 with Retry-After where it asks too often. */
 void api_authorise(void *app, struct http_request *, const char *token);
+void api_auth_metrics(struct app *, struct buf *);
 /* api_forget_tokens() - what is remembered of the organisation's tokens (0: of all) no longer
  * counts. */
 void api_forget_tokens(struct app *, int64_t org_id);

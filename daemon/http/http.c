@@ -270,6 +270,7 @@ static struct MHD_Daemon *start(struct http *h, int fd)
 {
     const struct settings *s = h->options.settings;
     unsigned connections = (unsigned)settings_int(s, "limits.connections");
+    unsigned of_one = (unsigned)settings_int(s, "limits.address_connections");
     unsigned timeout_s = (unsigned)(settings_int(s, "limits.request_time") / CLOCK_SECOND_US) + 1;
 
     return MHD_start_daemon(
@@ -277,8 +278,9 @@ static struct MHD_Daemon *start(struct http *h, int fd)
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, http_arrived, h,
         MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, (void *)NULL, MHD_OPTION_NOTIFY_COMPLETED,
         on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
-        MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, of_one,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
+        timeout_s, MHD_OPTION_END);
 }
 
 static int http_destroy(struct http *h)

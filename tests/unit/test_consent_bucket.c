@@ -36,6 +36,22 @@ static void test_as_many_as_allowed(void **state)
     talloc_free(b);
 }
 
+/* With another period: ten at once, and then two a second. */
+static void test_another_period(void **state)
+{
+    struct buckets *b = buckets_new(NULL, 64);
+
+    (void)state;
+    buckets_period(b, 5 * SECOND_US);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(buckets_take(b, "a", 10, SECOND_US), 0);
+    assert_int_equal(buckets_take(b, "a", 10, SECOND_US), 1);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(buckets_take(b, "a", 10, 2 * SECOND_US), 0);
+    assert_int_equal(buckets_take(b, "a", 10, 2 * SECOND_US), 1);
+    talloc_free(b);
+}
+
 /* Nobody gets more than a full bucket and what flows in, whatever the times. */
 static void test_never_more_than_that(void **state)
 {
@@ -120,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_many_as_allowed),
+        cmocka_unit_test(test_another_period),
         cmocka_unit_test(test_never_more_than_that),
         cmocka_unit_test(test_flood),
         cmocka_unit_test(test_networks),

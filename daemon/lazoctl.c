@@ -54,8 +54,9 @@ static const struct command {
      rfm},
     {"campaign", "show|start|pause|resume|cancel NAME [--json]", "Show a campaign or steer it.",
      ctl_campaign},
-    {"contact", "show|history ID|EMAIL [--json]",
-     "Show one contact, its segments and its last interactions; or what its fields were before.",
+    {"contact", "show|history|deceased|alive ID|EMAIL [--on DATE] [--json]",
+     "Show one contact, its segments and its last interactions; or what its fields were before; or "
+     "say that it died, which stops everything, or lives.",
      ctl_contact},
     {"consent", "verify | evidence ID|EMAIL",
      "Check the chains of the ledger of consent, or print the evidence for one person.",

@@ -28,6 +28,7 @@ static const char *const nouns[] = {
     [DEFINITION_organisation] = "organisation",
     [DEFINITION_topic] = "topic",
     [DEFINITION_field] = "field",
+    [DEFINITION_stages] = "stages",
     [DEFINITION_rfm] = "rfm model",
     [DEFINITION_segment] = "segment",
     [DEFINITION_template] = "template",
@@ -304,6 +305,30 @@ static void names_read(struct reading *r, const char *file, enum definition_sort
     json_decref(all);
 }
 
+/* All of them are one definition: their order counts. */
+static void stages_read(struct reading *r)
+{
+    char *text;
+    size_t n;
+    json_t *all = yaml_read(r, "stages.yaml", &text, &n), *title;
+    json_t *items = mem_must(json_array());
+    const char *name;
+
+    json_object_foreach(all, name, title)
+    {
+        json_array_append_new(items, json_is_null(title)
+                                         ? json_pack("{s:s, s:s}", "name", name, "title", "")
+                                         : json_pack("{s:s, s:O}", "name", name, "title", title));
+    }
+    if (all != NULL)
+        source_add(r,
+                   definition_add(r, DEFINITION_stages, "in their order", "/v1/stages",
+                                  json_pack("{s:O}", "items", items)),
+                   "stages.yaml", text, n, "", "");
+    json_decref(items);
+    json_decref(all);
+}
+
 /* The first line's comment: the title. */
 static char *rule_title(const void *ctx, const char *text)
 {
@@ -399,7 +424,8 @@ static void files_read(struct reading *r, const char *folder, enum definition_so
 static void strangers_say(struct reading *r)
 {
     static const char *const known[] = {"organisation.yaml", "topics.yaml", "fields.yaml",
-                                        "rfm.yaml",          "forms.yaml",  "webhooks.yaml"};
+                                        "stages.yaml",       "rfm.yaml",    "forms.yaml",
+                                        "webhooks.yaml"};
 
     for (char **file = folder_names(r, "."); *file != NULL; file++) {
         bool is_known = !text_ends(*file, ".yaml") && !text_ends(*file, ".yml");
@@ -430,6 +456,7 @@ struct definitions *definitions_read(const void *ctx, const char *dir, const cha
     organisation_read(&r);
     names_read(&r, "topics.yaml", DEFINITION_topic, "/v1/topics/%s");
     names_read(&r, "fields.yaml", DEFINITION_field, "/v1/fields/%s");
+    stages_read(&r);
     names_read(&r, "rfm.yaml", DEFINITION_rfm, "/v1/rfm/%s");
     segments_read(&r);
     templates_read(&r);

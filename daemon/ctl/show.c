@@ -1,5 +1,5 @@
 /* show.c - what lazoctl shows of an instance and the little it steers: status, clock, segments,
- * campaign, contact, doubt. With --json each prints what the API answered. */
+ * campaign, doubt. With --json each prints what the API answered. */
 #include "common/mem.h"
 #include "common/text.h"
 #include "daemon/ctl/client.h"
@@ -114,7 +114,7 @@ int ctl_segments(int argc, char **argv)
                      : show_list(c, "segments", "/v1/segments?limit=1000", json, headings, keys);
 }
 
-/* --- campaign, contact, doubt
+/* --- campaign, doubt
  * ----------------------------------------------------------------------------- */
 
 int ctl_campaign(int argc, char **argv)
@@ -138,69 +138,6 @@ int ctl_campaign(int argc, char **argv)
                                          NULL, json);
     }
     return ctl_usage("campaign");
-}
-
-/* ["a", "b"] of [{"name": "a"}, {"name": "b"}]; a new reference. */
-static json_t *names_of(const json_t *items)
-{
-    json_t *names = mem_must(json_array());
-    const json_t *item;
-    size_t i;
-
-    json_array_foreach(items, i, item) json_array_append(names, json_object_get(item, "name"));
-    return names;
-}
-
-/* All that is known of a contact, as one document. */
-static json_t *contact_read(const void *ctx, struct client *c, const char *id)
-{
-    static const char *const parts[] = {"segments", "interactions"};
-    const struct answer *a = client_get(ctx, c, "contact", client_path(ctx, "/v1/contacts/%s", id));
-    json_t *all = a == NULL ? NULL : json_incref(a->body);
-
-    for (size_t i = 0; all != NULL && i < sizeof(parts) / sizeof(parts[0]); i++) {
-        const char *path =
-            mem_printf(ctx, "%s/%s?limit=20", client_path(ctx, "/v1/contacts/%s", id), parts[i]);
-
-        a = client_get(ctx, c, parts[i], path);
-        if (a != NULL)
-            json_object_set(all, parts[i], json_object_get(a->body, "items"));
-    }
-    return all;
-}
-
-int ctl_contact(int argc, char **argv)
-{
-    static const char *const fact_headings[] = {"OCCURRED", "KIND", ">AMOUNT", "SOURCE", NULL};
-    static const char *const fact_keys[] = {"occurred_at", "kind", "amount", "source"};
-    static const char *const change_headings[] = {"AT", "FIELD",  "WAS", "BECAME",
-                                                  "BY", "SOURCE", NULL};
-    static const char *const change_keys[] = {"at", "field", "was", "became", "by", "source"};
-    MEM_SCOPED void *ctx = talloc_new(NULL);
-    bool json, usage;
-    struct client *c = show_open(ctx, &argc, argv, &json, &usage);
-    const char *id;
-    json_t *all;
-
-    if (usage || argc != 3 || (strcmp(argv[1], "show") != 0 && strcmp(argv[1], "history") != 0))
-        return ctl_usage("contact");
-    id = c == NULL ? NULL : client_contact(ctx, c, argv[2]);
-    if (id != NULL && strcmp(argv[1], "history") == 0)
-        return show_list(c, "contact", client_path(ctx, "/v1/contacts/%s/history?limit=1000", id),
-                         json, change_headings, change_keys);
-    all = id == NULL ? NULL : contact_read(ctx, c, id);
-    if (all == NULL)
-        return CTL_FAILED;
-    if (json) {
-        table_json(all);
-    } else {
-        json_object_set_new(all, "segments", names_of(json_object_get(all, "segments")));
-        table_object(all);
-        putchar('\n');
-        table_items(json_object_get(all, "interactions"), fact_headings, fact_keys);
-    }
-    json_decref(all);
-    return CTL_DONE;
 }
 
 int ctl_doubt(int argc, char **argv)

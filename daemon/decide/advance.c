@@ -324,8 +324,8 @@ static void read_walkers(struct advance *a, const struct pgres *res)
         w->version = pgres_int(res, i, "version");
         w->interaction_id = pgres_int(res, i, "interaction_id");
         w->old_step = w->step = (size_t)pgres_int(res, i, "step");
-        w->walking = true;
-        w->state = JOURNEY_STATE_waiting;
+        w->walking = !pgres_bool(res, i, "deceased");
+        w->state = w->walking ? JOURNEY_STATE_waiting : JOURNEY_STATE_left;
         w->minute = -1;
     }
     qsort(a->walkers, a->n_walkers, sizeof(a->walkers[0]), walker_compare);

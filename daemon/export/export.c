@@ -17,7 +17,8 @@ static const char *const contact_names[] = {
     "last_name", "phone",      "language",   "country",     "company_name",
     "city",      "stage",      "birth_date", "postal_code", "time_zone",
     "tags",      "groups",     "identities", "emails",      "phones",
-    "street",    "created_at", "updated_at", "attr",        "subscriptions"};
+    "street",    "created_at", "updated_at", "attr",        "subscriptions",
+    "deceased",  "deceased_on"};
 static const char *const interaction_names[] = {
     "id",     "contact",         "email",    "external_id", "kind",   "occurred_at", "recorded_at",
     "amount", "recorded_amount", "currency", "source",      "amends", "data"};

@@ -123,14 +123,14 @@ static const char *kind_of(const json_t *contact)
     return strcmp(kind, "household") == 0 ? "group" : "individual";
 }
 
-/* "1970-03-09" is BDAY:19700309; "--03-09" is BDAY:--0309. */
-static void birthday(struct buf *out, struct buf *line, const char *date)
+/* "1970-03-09" is BDAY:19700309; "--03-09" is BDAY:--0309. DEATHDATE is of RFC 6474. */
+static void day(struct buf *out, struct buf *line, const char *name, const char *date)
 {
     const char *s = date;
 
     if (*date == '\0')
         return;
-    buf_str(line, "BDAY:");
+    buf_printf(line, "%s:", name);
     if (strncmp(s, "--", 2) == 0) {
         buf_str(line, "--");
         s += 2;
@@ -181,7 +181,8 @@ void export_vcard(struct buf *out, const json_t *contact)
     structured(out, &line, "ADR", address, 7);
     property(out, &line, "LANG", text_of(contact, "language"));
     property(out, &line, "TZ", text_of(contact, "time_zone"));
-    birthday(out, &line, text_of(contact, "birth_date"));
+    day(out, &line, "BDAY", text_of(contact, "birth_date"));
+    day(out, &line, "DEATHDATE", text_of(contact, "deceased_on"));
     categories(out, &line, contact);
     buf_str(out, "END:VCARD\r\n");
     buf_done(&line);

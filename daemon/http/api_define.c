@@ -40,6 +40,8 @@ const struct http_route api_define_routes[] = {
     {HTTP_GET, "/v1/topics/{name}", "reader", api_topic_show},
     {HTTP_PUT, "/v1/topics/{name}", "editor", api_topic_put},
     {HTTP_DELETE, "/v1/topics/{name}", "editor", api_topic_delete},
+    {HTTP_GET, "/v1/stages", "reader", api_stages_show},
+    {HTTP_PUT, "/v1/stages", "editor", api_stages_put},
     {HTTP_GET, "/v1/fields", "reader", api_fields_list},
     {HTTP_GET, "/v1/fields/{name}", "reader", api_field_show},
     {HTTP_PUT, "/v1/fields/{name}", "editor", api_field_put},

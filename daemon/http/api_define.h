@@ -17,6 +17,7 @@ http_handler api_templates_list, api_template_show, api_template_put, api_templa
 http_handler api_rates_list, api_rates_set, api_rate_delete;
 http_handler api_topics_list, api_topic_show, api_topic_put, api_topic_delete;
 http_handler api_fields_list, api_field_show, api_field_put, api_field_delete;
+http_handler api_stages_show, api_stages_put;
 http_handler api_kinds_list;
 http_handler api_suppressions_list, api_suppression_add, api_suppression_delete;
 http_handler api_webhooks_list, api_webhook_show, api_webhook_put, api_webhook_delete,

@@ -2,9 +2,12 @@
  * little else. */
 #include "common/address.h"
 #include "common/clock.h"
+#include "common/json.h"
+#include "common/mem.h"
 #include "daemon/http/api_define.h"
 
 #include <string.h>
+#include <strings.h>
 
 void api_topics_list(void *app, struct http_request *req)
 {
@@ -91,6 +94,82 @@ void api_field_delete(void *app, struct http_request *req)
 void api_kinds_list(void *app, struct http_request *req)
 {
     api_list_by_name(app, req, Q_API_KIND_LIST);
+}
+
+/* --- stages
+ * ------------------------------------------------------------------------------------------------
+ */
+
+#define STAGES_MAX     100
+#define STAGE_NAME_MAX 80
+
+void api_stages_show(void *app, struct http_request *req)
+{
+    struct pgargs args;
+
+    pgargs_init(&args, http_ctx(req));
+    api_show(app, req, Q_API_STAGES_SHOW, &args, "organisation");
+}
+
+static bool stage_known(const json_t *stages, const char *name)
+{
+    const json_t *stage;
+    size_t i;
+
+    json_array_foreach(stages, i, stage)
+    {
+        if (strcasecmp(json_string_value(json_object_get(stage, "name")), name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* One of them, as it is kept: {"name", "title"}. */
+static void stage_read(struct api_body *body, size_t i, const json_t *item, json_t *stages)
+{
+    const char *where = mem_printf(http_ctx(body->req), "/items/%zu", i);
+    const json_t *name = json_object_get(item, "name"), *title = json_object_get(item, "title");
+    const char *s = json_string_value(name);
+
+    if (s == NULL || *s == '\0' || *s == ' ' || strlen(s) != json_string_length(name) ||
+        strlen(s) > STAGE_NAME_MAX || strpbrk(s, "\n\t\r") != NULL) {
+        diag_field(&body->mistakes, mem_printf(http_ctx(body->req), "%s/name", where),
+                   "the name of a stage is expected, of 1 to %d bytes", STAGE_NAME_MAX);
+        return;
+    }
+    if (title != NULL && !json_is_string(title) && !json_is_null(title))
+        diag_field(&body->mistakes, mem_printf(http_ctx(body->req), "%s/title", where),
+                   "a string is expected");
+    if (stage_known(stages, s))
+        diag_field(&body->mistakes, mem_printf(http_ctx(body->req), "%s/name", where),
+                   "this stage is there twice");
+    json_array_append_new(
+        stages, mem_must(json_pack("{s:O, s:s}", "name", name, "title",
+                                   json_is_string(title) ? json_string_value(title) : "")));
+}
+
+void api_stages_put(void *app, struct http_request *req)
+{
+    static const char *const known[] = {"items", "next", NULL};
+    json_t *stages, *items, *item;
+    struct api_body body;
+    struct pgargs args;
+    size_t i;
+
+    if (!api_body_read(&body, req, known))
+        return;
+    stages = json_keep(http_ctx(req), mem_must(json_array()));
+    items = api_body_array(&body, "items");
+    if (items == NULL || json_array_size(items) > STAGES_MAX)
+        diag_field(&body.mistakes, "/items", "an array of at most %d stages is expected",
+                   STAGES_MAX);
+    else
+        json_array_foreach(items, i, item) stage_read(&body, i, item, stages);
+    if (!api_body_ok(&body))
+        return;
+    pgargs_init(&args, http_ctx(req));
+    pgargs_text(&args, api_json_text(http_ctx(req), stages));
+    api_change(app, req, Q_API_STAGES_PUT, &args, "organisation");
 }
 
 /* --- suppressions

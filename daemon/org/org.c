@@ -136,6 +136,17 @@ static void org_read_score_kinds(struct org *org, const json_t *json)
         c->score_kinds[i] = json_integer_value(json_array_get(array, i));
 }
 
+static void org_read_stages(struct org *org, const json_t *json)
+{
+    const json_t *array = json_object_get(json, "stages");
+    struct catalogue *c = &org->catalogue;
+
+    c->n_stages = json_array_size(array);
+    c->stages = mem_array(org, const char *, c->n_stages);
+    for (size_t i = 0; i < c->n_stages; i++)
+        c->stages[i] = org_string(json_array_get(array, i), "name");
+}
+
 /* Takes the reference. */
 static struct org *org_from_json(const void *ctx, int64_t org_id, json_t *json)
 {
@@ -156,6 +167,7 @@ static struct org *org_from_json(const void *ctx, int64_t org_id, json_t *json)
     org_read_segments(org, json);
     org_read_score_kinds(org, json);
     org_read_relations(org, json);
+    org_read_stages(org, json);
     org->slug = org_string(json, "slug");
     org->name = org_string(json, "name");
     org->mail_from = org_string(json, "mail_from");

@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "common/zone.h"
 #include "daemon/org/currency.h"
+#include "daemon/record/life.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -202,6 +203,8 @@ static json_t *contact_columns(const struct parse *p, json_t *object, const char
         diag_field(p->d, parse_pointer(p, pointer, "time_zone"),
                    "a time zone is expected, like Europe/Madrid");
     contact_kind(p, object, pointer, fields);
+    life_stage(p->ctx, pointer, p->catalogue, fields, p->d);
+    life_deceased(p->ctx, object, pointer, p->now_us, fields, p->d);
     contact_country(p, object, pointer, fields);
     contact_birth_date(p, object, pointer, fields);
     return fields;
@@ -280,10 +283,10 @@ static void contact_read(const struct parse *p, json_t *object, const char *poin
                          struct record_contact *ret)
 {
     static const char *const keys[] = {
-        "id",           "email",     "external_id", "kind",    "first_name", "last_name",
-        "company_name", "phone",     "language",    "country", "city",       "postal_code",
-        "birth_date",   "time_zone", "stage",       "attr",    "tags",       "groups",
-        "consents",     "street",    "emails",      "phones",  NULL};
+        "id",     "email",    "external_id", "kind",   "first_name",  "last_name",  "company_name",
+        "phone",  "language", "country",     "city",   "postal_code", "birth_date", "time_zone",
+        "stage",  "attr",     "tags",        "groups", "consents",    "street",     "emails",
+        "phones", "deceased", "deceased_on", NULL};
 
     parse_refuse_unknown(p, object, pointer, keys);
     ret->id = contact_id(p, object, pointer);

@@ -58,6 +58,8 @@ struct catalogue {
     size_t n_models;
     int64_t *score_kinds; /* ids of the kinds that some model scores */
     size_t n_score_kinds;
+    const char **stages; /* the organisation's, in their order; none: a stage is any text */
+    size_t n_stages;
 };
 
 #endif

@@ -276,6 +276,14 @@ SELECT CASE WHEN EXISTS (SELECT FROM put WHERE created) THEN 201 ELSE 200 END AS
 -- name: api_topic_delete
 DELETE FROM topic WHERE name = $1::text RETURNING 204 AS status, NULL AS body
 
+-- name: api_stages_show
+SELECT json_build_object('items', stages, 'next', NULL)::text AS body FROM organisation
+
+-- name: api_stages_put
+-- $1 the stages in their order, as JSON
+WITH put AS (UPDATE organisation SET stages = $1::jsonb WHERE stages <> $1::jsonb RETURNING 1)
+SELECT 200 AS status, json_build_object('items', $1::jsonb, 'next', NULL, 'changed', EXISTS (SELECT FROM put))::text AS body
+
 -- name: api_field_list
 -- $1 after this name, $2 limit
 SELECT name AS cursor, json_build_object('name', name, 'type', type, 'title', title)::text AS item

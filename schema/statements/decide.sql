@@ -55,23 +55,25 @@ SELECT t.contact_id, t.interaction_id, k.name AS kind, i.occurred_at, i.recorded
  ORDER BY t.id;
 
 -- name: decide_start
--- Begins passages through journeys, each at step 0, due at once.
+-- Begins passages through journeys, each at step 0, due at once; for nobody who died.
 --   $1 journey ids, $2 versions, $3 contacts, $4 interactions, $5 entries, $6 gaps (null: always again; 0: once; n: once per n days), $7 now
 INSERT INTO journey_position (org_id, contact_id, journey_id, entry, version, step, state, wake_at, interaction_id, entered_at)
 SELECT DISTINCT ON (s.journey_id, s.contact_id, CASE WHEN s.gap IS NULL THEN s.entry ELSE '' END)
        current_org(), s.contact_id, s.journey_id, s.entry, s.version, 0, 'waiting', $7::timestamptz, s.interaction_id, $7::timestamptz
   FROM unnest($1::int[], $2::int[], $3::bigint[], $4::bigint[], $5::text[], $6::int[]) WITH ORDINALITY
        AS s(journey_id, version, contact_id, interaction_id, entry, gap, ord)
- WHERE s.gap IS NULL
-    OR NOT EXISTS (SELECT FROM journey_position p
-                    WHERE p.contact_id = s.contact_id AND p.journey_id = s.journey_id
-                      AND (s.gap = 0 OR p.entered_at > $7::timestamptz - s.gap * interval '24 hours'))
+ WHERE NOT EXISTS (SELECT FROM contact c WHERE c.id = s.contact_id AND c.deceased)
+   AND (s.gap IS NULL
+        OR NOT EXISTS (SELECT FROM journey_position p
+                        WHERE p.contact_id = s.contact_id AND p.journey_id = s.journey_id
+                          AND (s.gap = 0 OR p.entered_at > $7::timestamptz - s.gap * interval '24 hours')))
  ORDER BY s.journey_id, s.contact_id, CASE WHEN s.gap IS NULL THEN s.entry ELSE '' END, s.ord
 ON CONFLICT DO NOTHING;
 
 -- name: decide_positions_take
 -- SKIP LOCKED: a second daemon may run during a hand-over. $1 limit, $2 now, $3 ids, $4 versions of the journeys that run
-SELECT p.contact_id, p.journey_id, p.entry, p.version, p.step, p.interaction_id
+SELECT p.contact_id, p.journey_id, p.entry, p.version, p.step, p.interaction_id,
+       (SELECT c.deceased FROM contact c WHERE c.id = p.contact_id) AS deceased
   FROM journey_position p
  WHERE p.state = 'waiting' AND p.wake_at <= $2::timestamptz
    AND (p.journey_id, p.version) IN (SELECT r.journey_id, r.version FROM unnest($3::int[], $4::int[]) AS r(journey_id, version))
@@ -153,8 +155,15 @@ WITH changed AS (
     INSERT INTO field_history (org_id, contact_id, field, was, became, at, by, source)
     SELECT current_org(), x.id, v.field, v.was, v.became, $4::timestamptz, $5::text, 'lazo'
       FROM changed x CROSS JOIN LATERAL contact_changes(x.before, x.after) v
+), moved AS (
+    INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)
+    SELECT current_org(), x.id, k.id, $4::timestamptz, $4::timestamptz, 'lazo', jsonb_build_object('from', (x.before).stage, 'to', (x.after).stage)
+      FROM changed x, kind k WHERE (x.before).stage_fold IS DISTINCT FROM (x.after).stage_fold AND k.name = 'stage_changed'
+    RETURNING contact_id, kind_id, id
 )
-INSERT INTO change (org_id, contact_id, sort, what) SELECT current_org(), id, 'field', ARRAY[$1::text] FROM changed;
+INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, what)
+SELECT current_org(), id, 'field', NULL::int, NULL::bigint, ARRAY[$1::text] FROM changed
+UNION ALL SELECT current_org(), contact_id, 'interaction', kind_id, id, NULL::text[] FROM moved;
 
 -- name: decide_set_attr
 -- $1 custom field, $2 text, $3 number, $4 date, $5 boolean (one of them), $6 contacts, which are locked, $7 now, $8 who says so
@@ -238,7 +247,7 @@ SELECT current_org(), contact_id, 'interaction', kind_id, id FROM made;
 WITH born AS (
     SELECT c.id, c.birth_month, c.birth_day, $3::timestamptz AT TIME ZONE coalesce(z.name, $8::text) AS here
       FROM unnest($5::smallint[], $6::smallint[]) AS d(month, day)
-      JOIN contact c ON c.birth_month = d.month AND c.birth_day = d.day
+      JOIN contact c ON c.birth_month = d.month AND c.birth_day = d.day AND NOT c.deceased
       LEFT JOIN unnest($7::text[]) AS z(name) ON z.name = c.time_zone
 )
 INSERT INTO journey_position (org_id, contact_id, journey_id, entry, version, step, state, wake_at, entered_at)
@@ -264,7 +273,7 @@ WITH days AS (
     SELECT a.contact_id, a.value_date, extract(month FROM a.value_date) AS month, extract(day FROM a.value_date) AS day,
            $3::timestamptz AT TIME ZONE coalesce(z.name, $8::text) AS here
       FROM contact_attr a
-      JOIN contact c ON c.id = a.contact_id
+      JOIN contact c ON c.id = a.contact_id AND NOT c.deceased
       LEFT JOIN unnest($7::text[]) AS z(name) ON z.name = c.time_zone
      WHERE a.field_id = $10::int AND a.value_date = ANY (ARRAY(SELECT date FROM days))
 )

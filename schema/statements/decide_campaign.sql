@@ -11,17 +11,17 @@ SELECT c.id, c.state, c.segment_id, c.rule, c.expanded_to,
  ORDER BY c.id;
 
 -- name: decide_audience_segment
--- $1 campaign: the members of its segment at this moment.
+-- $1 campaign: the members of its segment at this moment, but for who died.
 INSERT INTO campaign_audience (org_id, contact_id, campaign_id)
 SELECT current_org(), m.contact_id, c.id
   FROM campaign c JOIN membership m ON m.segment_id = c.segment_id
- WHERE c.id = $1::bigint
+ WHERE c.id = $1::bigint AND NOT EXISTS (SELECT FROM contact d WHERE d.id = m.contact_id AND d.deceased)
 ON CONFLICT DO NOTHING;
 
 -- name: decide_audience_add
 -- $1 campaign, $2 contacts
 INSERT INTO campaign_audience (org_id, contact_id, campaign_id)
-SELECT current_org(), u.c, $1::bigint FROM unnest($2::bigint[]) AS u(c)
+SELECT current_org(), u.c, $1::bigint FROM unnest($2::bigint[]) AS u(c) WHERE NOT EXISTS (SELECT FROM contact d WHERE d.id = u.c AND d.deceased)
 ON CONFLICT DO NOTHING;
 
 -- name: decide_campaign_move
@@ -49,6 +49,7 @@ WITH block AS (
 ), keyed AS (
     INSERT INTO job_key (org_id, key, job_id)
     SELECT current_org(), 'campaign:' || m.id || ':' || b.contact_id, nextval('job_id_seq') FROM moved m, block b
+     WHERE NOT EXISTS (SELECT FROM contact d WHERE d.id = b.contact_id AND d.deceased)
     ON CONFLICT DO NOTHING
     RETURNING key, job_id
 ), made AS (

@@ -26,7 +26,7 @@ UPDATE job SET lease = NULL, worker = NULL, leased_until = NULL, run_at = $2::ti
 UPDATE job SET leased_until = $2::timestamptz WHERE worker = $1::text AND lease IS NOT NULL;
 
 -- name: job_lease
--- Leases up to $4 jobs of one sort and class to a worker. Consent and suppression are asked here, at the last moment: what they forbid is
+-- Leases up to $4 jobs of one sort and class to a worker. Consent, suppression and whether the person lives are asked here, at the last moment: what they forbid is
 -- not leased but ends as a delivery that says why. $1 organisation, $2 sort, $3 class, $5 now, $6 worker, $7 leased until (the machine's clock),
 -- $8 digits of the currency.
 WITH picked AS (
@@ -47,6 +47,9 @@ WITH picked AS (
            CASE WHEN g.state = 'paused' THEN 'hold'
                 WHEN g.state = 'cancelled' THEN 'cancelled'
                 WHEN p.sort = 'hook' THEN CASE WHEN w.enabled THEN 'lease' ELSE 'cancelled' END
+                WHEN c.deceased OR (p.contact_id IS NULL AND EXISTS (
+                         SELECT FROM identity n JOIN contact d ON d.id = n.contact_id
+                          WHERE n.org_id = p.org_id AND n.sort = 'email' AND n.value = p.to_email AND d.deceased)) THEN 'deceased'
                 WHEN coalesce(p.address, p.to_email, c.email) IS NULL THEN 'no_address'
                 WHEN EXISTS (SELECT FROM suppression s
                               WHERE s.org_id = p.org_id AND s.email = coalesce(p.address, p.to_email, c.email)) THEN 'suppressed'
@@ -72,10 +75,11 @@ WITH picked AS (
     INSERT INTO delivery (org_id, id, contact_id, sort, state, key, template_id, webhook_id, campaign_id, journey_id, interaction_id, topic_id,
                           data, address, attempt, status, made_at, done_at)
     SELECT $1::bigint, d.id, d.contact_id, d.sort,
-           CASE WHEN d.outcome IN ('no_address', 'no_template') THEN 'failed' WHEN d.outcome = 'refunded' THEN 'cancelled' ELSE d.outcome END, d.key, d.template_id, d.webhook_id,
+           CASE WHEN d.outcome IN ('no_address', 'no_template') THEN 'failed' WHEN d.outcome IN ('refunded', 'deceased') THEN 'cancelled' ELSE d.outcome END, d.key, d.template_id, d.webhook_id,
            d.campaign_id, d.journey_id, d.interaction_id, d.topic_id, d.data, d.email, d.attempt,
            CASE d.outcome WHEN 'no_address' THEN 'the contact has no e-mail address'
                           WHEN 'no_template' THEN 'the template has no text in any language'
+                          WHEN 'deceased' THEN 'deceased'
                           WHEN 'refunded' THEN 'what it is about was refunded or removed' ELSE '' END, d.first_at, $5::timestamptz
       FROM judged d WHERE d.outcome NOT IN ('lease', 'hold')
 ), leased AS (

@@ -8,6 +8,7 @@ SELECT json_build_object(
            'slug', o.slug, 'name', o.name, 'time_zone', o.time_zone, 'language', o.language, 'currency', o.currency,
            'leap_birthday', o.leap_birthday, 'mail_from', o.mail_from, 'mail_from_name', o.mail_from_name,
            'mail_reply_to', o.mail_reply_to, 'postal_address', o.postal_address,
+           'stages', o.stages,
            'kinds', (SELECT coalesce(json_agg(json_build_object('name', k.name, 'id', k.id) ORDER BY k.name), '[]') FROM kind k),
            'fields', (SELECT coalesce(json_agg(json_build_object('name', f.name, 'id', f.id, 'type', f.type) ORDER BY f.name), '[]')
                         FROM field f),

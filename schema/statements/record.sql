@@ -84,13 +84,13 @@ WITH said AS (
 SELECT count(*) AS attached FROM claimed;
 
 -- name: record_fields
--- Fields that were said; JSON null empties one. A row that would not change is left alone. $8: fields that others than $6 said, {field: [by, source]}.
+-- Fields that were said; JSON null empties one. A row that would not change is left alone. Another stage is an interaction too. $8: fields that others than $6 said, {field: [by, source]}.
 WITH said AS (
     SELECT u.id, u.doc, u.by, u.source, u.others, d.*
       FROM unnest($2::bigint[], $3::jsonb[], $6::text[], $7::text[], $8::jsonb[]) AS u(id, doc, by, source, others),
            jsonb_to_record(u.doc) AS d(kind text, first_name text, last_name text, company_name text, phone text, language text,
                country text, street text, city text, postal_code text, birth_year smallint, birth_month smallint, birth_day smallint,
-               time_zone text, stage text)
+               time_zone text, stage text, deceased boolean, deceased_on date)
 ), written AS (
     UPDATE contact c
        SET kind = CASE WHEN s.doc ? 'kind' THEN s.kind ELSE c.kind END,
@@ -109,6 +109,8 @@ WITH said AS (
            birth_day = CASE WHEN s.doc ? 'birth_month' THEN s.birth_day ELSE c.birth_day END,
            time_zone = CASE WHEN s.doc ? 'time_zone' THEN s.time_zone ELSE c.time_zone END,
            stage = CASE WHEN s.doc ? 'stage' THEN s.stage ELSE c.stage END,
+           deceased = CASE WHEN s.doc ? 'deceased' THEN s.deceased ELSE c.deceased END,
+           deceased_on = CASE WHEN s.doc ? 'deceased_on' THEN s.deceased_on ELSE c.deceased_on END,
            updated_at = $4::timestamptz
       FROM said s JOIN contact w ON w.id = s.id CROSS JOIN organisation o
      WHERE c.id = s.id AND o.id = $1::bigint
@@ -126,7 +128,9 @@ WITH said AS (
             OR (s.doc ? 'birth_month' AND (s.birth_year, s.birth_month, s.birth_day)
                     IS DISTINCT FROM (c.birth_year, c.birth_month, c.birth_day))
             OR (s.doc ? 'time_zone' AND s.time_zone IS DISTINCT FROM c.time_zone)
-            OR (s.doc ? 'stage' AND s.stage IS DISTINCT FROM c.stage))
+            OR (s.doc ? 'stage' AND s.stage IS DISTINCT FROM c.stage)
+            OR (s.doc ? 'deceased' AND s.deceased IS DISTINCT FROM c.deceased)
+            OR (s.doc ? 'deceased_on' AND s.deceased_on IS DISTINCT FROM c.deceased_on))
     RETURNING c.id, s.by, s.source, s.others, w AS before, c AS after, ARRAY(SELECT jsonb_object_keys(s.doc)) AS what
 ), told AS (
     INSERT INTO field_history (org_id, contact_id, field, was, became, at, by, source)
@@ -135,8 +139,16 @@ WITH said AS (
       FROM written x CROSS JOIN LATERAL contact_changes(x.before, x.after) v,
            LATERAL (SELECT CASE v.field WHEN 'birth_date' THEN 'birth_month' ELSE v.field END AS name) k
      WHERE x.by IS NOT NULL
+), moved AS (
+    INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)
+    SELECT $1::bigint, x.id, k.id, $4::timestamptz, $4::timestamptz, 'lazo', jsonb_build_object('from', (x.before).stage, 'to', (x.after).stage)
+      FROM written x, kind k
+     WHERE x.by IS NOT NULL AND (x.before).stage_fold IS DISTINCT FROM (x.after).stage_fold AND k.name = 'stage_changed'
+    RETURNING contact_id, kind_id, id
 )
-INSERT INTO change (org_id, contact_id, sort, quiet, what) SELECT $1::bigint, id, 'field', $5::boolean, what FROM written;
+INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, quiet, what)
+SELECT $1::bigint, id, 'field', NULL::int, NULL::bigint, $5::boolean, what FROM written
+UNION ALL SELECT $1::bigint, contact_id, 'interaction', kind_id, id, $5::boolean, NULL::text[] FROM moved;
 
 -- name: record_emails
 -- What more is said of e-mail addresses that are the contacts' already: labels, and which is the primary one. The last one that is said wins.

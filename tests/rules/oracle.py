@@ -222,6 +222,10 @@ def field_value(world, c, now, name):
         return "number", age(world, c, now)
     if name in ("birth_year", "birth_month", "birth_day"):
         return "number", c[name]
+    if name == "deceased":
+        return "boolean", c[name]
+    if name == "deceased_on":
+        return "date", c[name]
     if name == "created_at":
         return "instant", c["created_at"]
     if name == "known_since":

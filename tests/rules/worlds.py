@@ -82,6 +82,8 @@ class World:
         if (c["birth_month"], c["birth_day"]) == (2, 29) and c["birth_year"]:
             c["birth_year"] = 1996
         c["created_at"] = self.near(self.now)
+        c["deceased"] = rnd.random() < 0.2
+        c["deceased_on"] = rnd.choice([None, self.near(self.now).date()]) if c["deceased"] else None
         c["attrs"] = {k: v for k, v in (("renta", rnd.choice([0.1, 25.5, -3.0, 1e6])), ("carnet", rnd.choice(["A", "á", "b2"])), ("activo", rnd.random() < 0.5),
                                         ("alta", self.near(self.now).date())) if rnd.random() < 0.6}
         c["tags"] = rnd.sample(["socio", "no-mail", "VIP"], rnd.randint(0, 2))
@@ -119,7 +121,7 @@ class World:
         return cursor.fetchone()[0]
 
     def store_contact(self, cursor, c, kinds, topics, fields, segments, model, campaigns):
-        columns = [n for n in TEXTS if n != "email_domain"] + ["kind", "time_zone", "birth_year", "birth_month", "birth_day", "created_at"]
+        columns = [n for n in TEXTS if n != "email_domain"] + ["kind", "time_zone", "birth_year", "birth_month", "birth_day", "created_at", "deceased", "deceased_on"]
         c["id"] = self.one(cursor, "INSERT INTO contact (org_id, %s) VALUES (%%s%s) RETURNING id" % (", ".join(columns), ", %s" * len(columns)), *(c[n] for n in columns))
         run = lambda sql, *args: cursor.execute(sql, (self.org, c["id"], *args))
         for name, v in c["attrs"].items():
@@ -188,9 +190,9 @@ class World:
 
     def attribute_rule(self):
         rnd = self.rnd
-        return rnd.choice([("test", ("field", "attr.activo"), ("compare", rnd.choice(["=", "!="]), ("boolean", rnd.choice(["true", "false"])))),
+        return rnd.choice([("test", ("field", rnd.choice(["attr.activo", "deceased"])), ("compare", rnd.choice(["=", "!="]), ("boolean", rnd.choice(["true", "false"])))),
                            ("test", ("field", "attr.carnet"), self.text_test(["a", "Á", "B2"])), ("test", ("field", "rfm.label"), self.text_test(["champion", "En Riesgo"])),
-                           ("test", ("field", rnd.choice(["attr.alta", "rfm.last_on"])), ("compare", rnd.choice(list(oracle.OPS)), ("date", str(self.near(self.now).date())))),
+                           ("test", ("field", rnd.choice(["attr.alta", "rfm.last_on", "deceased_on"])), ("compare", rnd.choice(list(oracle.OPS)), ("date", str(self.near(self.now).date())))),
                            ("test", ("field", rnd.choice(["attr.alta", "time_zone", "age"])), ("known", rnd.random() < 0.5))])
 
     def duration(self):

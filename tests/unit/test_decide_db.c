@@ -240,13 +240,13 @@ static void acts_change_what_they_say(void **state)
         "SELECT string_agg(f.name || ' ' || coalesce(a.value_number::text, a.value_date::text), "
         "',' ORDER BY f.name) FROM contact_attr a JOIN field f ON f.id = a.field_id");
     assert_text("in", "SELECT s.name FROM membership m JOIN segment s ON s.id = m.segment_id");
-    assert_text("greeted,segment_entered,segment_left",
+    assert_text("greeted,segment_entered,segment_left,stage_changed",
                 "SELECT string_agg(k.name, ',' ORDER BY k.name) FROM interaction i JOIN kind k ON "
                 "k.id = i.kind_id WHERE k.name <> 'signup'");
     assert_text("well x", "SELECT (i.data ->> 'how') || ' ' || (i.data ->> 'journey') FROM "
                           "interaction i JOIN kind k ON k.id = i.kind_id WHERE k.name = 'greeted'");
     assert_text("seen", "SELECT tag FROM contact_tag");
-    assert_text("field 4,interaction 3,segment 2,tag 2",
+    assert_text("field 4,interaction 4,segment 2,tag 2",
                 "SELECT string_agg(sort || ' ' || n, ',' ORDER BY sort) FROM (SELECT sort, "
                 "count(*) AS n FROM change GROUP BY sort) x");
 }

@@ -134,7 +134,10 @@ static void one_contact_by_id_and_address(void **state)
         assert_null(c->results[i].error);
         assert_int_equal(c->results[i].contact_id, 1);
     }
-    assert_int_equal(number("SELECT count(*) FROM interaction"), 6);
+    assert_int_equal(number("SELECT count(*) FROM interaction"), 7);
+    assert_text("{\"to\": \"x\", \"from\": null}",
+                "SELECT i.data::text FROM interaction i JOIN kind k ON k.id = i.kind_id WHERE "
+                "k.name = 'stage_changed'");
     assert_text("ana@example.org Soria x E1",
                 "SELECT concat_ws(' ', email, city, stage, external_id) FROM contact");
     assert_int_equal(number("SELECT count(*) FROM identity"), 3);

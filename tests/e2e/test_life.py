@@ -118,6 +118,7 @@ def test_everything_stops(lazo, sink):
     lazo.settle()
     assert not sink.to("dead@life.example")
     assert {s for s, _ in deliveries(lazo, who)} == {"cancelled"}
+    lazo.api("POST", "/v1/journeys/life-birthday/disable")
     # Taken back, nothing is sent in arrears; what comes anew is.
     lazo.api("PATCH", f"/v1/contacts/{who}", {"deceased": False})
     lazo.advance("3 days")

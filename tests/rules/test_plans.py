@@ -16,6 +16,7 @@ INSERT INTO contact_group (org_id, contact_id, name) SELECT {org}, id, 'group ' 
 INSERT INTO contact_attr (org_id, contact_id, field_id, value_text) SELECT {org}, id, {carnet}, 'C' || id % 500 FROM contact WHERE email LIKE 'ana%@example.org' AND id NOT IN (SELECT contact_id FROM contact_attr);
 INSERT INTO rfm_score (org_id, contact_id, model_id, last_on, frequency, monetary, r, f, m, label, scored_at)
 SELECT {org}, id, {model}, '2025-01-01', 1, 1, 1, 1, 1, 'L' || id % 500, '2026-01-01' FROM contact WHERE id NOT IN (SELECT contact_id FROM rfm_score);
+SELECT setval('interaction_id_seq', 10000);
 INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, amount, source)
 SELECT {org}, id, {donation}, timestamptz '2026-01-01Z' - (j * 7 || ' days')::interval, 1000 * j, 'web' FROM contact, generate_series(1, 5) j;
 """

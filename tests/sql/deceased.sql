@@ -1,7 +1,7 @@
 -- That a contact died stops what waits, whoever says it; and a stage that a stranger changes is an interaction.
 BEGIN;
 \ir application.psql
-SELECT id AS ana FROM contact \gset
+SELECT min(id) AS ana FROM contact \gset
 SELECT id AS letter FROM template \gset
 DELETE FROM job; DELETE FROM delivery;
 

@@ -135,6 +135,7 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
     DL_FOREACH_SAFE(h->ended, r, next)
     {
         DL_DELETE(h->ended, r);
+        h->bodies -= r->counted;
         talloc_free(r);
     }
     if (h->dirty)
@@ -363,8 +364,13 @@ void http_metrics(const struct http *h, struct buf *out)
         "# TYPE lazo_http_refused_total counter\nlazo_http_refused_total %llu\n"
         "# HELP lazo_http_cut_total Requests that took longer than they may.\n"
         "# TYPE lazo_http_cut_total counter\nlazo_http_cut_total %llu\n"
+        "# HELP lazo_http_bodies_bytes Bodies that are in memory.\n"
+        "# TYPE lazo_http_bodies_bytes gauge\nlazo_http_bodies_bytes %zu\n"
+        "# HELP lazo_http_crowded_total Requests that were told 503 since limits.bodies was "
+        "reached.\n"
+        "# TYPE lazo_http_crowded_total counter\nlazo_http_crowded_total %llu\n"
         "# HELP lazo_http_streamed_bytes_total Bytes of bodies that were read as they came.\n"
         "# TYPE lazo_http_streamed_bytes_total counter\nlazo_http_streamed_bytes_total %llu\n",
-        h->in_flight, (unsigned long long)h->refused, (unsigned long long)h->cut,
-        (unsigned long long)h->taken);
+        h->in_flight, (unsigned long long)h->refused, (unsigned long long)h->cut, h->bodies,
+        (unsigned long long)h->crowded, (unsigned long long)h->taken);
 }

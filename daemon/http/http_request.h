@@ -60,6 +60,7 @@ struct http_request {
     bool ended;     /* in http.ended */
     bool has_body;  /* the head announced one */
     bool too_large; /* the body passed its limit */
+    bool crowded;   /* the bodies of all requests together passed theirs */
     bool close;     /* the connection ends with this answer */
     bool streams;   /* the handler takes the body piece by piece */
     bool more;      /* it was called for more while it was given a piece */
@@ -73,6 +74,7 @@ struct http_request {
     const char *if_match, *if_none_match; /* NULL: not said */
     size_t body_max;
     struct buf body;         /* data is NULL until the first byte */
+    size_t counted;          /* its part of http.bodies */
     struct http_taker taker; /* of a request that streams; piece is NULL until http_take() */
     json_t *json;
     bool form_parsed;
@@ -100,6 +102,8 @@ struct http {
     uint64_t answers[6]; /* by hundreds of the status */
     uint64_t refused;    /* shapes that nobody well-meaning sends */
     uint64_t cut;        /* connections that took too long */
+    size_t bodies;       /* bytes of bodies in memory */
+    uint64_t crowded;    /* bodies that were not read since there were too many */
     uint64_t taken;      /* bytes of bodies that were taken piece by piece */
 };
 

@@ -297,6 +297,21 @@ static bool find_route(struct http_request *r, const char *method)
     return false;
 }
 
+/* Whether `n` bytes more may be kept; one body alone always may. */
+static bool bodies_fit(const struct http *h, size_t n)
+{
+    int64_t most = settings_int(h->options.settings, "limits.bodies");
+
+    return n == 0 || h->bodies == 0 || (int64_t)(h->bodies + n) <= most;
+}
+
+static void crowded(struct http_request *r)
+{
+    r->close = true;
+    http_set_header(r, "Retry-After", "1");
+    http_problem(r, 503, NULL, "Too much is under way; try again.");
+}
+
 /* arrived() - the checks that need no body. What is wrong is answered. */
 static void arrived(struct http_request *r, const char *method, const char *version)
 {
@@ -334,7 +349,10 @@ static void arrived(struct http_request *r, const char *method, const char *vers
         http_problem(r, 415, NULL, "Bodies are taken without Content-Encoding.");
     else if (!r->streams && head.length > max)
         http_problem(r, 413, NULL, "The body is larger than %zu bytes.", max);
-    else if (r->route->role != NULL)
+    else if (!r->streams && !bodies_fit(r->http, head.length)) {
+        r->http->crowded++;
+        crowded(r);
+    } else if (r->route->role != NULL)
         authorise(r, head.authorization);
 }
 
@@ -380,16 +398,33 @@ static enum MHD_Result head_done(struct http_request *r)
     return queue(r);
 }
 
+static void body_drop(struct http_request *r)
+{
+    r->http->bodies -= r->counted;
+    r->counted = 0;
+    buf_done(&r->body);
+}
+
 static void consume(struct http_request *r, const char *piece, size_t n)
 {
-    if (r->response != NULL || r->too_large)
+    struct http *h = r->http;
+
+    if (r->response != NULL || r->too_large || r->crowded)
         return;
+    if (!bodies_fit(h, n)) {
+        body_drop(r);
+        r->crowded = true;
+        h->crowded++;
+        return;
+    }
     if (r->body.data == NULL)
         buf_init(&r->body, r, r->body_max);
+    h->bodies += n;
+    r->counted += n;
     buf_add(&r->body, piece, n);
     if (buf_full(&r->body)) {
         r->too_large = true;
-        buf_done(&r->body);
+        body_drop(r);
     }
 }
 
@@ -445,6 +480,8 @@ static enum MHD_Result complete(struct http_request *r)
         r->close = true;
         http_problem(r, 413, NULL, "The body is larger than %zu bytes.", r->body_max);
     }
+    if (r->crowded && r->response == NULL)
+        crowded(r);
     if (r->response != NULL)
         return queue(r);
     if (r->streams)

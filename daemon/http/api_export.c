@@ -1,5 +1,8 @@
 /* api_export.c - what leaves Lazo over HTTP: GET /v1/exports in pages of the database, one in
- * memory at a time; a person's complete file and vCard. See api_record.h. */
+ * memory at a time; a person's complete file and vCard. See api_record.h.
+ *
+ * A page has at most PAGE rows and ends, too, with the row that passes PAGE_BYTES. The answer
+ * begins when the first page is there, so that a database that is away is told as 503. */
 #include "common/clock.h"
 #include "common/mem.h"
 #include "daemon/export/export.h"
@@ -8,7 +11,9 @@
 
 #include <string.h>
 
-#define PAGE     500
+#define PAGE       500
+#define PAGE_BYTES 1000000
+/* Of a page as it is sent: one row that a stranger inserted may be larger than all others. */
 #define PAGE_MAX ((size_t)28 << 20)
 #define CARD_MAX ((size_t)1 << 20)
 
@@ -20,7 +25,8 @@ struct export
     enum export_what what;
     enum export_format format;
     struct export_columns columns;
-    bool all, begun;
+    bool all, begun, over;
+    struct buf first; /* what the answer begins with: the header and the first page */
     int digits;
     const struct rule_sql *sql; /* NULL: no rule, everybody */
     int64_t ids[PAGE];          /* contacts of the page that the rule gave */
@@ -32,6 +38,7 @@ struct export
 };
 
 static void next_page(struct export *e);
+static void next_ids(struct export *e);
 
 /* Parameters of the next statement; those of the last one go. */
 static void args_begin(struct export *e, struct pgargs *args)
@@ -41,13 +48,50 @@ static void args_begin(struct export *e, struct pgargs *args)
     pgargs_init(args, e->asking);
 }
 
-/* Once a piece was begun the status is out: what fails then breaks the stream. */
-static void export_away(struct export *e)
+/* Once the answer was begun the status is out: what fails then breaks the stream. */
+static void export_failed(struct export *e, const struct pgres *res)
 {
     if (e->begun)
         http_stream_end(e->req, false);
     else
-        api_away(e->req);
+        api_failed(e->req, res);
+}
+
+static void export_more(void *arg)
+{
+    struct export *e = arg;
+
+    if (e->first.len > 0) {
+        http_stream_add(e->req, e->first.data, e->first.len);
+        buf_done(&e->first);
+    } else if (e->over) {
+        http_stream_end(e->req, true);
+    } else {
+        next_page(e);
+    }
+}
+
+static void export_begin(struct export *e)
+{
+    bool csv = e->format == EXPORT_CSV;
+
+    e->begun = true;
+    http_set_header(e->req, "Content-Disposition",
+                    mem_printf(e, "attachment; filename=\"%s.%s\"",
+                               e->what == EXPORT_CONTACTS ? "contacts" : "interactions",
+                               csv ? "csv" : "ndjson"));
+    http_answer_stream(e->req, 200, csv ? "text/csv; charset=utf-8" : "application/x-ndjson",
+                       export_more, e);
+}
+
+/* All is given. */
+static void export_end(struct export *e)
+{
+    e->over = true;
+    if (e->begun)
+        http_stream_end(e->req, true);
+    else
+        export_begin(e);
 }
 
 static void rows_add(struct export *e, struct buf *out, const struct pgres *res)
@@ -63,33 +107,35 @@ static void rows_add(struct export *e, struct buf *out, const struct pgres *res)
     }
 }
 
+static void rows_give(struct export *e, const struct pgres *res)
+{
+    struct buf later, *out = e->begun ? &later : &e->first;
+
+    buf_init(&later, NULL, PAGE_MAX);
+    rows_add(e, out, res);
+    if (!e->begun && !buf_full(out))
+        export_begin(e);
+    else if (!e->begun)
+        http_problem(e->req, 500, NULL, "a row is too large to be sent");
+    else if (buf_full(out))
+        http_stream_end(e->req, false);
+    else
+        http_stream_add(e->req, later.data, later.len);
+    buf_done(&later);
+}
+
 static void export_on_page(void *arg, const struct pgres *res)
 {
     struct export *e = arg;
-    struct buf out;
-    int n;
 
-    if (!pgres_ok(res)) {
-        export_away(e);
-        return;
-    }
-    n = pgres_rows(res);
-    buf_init(&out, NULL, PAGE_MAX);
-    rows_add(e, &out, res);
-    if (buf_full(&out)) {
-        http_stream_end(e->req, false);
-    } else if (n > 0) {
-        /* A rule's page is over when its contacts gave less than was asked for. */
-        if (e->n_ids > 0 && (n < PAGE || e->what == EXPORT_CONTACTS))
-            e->n_ids = 0;
-        http_stream_add(e->req, out.data, out.len);
-    } else if (e->sql != NULL && !e->rule_over) {
-        e->n_ids = 0;
-        next_page(e);
-    } else {
-        http_stream_end(e->req, true);
-    }
-    buf_done(&out);
+    if (!pgres_ok(res))
+        export_failed(e, res);
+    else if (pgres_rows(res) > 0)
+        rows_give(e, res);
+    else if (e->sql != NULL && !e->rule_over)
+        next_ids(e);
+    else
+        export_end(e);
 }
 
 static void page_of_ids(struct export *e)
@@ -103,11 +149,14 @@ static void page_of_ids(struct export *e)
         pgargs_int(&args, e->id);
         pgargs_int(&args, PAGE);
         pgargs_int(&args, e->digits);
+    } else {
+        pgargs_int(&args, e->contact_id);
     }
     pgarray_init(&ids, e->asking);
     for (int i = 0; i < e->n_ids; i++)
         pgarray_int(&ids, e->ids[i]);
     pgargs_array(&args, &ids);
+    pgargs_int(&args, PAGE_BYTES);
     pgpool_query(e->app->pool, api_org(e->req),
                  e->what == EXPORT_CONTACTS ? Q_EXPORT_CONTACTS_OF : Q_EXPORT_INTERACTIONS_OF,
                  &args, export_on_page, e);
@@ -119,13 +168,13 @@ static void export_on_ids(void *arg, const struct pgres *res)
     int n;
 
     if (!pgres_ok(res)) {
-        export_away(e);
+        export_failed(e, res);
         return;
     }
     n = pgres_rows(res);
     e->rule_over = n < PAGE;
     if (n == 0) {
-        http_stream_end(e->req, true);
+        export_end(e);
         return;
     }
     for (e->n_ids = 0; e->n_ids < n; e->n_ids++)
@@ -158,6 +207,7 @@ static void next_plain(struct export *e)
     pgargs_int(&args, PAGE);
     if (e->what == EXPORT_INTERACTIONS)
         pgargs_int(&args, e->digits);
+    pgargs_int(&args, PAGE_BYTES);
     pgpool_query(e->app->pool, api_org(e->req),
                  e->what == EXPORT_CONTACTS ? Q_EXPORT_CONTACTS : Q_EXPORT_INTERACTIONS, &args,
                  export_on_page, e);
@@ -169,29 +219,8 @@ static void next_page(struct export *e)
         next_plain(e);
     else if (e->n_ids > 0)
         page_of_ids(e);
-    else if (!e->rule_over)
+    else
         next_ids(e);
-    else
-        http_stream_end(e->req, true);
-}
-
-static void export_more(void *arg)
-{
-    struct export *e = arg;
-    struct buf header;
-
-    if (e->begun) {
-        next_page(e);
-        return;
-    }
-    e->begun = true;
-    buf_init(&header, NULL, PAGE_MAX);
-    export_header(&header, e->format, &e->columns);
-    if (header.len > 0)
-        http_stream_add(e->req, header.data, header.len);
-    else
-        next_page(e);
-    buf_done(&header);
 }
 
 /* --- what is asked ------------------------------------------------------------------------------
@@ -218,7 +247,6 @@ static void export_on_org(void *arg, const struct org *org)
 {
     struct export *e = arg;
     const char *columns = http_query(e->req, "columns");
-    bool csv = e->format == EXPORT_CSV;
     struct diag d;
 
     if (org == NULL) {
@@ -234,12 +262,9 @@ static void export_on_org(void *arg, const struct org *org)
     }
     if (!export_rule(e, org))
         return;
-    http_set_header(e->req, "Content-Disposition",
-                    mem_printf(e, "attachment; filename=\"%s.%s\"",
-                               e->what == EXPORT_CONTACTS ? "contacts" : "interactions",
-                               csv ? "csv" : "ndjson"));
-    http_answer_stream(e->req, 200, csv ? "text/csv; charset=utf-8" : "application/x-ndjson",
-                       export_more, e);
+    buf_init(&e->first, e, PAGE_MAX);
+    export_header(&e->first, e->format, &e->columns);
+    next_page(e);
 }
 
 /* chosen() - which of two words the query says; the first where it says none. */

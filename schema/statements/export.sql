@@ -1,29 +1,42 @@
 -- What goes out: contacts and interactions in pages of their ids, and one person's complete file. The documents are JSON.
 
+-- The last parameter of these four: a page ends with the row that passes so many bytes.
+
 -- name: export_contacts
--- $1 after this id, $2 limit
-SELECT c.id AS contact_id, 0::bigint AS id, contact_doc(c)::text AS item
-  FROM contact c WHERE c.id > $1::bigint ORDER BY c.id LIMIT $2::int;
+-- $1 after this id, $2 limit, $3 bytes
+SELECT contact_id, 0::bigint AS id, item
+  FROM (SELECT contact_id, item, sum(length(item)) OVER (ORDER BY contact_id) - length(item) AS before
+          FROM (SELECT c.id AS contact_id, contact_doc(c)::text AS item FROM contact c WHERE c.id > $1::bigint ORDER BY c.id LIMIT $2::int) d) p
+ WHERE before < $3::bigint ORDER BY contact_id;
 
 -- name: export_contacts_of
--- $1 ids of contacts
-SELECT c.id AS contact_id, 0::bigint AS id, contact_doc(c)::text AS item FROM contact c WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id;
+-- $1 after this id, $2 ids of contacts, $3 bytes
+SELECT contact_id, 0::bigint AS id, item
+  FROM (SELECT contact_id, item, sum(length(item)) OVER (ORDER BY contact_id) - length(item) AS before
+          FROM (SELECT c.id AS contact_id, contact_doc(c)::text AS item FROM contact c WHERE c.id = ANY ($2::bigint[]) AND c.id > $1::bigint) d) p
+ WHERE before < $3::bigint ORDER BY contact_id;
 
 -- name: export_interactions
--- $1 $2 contact and id of the last one given, $3 limit, $4 digits of the currency
-SELECT c.id AS contact_id, i.id, i.item
-  FROM contact c CROSS JOIN LATERAL (
-       SELECT n.id, interaction_doc(n, c.email, c.external_id, $4::int)::text AS item FROM interaction n
-        WHERE n.contact_id = c.id AND (c.id > $1::bigint OR n.id > $2::bigint) ORDER BY n.id LIMIT $3::int) i
- WHERE c.id >= $1::bigint ORDER BY c.id, i.id LIMIT $3::int;
+-- $1 $2 contact and id of the last one given, $3 limit, $4 digits of the currency, $5 bytes
+SELECT contact_id, id, item
+  FROM (SELECT contact_id, id, item, sum(length(item)) OVER (ORDER BY contact_id, id) - length(item) AS before
+          FROM (SELECT c.id AS contact_id, i.id, i.item
+                  FROM contact c CROSS JOIN LATERAL (
+                       SELECT n.id, interaction_doc(n, c.email, c.external_id, $4::int)::text AS item FROM interaction n
+                        WHERE n.contact_id = c.id AND (c.id > $1::bigint OR n.id > $2::bigint) ORDER BY n.id LIMIT $3::int) i
+                 WHERE c.id >= $1::bigint ORDER BY c.id, i.id LIMIT $3::int) d) p
+ WHERE before < $5::bigint ORDER BY contact_id, id;
 
 -- name: export_interactions_of
--- $1 $2 contact and id of the last one given, $3 limit, $4 digits of the currency, $5 ids of contacts
-SELECT c.id AS contact_id, i.id, i.item
-  FROM contact c CROSS JOIN LATERAL (
-       SELECT n.id, interaction_doc(n, c.email, c.external_id, $4::int)::text AS item FROM interaction n
-        WHERE n.contact_id = c.id AND (c.id > $1::bigint OR n.id > $2::bigint) ORDER BY n.id LIMIT $3::int) i
- WHERE c.id = ANY ($5::bigint[]) AND c.id >= $1::bigint ORDER BY c.id, i.id LIMIT $3::int;
+-- $1 $2 contact and id of the last one given, $3 limit, $4 digits of the currency, $5 ids of contacts, $6 bytes
+SELECT contact_id, id, item
+  FROM (SELECT contact_id, id, item, sum(length(item)) OVER (ORDER BY contact_id, id) - length(item) AS before
+          FROM (SELECT c.id AS contact_id, i.id, i.item
+                  FROM contact c CROSS JOIN LATERAL (
+                       SELECT n.id, interaction_doc(n, c.email, c.external_id, $4::int)::text AS item FROM interaction n
+                        WHERE n.contact_id = c.id AND (c.id > $1::bigint OR n.id > $2::bigint) ORDER BY n.id LIMIT $3::int) i
+                 WHERE c.id = ANY ($5::bigint[]) AND c.id >= $1::bigint ORDER BY c.id, i.id LIMIT $3::int) d) p
+ WHERE before < $6::bigint ORDER BY contact_id, id;
 
 -- name: api_contact_file
 -- $1 contact, $2 digits of the currency, $3 now. All that is kept of one person.

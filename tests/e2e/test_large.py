@@ -1,6 +1,8 @@
 """Facts with much data: the limit, and that what goes over the bus stays within what it takes where the limit was raised."""
+import json
 
 import pytest
+import requests
 
 from lazo_test import Instance
 
@@ -32,3 +34,17 @@ def test_many_large_facts_at_once(roomy, sink):
     for n in range(9):
         mail, = sink.wait(f"large{n}@example.org")
         assert mail.text.strip() == "6000000"
+
+
+def test_large_facts_go_out(roomy):
+    """More than one piece of the answer holds, by a rule and without one, and each row once."""
+    for n in range(8):
+        roomy.record({"email": f"out{n % 2}@example.org"}, "out", key=f"out{n}", data={"n": n, "note": "x" * 6_000_000})
+    for query in ("", f"&rule={requests.utils.quote('any(out)')}"):
+        with roomy.request("GET", f"/v1/exports?what=interactions&format=ndjson{query}", stream=True) as r:
+            assert r.status_code == 200
+            rows = [json.loads(line) for line in r.iter_lines(chunk_size=1 << 20)]
+        out = [row for row in rows if row["kind"] == "out"]
+        assert sorted(row["data"]["n"] for row in out) == list(range(8))
+        assert {len(row["data"]["note"]) for row in out} == {6_000_000}
+        assert len({row["id"] for row in rows}) == len(rows)

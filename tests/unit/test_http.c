@@ -356,49 +356,6 @@ static void bodies_have_a_limit(void **state)
     assert_says(heard, x);
 }
 
-/* What is under way is kept; what would be too much with it is told to come again. */
-static void all_bodies_have_a_limit(void **state)
-{
-    struct fixture *f = *state;
-    char *x = mem_array(f, char, 601), *large, *chunked, *keep, *heard;
-    int fd = client_dial(http_port(f->http));
-    bool closed;
-
-    memset(x, 'x', 600);
-    large = mem_printf(
-        f, "POST /echo HTTP/1.1\r\n" HOST TOKEN("recorder") "Content-Length: 600\r\n\r\n%s", x);
-    chunked = mem_printf(f,
-                         "POST /echo HTTP/1.1\r\n" HOST TOKEN(
-                             "recorder") "Transfer-Encoding: chunked\r\n\r\n258\r\n%s\r\n0\r\n\r\n",
-                         x);
-    keep = mem_printf(
-        f, "POST /keep HTTP/1.1\r\n" HOST TOKEN("reader") "Content-Length: 600\r\n\r\n%s", x);
-    say(f, fd, keep, strlen(keep));
-    while (f->held == NULL)
-        ev_run(f->loop, EVRUN_ONCE);
-    for (int i = 0; i < 2; i++) {
-        heard = exchange(f, i == 0 ? large : chunked, &closed);
-        assert_status(heard, "503");
-        assert_says(heard, "Retry-After: 1\r\n");
-        assert_true(closed);
-    }
-    assert_int_equal(f->bodies, 0);
-    assert_status(exchange(f,
-                           mem_printf(f,
-                                      "POST /echo HTTP/1.1\r\n" HOST TOKEN(
-                                          "recorder") "Content-Length: 400\r\n\r\n%.400s",
-                                      x),
-                           NULL),
-                  "200");
-    assert_status(exchange(f, "GET /hello HTTP/1.1\r\n" HOST "\r\n", NULL), "200");
-    http_answer_json(f->held, 200, "{}", 2);
-    f->held = NULL;
-    assert_status(client_hear(f, f->loop, fd, PATIENCE_S, &closed), "200");
-    close(fd);
-    assert_status(exchange(f, large, NULL), "200");
-    assert_status(exchange(f, chunked, NULL), "200");
-}
-
 static void long_headers_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -624,7 +581,6 @@ int main(void)
                                        TEST(smuggling_shapes_are_refused),
                                        TEST(malformed_chunks_reach_nobody),
                                        TEST(bodies_have_a_limit),
-                                       TEST(all_bodies_have_a_limit),
                                        TEST(long_headers_are_refused),
                                        TEST(tokens_and_roles),
                                        TEST(json_is_strict),
@@ -636,7 +592,6 @@ int main(void)
                                        TEST(counts_are_kept)};
 
     setenv("LAZO_LIMITS_BODY", "1000", 1);
-    setenv("LAZO_LIMITS_BODIES", "1000", 1);
     setenv("LAZO_LIMITS_REQUEST_TIME", "1 s", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,10 @@
 
 #include <string.h>
 
+/* Where the answer has not changed by then, the last instant that was looked at is told: it does
+ * not change before. */
+#define LOOKS_MAX 1000
+
 struct trial {
     struct app *app;
     struct http_request *req;
@@ -23,6 +27,9 @@ struct trial {
         *values;   /* explain: the statement that asks what the conditions are about */
     int64_t *tags; /* explain: which of the conditions hold */
     size_t n_tags;
+    const struct rule_sql *look; /* explain: the statement that asks the rule alone */
+    int64_t look_us;             /* explain: the instant it is asked for */
+    int looks;
     const char *changes_at; /* or NULL */
     char changes_text[CLOCK_TEXT];
     json_t *warnings;
@@ -209,10 +216,64 @@ static void explain_on_values(void *arg, const struct pgres *res)
     pgpool_query(t->app->pool, api_org(t->req), Q_EXCEPTION_SHOW, &args, explain_on_exception, t);
 }
 
+static void ask_values(struct trial *t)
+{
+    struct pgargs args;
+
+    pgargs_init(&args, t);
+    pgargs_int(&args, t->contact);
+    pgargs_instant(&args, t->now_us);
+    add_params(&args, t->values);
+    pgpool_query_sql(t->app->pool, api_org(t->req), t->values->text, &args, explain_on_values, t);
+}
+
+static void ask_some(struct trial *t, const struct rule_sql *sql, int64_t now_us, pgres_fn *fn)
+{
+    struct pgarray contacts;
+    struct pgargs args;
+
+    pgargs_init(&args, t);
+    pgarray_init(&contacts, t);
+    pgarray_int(&contacts, t->contact);
+    pgargs_array(&args, &contacts);
+    pgargs_instant(&args, now_us);
+    add_params(&args, sql);
+    pgpool_query_sql(t->app->pool, api_org(t->req), sql->text, &args, fn, t);
+}
+
+/* A statement says when the answer can change at the earliest. It is asked there again, until the
+ * answer is another one: that is when the rule changes. */
+static void explain_on_look(void *arg, const struct pgres *res)
+{
+    struct trial *t = arg;
+    bool never, flipped;
+    size_t n;
+    int64_t *tags;
+
+    if (api_failed(t->req, res))
+        return;
+    if (pgres_rows(res) == 0) {
+        http_problem(t->req, 404, NULL, "there is no such contact");
+        return;
+    }
+    tags = pgres_ints(res, 0, "holds", t, &n);
+    flipped = holds(tags, n, 0) != holds(t->tags, t->n_tags, 0);
+    talloc_free(tags);
+    never = !flipped && (pgres_null(res, 0, "changes_at") ||
+                         pgres_instant(res, 0, "changes_at") > CLOCK_LAST_US);
+    if (!flipped && !never && t->looks++ < LOOKS_MAX) {
+        t->look_us = pgres_instant(res, 0, "changes_at");
+        ask_some(t, t->look, t->look_us, explain_on_look);
+        return;
+    }
+    if (!never)
+        t->changes_at = clock_format(t->look_us, t->changes_text);
+    ask_values(t);
+}
+
 static void explain_on_result(void *arg, const struct pgres *res)
 {
     struct trial *t = arg;
-    struct pgargs args;
 
     if (api_failed(t->req, res))
         return;
@@ -221,13 +282,8 @@ static void explain_on_result(void *arg, const struct pgres *res)
         return;
     }
     t->tags = pgres_ints(res, 0, "holds", t, &t->n_tags);
-    if (!pgres_null(res, 0, "changes_at") && pgres_instant(res, 0, "changes_at") <= CLOCK_LAST_US)
-        t->changes_at = clock_format(pgres_instant(res, 0, "changes_at"), t->changes_text);
-    pgargs_init(&args, t);
-    pgargs_int(&args, t->contact);
-    pgargs_instant(&args, t->now_us);
-    add_params(&args, t->values);
-    pgpool_query_sql(t->app->pool, api_org(t->req), t->values->text, &args, explain_on_values, t);
+    t->look_us = t->now_us;
+    ask_some(t, t->look, t->look_us, explain_on_look);
 }
 
 /* take_conditions() - the rule first, which has the tag 0, then what it is made of. */
@@ -251,21 +307,12 @@ static void take_conditions(struct trial *t, const struct rule *rule)
 static void ask_contact(struct trial *t, const struct catalogue *catalogue)
 {
     struct rule_root *roots = mem_array(t, struct rule_root, t->n);
-    const struct rule_sql *sql;
-    struct pgarray contacts;
-    struct pgargs args;
 
     for (size_t i = 0; i < t->n; i++)
         roots[i] = (struct rule_root){t->conditions[i], (int64_t)i};
-    sql = rule_compile_some(t, roots, t->n, catalogue);
+    t->look = rule_compile_some(t, roots, 1, catalogue);
     t->values = rule_compile_values(t, t->conditions + 1, t->n - 1, catalogue);
-    pgargs_init(&args, t);
-    pgarray_init(&contacts, t);
-    pgarray_int(&contacts, t->contact);
-    pgargs_array(&args, &contacts);
-    pgargs_instant(&args, t->now_us);
-    add_params(&args, sql);
-    pgpool_query_sql(t->app->pool, api_org(t->req), sql->text, &args, explain_on_result, t);
+    ask_some(t, rule_compile_some(t, roots, t->n, catalogue), t->now_us, explain_on_result);
 }
 
 /* rule_of_segment() - NULL where the problem was answered. */

@@ -462,6 +462,8 @@ static struct pgconn **pgpool_connections(struct pgpool *p, const struct pgpool_
         p,
         "-c search_path=lazo -c lazo.writer=lazod -c client_min_messages=error -c TimeZone=UTC "
         "-c DateStyle=ISO -c plan_cache_mode=force_generic_plan -c jit=off "
+        /* A rule's sub-selects differ with each contact. */
+        "-c enable_memoize=off "
         "-c "
         "statement_timeout=%" PRId64 " -c idle_in_transaction_session_timeout=60000",
         o->statement_timeout_ms);

@@ -60,7 +60,11 @@ static void add_laterals(struct buf *b, struct rule_gen *g)
         buf_str(b, "  LEFT JOIN LATERAL (SELECT ");
         for (size_t j = 0; j < l->n; j++)
             buf_printf(b, "%s%s AS v%zu", j == 0 ? "" : ", ", l->columns[j], j + 1);
-        buf_printf(b, " FROM %s) k%zu ON true\n", l->from, i + 1);
+        if (l->ordered)
+            buf_printf(b, " FROM (SELECT * FROM %s ORDER BY i.occurred_at DESC) i) k%zu ON true\n",
+                       l->from, i + 1);
+        else
+            buf_printf(b, " FROM %s) k%zu ON true\n", l->from, i + 1);
     }
 }
 
@@ -77,11 +81,47 @@ static void add_days(struct buf *b, struct rule_gen *g, const char *day)
 
 static size_t columns_of(const struct rule_gen *g)
 {
-    size_t n = g->n_once + 3 * g->n_years;
+    size_t n = g->n_once + 3 * g->n_years + g->truths.n + g->flips.n;
+
+    for (int i = 0; i < RULE_DEPTH_MAX + 2; i++)
+        n += g->nexts[i].n;
 
     for (size_t i = 0; i < g->n_laterals; i++)
         n += g->laterals[i].n;
     return n;
+}
+
+static void add_list(struct buf *b, const struct rule_list *list, const char *name,
+                     const char *column)
+{
+    if (list->n == 0)
+        return;
+    for (size_t i = 0; i < list->n; i++)
+        buf_printf(b, "%s%s AS %s%zu", i == 0 ? "  CROSS JOIN LATERAL (SELECT " : ",\n    ",
+                   list->items[i], column, i + 1);
+    buf_printf(b, " OFFSET 0) %s\n", name);
+}
+
+/* What is computed of all that is before, each level of the one below it. */
+static void add_changes(struct buf *b, const struct rule_gen *g)
+{
+    char name[8];
+
+    add_list(b, &g->truths, "q", "t");
+    add_list(b, &g->flips, "e", "x");
+    for (int i = 0; i < RULE_DEPTH_MAX + 2; i++) {
+        snprintf(name, sizeof(name), "n%d", i);
+        add_list(b, &g->nexts[i], name, "x");
+    }
+}
+
+static void forget_lists(struct rule_gen *g)
+{
+    g->n_once = g->n_laterals = g->n_changes = g->n_years = 0;
+    g->truths.n = g->flips.n = 0;
+    for (int i = 0; i < RULE_DEPTH_MAX + 2; i++)
+        g->nexts[i].n = 0;
+    g->uses_day = false;
 }
 
 /* The statement for roots[0..n) as far as they fit; returns how many did (at least one). `contacts`
@@ -90,28 +130,31 @@ static size_t columns_of(const struct rule_gen *g)
 static size_t add_block(struct buf *b, struct rule_gen *g, const struct rule_root *roots, size_t n,
                         const char *contacts, const char *rest)
 {
-    struct buf holds;
+    struct buf holds, nexts;
     const char *day = NULL;
     size_t i;
 
-    g->n_once = g->n_laterals = g->n_changes = g->n_years = 0;
-    g->uses_day = false;
+    forget_lists(g);
     buf_init(&holds, g, RULE_SQL_MAX);
-    for (i = 0; i < n && (i == 0 || columns_of(g) < COLUMNS_MAX); i++)
+    buf_init(&nexts, g, RULE_SQL_MAX);
+    for (i = 0; i < n && (i == 0 || columns_of(g) < COLUMNS_MAX); i++) {
         buf_printf(&holds, "%s\n    CASE WHEN %s THEN %s END", i == 0 ? "" : ",",
                    root_sql(g, roots[i].rule), gen_param_int(g, "bigint", roots[i].tag));
+        if (g->next != NULL)
+            buf_printf(&nexts, "%s%s", nexts.len == 0 ? "nullif(LEAST(" : ",\n    ", g->next);
+    }
     if (g->uses_day)
         day = day_lateral(g);
     add_once(b, g);
     buf_printf(b,
                "SELECT c.id AS contact_id, array_remove(ARRAY[%s]::bigint[], NULL) AS holds,\n  ",
                holds.data);
-    for (size_t j = 0; j < g->n_changes; j++)
-        buf_printf(b, "%s%s", j == 0 ? "LEAST(" : ",\n    ", g->changes[j]);
+    buf_add(b, nexts.data, nexts.len);
     buf_printf(b, "%s AS changes_at\n  FROM %s CROSS JOIN w\n",
-               g->n_changes == 0 ? "NULL::timestamptz" : ")", contacts);
+               nexts.len == 0 ? "NULL::timestamptz" : "), 'infinity')", contacts);
     add_laterals(b, g);
     add_days(b, g, day);
+    add_changes(b, g);
     buf_str(b, rest);
     return i;
 }

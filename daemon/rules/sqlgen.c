@@ -82,7 +82,7 @@ static bool lateral_has(const struct rule_lateral *l, const char *expr)
     return false;
 }
 
-const char *gen_column(struct rule_gen *g, const char *from, const char *expr)
+static const char *column_of(struct rule_gen *g, const char *from, const char *expr, bool ordered)
 {
     size_t i;
 
@@ -95,9 +95,42 @@ const char *gen_column(struct rule_gen *g, const char *from, const char *expr)
         g->laterals[i] = (struct rule_lateral){.from = from};
         g->n_laterals++;
     }
+    g->laterals[i].ordered = g->laterals[i].ordered || ordered;
     return gen_printf(
         g, "k%zu.v%zu", i + 1,
         list_place(g, &g->laterals[i].columns, &g->laterals[i].n, &g->laterals[i].cap, expr) + 1);
+}
+
+const char *gen_column(struct rule_gen *g, const char *from, const char *expr)
+{
+    return column_of(g, from, expr, false);
+}
+
+const char *gen_ordered(struct rule_gen *g, const char *from, const char *expr)
+{
+    return column_of(g, from, expr, true);
+}
+
+static const char *in_list(struct rule_gen *g, struct rule_list *list, const char *prefix,
+                           const char *expr)
+{
+    return gen_printf(g, "%s%zu", prefix,
+                      list_place(g, &list->items, &list->n, &list->cap, expr) + 1);
+}
+
+const char *gen_truth(struct rule_gen *g, const char *condition)
+{
+    return in_list(g, &g->truths, "q.t", condition);
+}
+
+const char *gen_flip(struct rule_gen *g, const char *expr)
+{
+    return in_list(g, &g->flips, "e.x", expr);
+}
+
+const char *gen_next(struct rule_gen *g, int height, const char *expr)
+{
+    return in_list(g, &g->nexts[height], gen_printf(g, "n%d.x", height), expr);
 }
 
 void gen_change(struct rule_gen *g, const char *expr)

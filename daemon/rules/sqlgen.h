@@ -10,6 +10,14 @@
  * contact CROSS JOIN LATERAL (...) z                                                  the contact's
  * own day, where somebody asks
  *
+ * In some and page, where changes are asked for, more follows, each a sub-select that is computed
+ * once a contact:
+ *
+ *     q   whether each condition holds (t1, t2, ...): shared by all rules that say it
+ *     e   the interaction by whose leaving or entering a condition changes (x1, ...)
+ *     n0  when each condition changes next; n1, n2, ... the same for what `and` and `or` make of
+ *         them, where they stand within others. 'infinity': never.
+ *
  * All pieces of SQL are strings of the scratch context `ctx`; text from users is a parameter and
  * never part of them. */
 #ifndef LAZO_DAEMON_RULES_SQLGEN_H
@@ -25,8 +33,14 @@ struct rule_param {
     const char *value;
 };
 
+struct rule_list {
+    const char **items;
+    size_t n, cap;
+};
+
 struct rule_lateral {
     const char *from; /* "interaction i WHERE ...": what makes it one */
+    bool ordered;     /* its rows are read newest first */
     const char **columns;
     size_t n, cap;
 };
@@ -50,8 +64,11 @@ struct rule_gen {
     size_t n_laterals, cap_laterals;
     const char **years; /* sub-selects a1, a2, ... for anniversaries */
     size_t n_years, cap_years;
-    const char **changes;
+    const char **changes; /* of the condition at hand */
     size_t n_changes, cap_changes;
+    const char *next; /* when the answer of what was last generated changes; NULL: never */
+    int height;       /* of the sub-select that next stands in */
+    struct rule_list truths, flips, nexts[RULE_DEPTH_MAX + 2];
 };
 
 /* --- sqlgen.c --- */
@@ -66,6 +83,12 @@ const char *gen_param_int(struct rule_gen *, const char *type, int64_t value);
 const char *gen_once(struct rule_gen *, const char *expr);
 /* gen_column() - "kN.vM", a column of the lateral sub-select over `from`. */
 const char *gen_column(struct rule_gen *, const char *from, const char *expr);
+/* gen_ordered() - the same as gen_column(), over rows that come newest first. */
+const char *gen_ordered(struct rule_gen *, const char *from, const char *expr);
+/* gen_truth() - "q.tN", whether a condition holds. gen_flip() - "e.xN". gen_next() - "nH.xN". */
+const char *gen_truth(struct rule_gen *, const char *condition);
+const char *gen_flip(struct rule_gen *, const char *expr);
+const char *gen_next(struct rule_gen *, int height, const char *expr);
 /* gen_year() - "aN", a sub-select over the contact's day z. */
 const char *gen_year(struct rule_gen *, const char *sql);
 /* gen_change() - an instant after now at which the answer may change, or null. */
@@ -127,7 +150,44 @@ const char *yearly_lateral(struct rule_gen *, const char *date);
  * has: for the index. */
 const char *birthday_search_sql(struct rule_gen *);
 
+/* window_reach_changes() - records when the bound of a sliding window reaches `v`, and when it may
+ * jump back over the newest that it has passed, of those that `where` (may be NULL) holds for.
+ * window_bound() - the bound of a sliding window: how it compares now. */
+void window_reach_changes(struct rule_gen *, const struct rule_window *, const char *v,
+                          const char *from, const char *where);
+const char *window_bound(struct rule_gen *, const struct rule_window *);
+/* window_period() - of a window of whole days: where it begins and ends, when it becomes another
+ * one, and when that one does. */
+void window_period(struct rule_gen *, const struct rule_window *, const char **ret_start,
+                   const char **ret_end, const char **ret_next, const char **ret_after);
+bool window_slides(const struct rule_window *);
+bool window_steps(const struct rule_window *);
+/* birthday_in_sql() - the birthday in a year. */
+const char *birthday_in_sql(struct rule_gen *, const char *year);
+
+/* --- changes.c --- */
+/* changes_exact() - whether the changes of a condition are found by what it compares with.
+ * changes_record() - records them; `truth` says whether it holds. `test` makes its SQL anew (for
+ * another value: row_node and row_value). */
+typedef const char *rule_test(struct rule_gen *, const struct rule_node *);
+bool changes_exact(const struct rule_node *);
+void changes_record(struct rule_gen *, const struct rule_node *, const char *truth, rule_test *);
+/* changes_and(), changes_or() - when what they join changes. Sets next and height. */
+struct rule_answer {
+    const char *sql;
+    const char *next; /* NULL: never */
+    int height;
+};
+void changes_joined(struct rule_gen *, const struct rule_answer *, size_t n, bool is_and);
+
+/* --- values.c, for changes.c --- */
+const char *score_day_sql(struct rule_gen *, const struct rule_node *);
+const char *aggregate_where(struct rule_gen *, const struct rule_node *);
+const char *aggregate_events(struct rule_gen *, const struct rule_node *, const char *where);
+const char *aggregate_operand(struct rule_gen *, const struct rule_node *);
+
 /* --- conditions.c --- */
+enum rule_comparison comparison_mirrored(enum rule_comparison);
 const char *condition_sql(struct rule_gen *, const struct rule_node *);
 
 #endif

@@ -4,9 +4,10 @@
  * Minutes, hours, days and weeks have a fixed length (a day is 24 hours); months and years are
  * counted on the calendar of the organisation's time zone: B(now) = ((now AT TIME ZONE zone) - D)
  * AT TIME ZONE zone. B advances as now does, but jumps where a month is shorter than another and
- * where the clocks change. So the instant at which an interaction crosses B is known exactly only
- * while B does not jump: far away from the crossing we look again some days before it, near it at
- * each jump as well. Looking too early costs one evaluation; too late would be wrong.
+ * where the clocks change. Where no clock changes near an interaction or near its crossing of B,
+ * the crossing is known (calendar_reaches() of the schema). Elsewhere we look again some days
+ * before it, and near it at each jump as well. Looking too early costs one evaluation; too late
+ * would be wrong.
  *
  * SQL adds only hours to timestamptz here: days would follow the session's time zone. */
 #include "daemon/rules/sqlgen.h"
@@ -28,6 +29,7 @@ struct bound {
     const char *at;   /* the bound now */
     const char *step; /* fixed length: it as an interval of hours; NULL: calendar */
     bool forward;
+    const char *length; /* calendar: what leads from an interaction to its crossing */
     const char *jump; /* calendar: the next instant at which to look because B may jump; may be null
                          in SQL */
 };
@@ -100,6 +102,7 @@ static struct bound bound_make(struct rule_gen *g, struct rule_duration d, bool 
         return b;
     }
     b.at = gen_once(g, calendar_at(g, d, forward, g->now));
+    b.length = gen_printf(g, "%s%s", forward ? "-" : "", calendar_interval(g, d));
     if (g->with_changes)
         b.jump = gen_once(g, jump_sql(g, d, forward));
     return b;
@@ -116,9 +119,10 @@ static const char *bound_reaches(struct rule_gen *g, const struct bound *b, cons
     reached = gen_printf(g, "w.now + make_interval(secs => extract(epoch FROM %s - %s)::float8)", v,
                          b->at);
     return gen_printf(g,
-                      "CASE WHEN %s > %s + " NEAR_HOURS " THEN %s - " MARGIN_HOURS
-                      " WHEN %s > %s THEN LEAST(%s, %s) END",
-                      v, b->at, reached, v, b->at, reached, b->jump);
+                      "CASE WHEN %s > %s THEN coalesce(calendar_reaches(%s, %s, %s, w.now),"
+                      " CASE WHEN %s > %s + " NEAR_HOURS " THEN %s - " MARGIN_HOURS
+                      " ELSE LEAST(%s, %s) END) END",
+                      v, b->at, v, b->length, gen_zone(g), v, b->at, reached, reached, b->jump);
 }
 
 /* When B may jump back over `v`, which it has just passed; null else. */
@@ -174,7 +178,8 @@ const char *org_tomorrow_start(struct rule_gen *g)
 /* A span of whole days that steps with the calendar: today, this month. */
 struct period {
     const char *start, *end;
-    const char *next; /* when it becomes another one */
+    const char *next;  /* when it becomes another one */
+    const char *after; /* when that one does */
 };
 
 static struct period period_make(struct rule_gen *g, const struct rule_window *w)
@@ -185,17 +190,19 @@ static struct period period_make(struct rule_gen *g, const struct rule_window *w
     const char *length = strcmp(unit, "quarter") == 0 ? "3 months" : gen_printf(g, "1 %s", unit);
     const char *zone = gen_zone(g);
     const char *first = gen_printf(g, "date_trunc('%s', %s AT TIME ZONE %s)", unit, g->now, zone);
-    const char *at[3];
+    const char *at[4];
 
-    for (int i = 0; i < 3; i++) {
-        const char *date = i == 0   ? gen_printf(g, "(%s - interval '%s')::date", first, length)
-                           : i == 1 ? gen_printf(g, "%s::date", first)
-                                    : gen_printf(g, "(%s + interval '%s')::date", first, length);
+    for (int i = 0; i < 4; i++) {
+        const char *date =
+            i == 0   ? gen_printf(g, "(%s - interval '%s')::date", first, length)
+            : i == 1 ? gen_printf(g, "%s::date", first)
+                     : gen_printf(g, "(%s + %d * interval '%s')::date", first, i - 1, length);
 
-        if (past || i > 0)
+        if ((past && (i < 3 || g->with_changes)) || (i > 0 && i < 3))
             at[i] = gen_once(g, day_start_sql(g, date, zone));
     }
-    return (struct period){past ? at[0] : at[1], past ? at[1] : at[2], at[2]};
+    return (struct period){past ? at[0] : at[1], past ? at[1] : at[2], at[2],
+                           past && g->with_changes ? at[3] : NULL};
 }
 
 /* From what instant on, and up to which (excluded; NULL: this instant included, alone) a window
@@ -255,13 +262,13 @@ const char *window_sql(struct rule_gen *g, const struct rule_window *w, const ch
     bug("a window of no type");
 }
 
-static bool is_sliding(const struct rule_window *w)
+bool window_slides(const struct rule_window *w)
 {
     return w->type == RULE_WINDOW_IN_LAST || w->type == RULE_WINDOW_IN_NEXT ||
            w->type == RULE_WINDOW_BEFORE_AGO || w->type == RULE_WINDOW_AFTER_AGO;
 }
 
-static bool is_period(const struct rule_window *w)
+bool window_steps(const struct rule_window *w)
 {
     return w->type == RULE_WINDOW_TODAY || w->type == RULE_WINDOW_YESTERDAY ||
            w->type == RULE_WINDOW_THIS || w->type == RULE_WINDOW_PREVIOUS;
@@ -287,11 +294,11 @@ void window_value_changes(struct rule_gen *g, const struct rule_window *w, const
 {
     if (!g->with_changes)
         return;
-    if (is_period(w)) {
+    if (window_steps(w)) {
         struct period p = period_make(g, w);
 
         gen_change(g, gen_printf(g, "CASE WHEN %s >= %s THEN %s END", v, p.start, p.next));
-    } else if (is_sliding(w)) {
+    } else if (window_slides(w)) {
         struct bound b = bound_make(g, w->duration, w->type == RULE_WINDOW_IN_NEXT);
 
         gen_change(g, bound_reaches(g, &b, v));
@@ -311,13 +318,13 @@ void window_event_changes(struct rule_gen *g, const struct rule_window *w, const
     gen_change(g, gen_column(g, from, "min(i.occurred_at) FILTER (WHERE i.occurred_at > w.now)"));
     if (w == NULL)
         return;
-    if (is_period(w)) {
+    if (window_steps(w)) {
         struct period p = period_make(g, w);
 
         gen_change(g, gen_printf(g, "CASE WHEN %s >= %s THEN %s END",
                                  gen_column(g, from, "max(i.occurred_at)"), p.start, p.next));
     }
-    if (!is_sliding(w))
+    if (!window_slides(w))
         return;
     b = bound_make(g, w->duration, false);
     edge_changes(g, &b, from, "min", gen_printf(g, "i.occurred_at > %s", b.at),
@@ -333,23 +340,55 @@ void window_any_changes(struct rule_gen *g, const struct rule_window *w, const c
 
     if (!g->with_changes)
         return;
-    if (w == NULL || !is_sliding(w)) {
+    if (w == NULL || !window_slides(w) || w->type == RULE_WINDOW_BEFORE_AGO) {
         window_event_changes(g, w, from);
         return;
     }
     gen_change(g, gen_column(g, from, "min(i.occurred_at) FILTER (WHERE i.occurred_at > w.now)"));
     b = bound_make(g, w->duration, false);
     filter = gen_printf(g, "i.occurred_at <= w.now%s", and_where);
-    edge_changes(g, &b, from, w->type == RULE_WINDOW_BEFORE_AGO ? "min" : "max", filter, filter);
+    edge_changes(g, &b, from, "max", filter, filter);
+}
+
+const char *window_bound(struct rule_gen *g, const struct rule_window *w)
+{
+    return bound_make(g, w->duration, false).at;
+}
+
+void window_reach_changes(struct rule_gen *g, const struct rule_window *w, const char *v,
+                          const char *from, const char *where)
+{
+    struct bound b = bound_make(g, w->duration, false);
+    const char *passed;
+
+    gen_change(g, bound_reaches(g, &b, v));
+    if (b.jump == NULL)
+        return;
+    passed = gen_printf(g, "i.occurred_at <= %s%s%s", b.at, where == NULL ? "" : " AND ",
+                        where == NULL ? "" : where);
+    gen_change(
+        g, bound_returns(
+               g, &b,
+               gen_column(g, from, gen_printf(g, "max(i.occurred_at) FILTER (WHERE %s)", passed))));
+}
+
+void window_period(struct rule_gen *g, const struct rule_window *w, const char **ret_start,
+                   const char **ret_end, const char **ret_next, const char **ret_after)
+{
+    struct period p = period_make(g, w);
+
+    *ret_start = p.start;
+    *ret_end = p.end;
+    *ret_next = p.next;
+    *ret_after = p.after;
 }
 
 /* --- birthdays --- */
 
-/* The day of (month, day) in the year of `today` plus `plus`. */
-static const char *yearly_date(struct rule_gen *g, const char *today, int plus, const char *month,
-                               const char *day)
+/* The day of (month, day) in a year. */
+static const char *date_in_year(struct rule_gen *g, const char *year, const char *month,
+                                const char *day)
 {
-    const char *year = gen_printf(g, "(extract(year FROM %s)::int + %d)", today, plus);
     const char *date =
         gen_printf(g, "make_date(%s, (%s)::int, 1) + ((%s)::int - 1)", year, month, day);
 
@@ -361,6 +400,20 @@ static const char *yearly_date(struct rule_gen *g, const char *today, int plus, 
         "(%s - CASE WHEN %s = 2 AND %s = 29 AND make_date(%s, 3, 1) - make_date(%s, 2, 1)"
         " = 28 THEN 1 ELSE 0 END)",
         date, month, day, year, year);
+}
+
+/* The same in the year of `today` plus `plus`. */
+static const char *yearly_date(struct rule_gen *g, const char *today, int plus, const char *month,
+                               const char *day)
+{
+    return date_in_year(g, gen_printf(g, "(extract(year FROM %s)::int + %d)", today, plus), month,
+                        day);
+}
+
+const char *birthday_in_sql(struct rule_gen *g, const char *year)
+{
+    g->uses_day = true;
+    return date_in_year(g, year, "c.birth_month", "c.birth_day");
 }
 
 const char *day_lateral(struct rule_gen *g)
@@ -419,43 +472,35 @@ const char *birthday_search_sql(struct rule_gen *g)
                 days)));
 }
 
-/* The most days that a duration can have. */
-static int64_t most_days(struct rule_duration d)
+/* The first day from which `next` lies within the duration. Where the day of the month is missing
+ * there, the month after begins. */
+static const char *days_before(struct rule_gen *g, const char *next, struct rule_duration d)
 {
-    switch (d.unit) {
-    case RULE_UNIT_DAY:
-        return d.n;
-    case RULE_UNIT_WEEK:
-        return d.n * 7;
-    case RULE_UNIT_MONTH:
-        return d.n * 31;
-    case RULE_UNIT_YEAR:
-        return d.n * 366;
-    case RULE_UNIT_MINUTE:
-    case RULE_UNIT_HOUR:
-        break;
-    }
-    return 0;
+    const char *day = gen_printf(g, "(%s - %s)::date", next, calendar_interval(g, d));
+
+    if (!is_calendar(d))
+        return day;
+    return gen_printf(g,
+                      "CASE WHEN extract(day FROM %s) < extract(day FROM %s)"
+                      " THEN (date_trunc('month', %s) + interval '1 month')::date ELSE %s END",
+                      day, next, gen_printf(g, "(%s)::timestamp", day), day);
 }
 
-/* The day on which the answer changes. In `in next` of months a look each day from the longest
- * month's length on. */
+/* The day on which the answer changes. */
 static const char *yearly_change_day(struct rule_gen *g, const struct rule_node *node,
                                      const char *days, const char *holds)
 {
-    long long most = (long long)most_days(node->duration);
+    const char *next = gen_printf(g, "%s.next", days);
 
     if (node->op == RULE_DAY_TODAY)
-        return gen_printf(g, "CASE WHEN %s.this_year = z.today THEN z.today + 1 ELSE %s.next END",
-                          days, days);
+        return gen_printf(g, "CASE WHEN %s.this_year = z.today THEN z.today + 1 ELSE %s END", days,
+                          next);
     if (node->op == RULE_DAY_TOMORROW)
-        return gen_printf(
-            g, "CASE WHEN %s.next IS NOT NULL THEN GREATEST(%s.next - 1, z.today + 1) END", days,
-            days);
+        return gen_printf(g, "CASE WHEN %s IS NOT NULL THEN GREATEST(%s - 1, z.today + 1) END",
+                          next, next);
     return gen_printf(g,
-                      "CASE WHEN %s.next - %lld > z.today THEN %s.next - %lld WHEN %s THEN %s.next"
-                      " WHEN %s.next IS NOT NULL THEN z.today + 1 END",
-                      days, most, days, most, holds, days, days);
+                      "CASE WHEN %s THEN %s WHEN %s IS NOT NULL THEN GREATEST(%s, z.today + 1) END",
+                      holds, next, next, days_before(g, next, node->duration));
 }
 
 const char *yearly_sql(struct rule_gen *g, const struct rule_node *node, const char *days,

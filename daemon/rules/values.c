@@ -116,11 +116,22 @@ static const char *attribute_sql(struct rule_gen *g, const struct rule_node *nod
                                  attribute_column(node), gen_param_int(g, "int", node->id)));
 }
 
-static const char *score_sql(struct rule_gen *g, const struct rule_node *node)
+static const char *score_column(struct rule_gen *g, const struct rule_node *node)
 {
     const char *from = gen_printf(g, "rfm_score s WHERE s.contact_id = c.id AND s.model_id = %s",
                                   gen_param_int(g, "int", node->id));
-    const char *v = gen_column(g, from, gen_fill(g, node->field->sql, "s"));
+
+    return gen_column(g, from, gen_fill(g, node->field->sql, "s"));
+}
+
+const char *score_day_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    return score_column(g, node);
+}
+
+static const char *score_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const char *v = score_column(g, node);
 
     if (node->field->need != RULE_NEED_TODAY)
         return v;
@@ -170,21 +181,24 @@ static const char *field_sql(struct rule_gen *g, const struct rule_node *node)
 /* --- aggregates --- */
 
 /* Its `where` over `i`, or NULL. */
-static const char *where_sql(struct rule_gen *g, const struct rule_node *node)
+const char *aggregate_where(struct rule_gen *g, const struct rule_node *node)
 {
     const char *where;
     int outside = g->negated;
+    bool with_changes = g->with_changes;
 
     if (node->where == NULL)
         return NULL;
     g->negated = 0;
+    g->with_changes = false;
     where = condition_sql(g, node->where);
+    g->with_changes = with_changes;
     g->negated = outside;
     return where;
 }
 
 /* Which interactions count: a condition over `i`. */
-static const char *events_sql(struct rule_gen *g, const struct rule_node *node, const char *where)
+const char *aggregate_events(struct rule_gen *g, const struct rule_node *node, const char *where)
 {
     const char *when = node->window == NULL ? "i.occurred_at <= w.now"
                                             : window_sql(g, node->window, "i.occurred_at", true);
@@ -193,7 +207,7 @@ static const char *events_sql(struct rule_gen *g, const struct rule_node *node, 
 }
 
 /* What is aggregated: the interaction's field as a number where arithmetic needs one. */
-static const char *operand_sql(struct rule_gen *g, const struct rule_node *node)
+const char *aggregate_operand(struct rule_gen *g, const struct rule_node *node)
 {
     const char *v;
 
@@ -215,18 +229,18 @@ static const char *edge_sql(struct rule_gen *g, const struct rule_node *node, co
             gen_printf(g, "%s(i.occurred_at) FILTER (WHERE %s)", first ? "min" : "max", events));
     return gen_column(g, from,
                       gen_printf(g, "(array_agg(%s ORDER BY %s) FILTER (WHERE %s))[1]",
-                                 operand_sql(g, node), order, events));
+                                 aggregate_operand(g, node), order, events));
 }
 
 static const char *aggregate_sql(struct rule_gen *g, const struct rule_node *node)
 {
-    const char *from = kind_from(g, node->id), *where = where_sql(g, node);
-    const char *events = events_sql(g, node, where), *count, *v;
+    const char *from = kind_from(g, node->id), *where = aggregate_where(g, node);
+    const char *events = aggregate_events(g, node, where), *count, *v;
     enum rule_aggregate fn = (enum rule_aggregate)node->op;
 
-    if (fn == RULE_ANY)
+    if (fn == RULE_LAST)
         window_any_changes(g, node->window, from, where);
-    else
+    else if (fn != RULE_ANY)
         window_event_changes(g, node->window, from);
     switch (fn) {
     case RULE_ANY:
@@ -244,7 +258,7 @@ static const char *aggregate_sql(struct rule_gen *g, const struct rule_node *nod
     }
     v = gen_column(g, from,
                    gen_printf(g, "%s(%s) FILTER (WHERE %s)", rule_aggregate_word(fn),
-                              operand_sql(g, node), events));
+                              aggregate_operand(g, node), events));
     return fn == RULE_SUM ? gen_printf(g, "coalesce(%s, 0)", v) : v;
 }
 

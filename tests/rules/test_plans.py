@@ -64,9 +64,9 @@ def test_interactions_are_read_from_the_covering_index(compiler, app, world):
     rules = ["count(donation in last %d months) >= 2 and sum(donation.amount in last %d days) > 5" % (n, n) for n in range(1, 30)]
     answer = compiled(compiler, world, "some", rules)
     lines = plan(app, answer, "{1}", NOW)
-    assert lines.count("interaction_by_kind") == 1 and "Index Only Scan using interaction_by_kind" in lines, lines
+    assert lines.count("interaction_by_kind") == 1 and "Index Only Scan Backward using interaction_by_kind" in lines and "Memoize" not in lines, lines
     lines = plan(app, compiled(compiler, world, "page", rules), 0, NOW, 100)
-    assert "Index Only Scan using interaction_by_kind" in lines and "Seq Scan on contact" not in lines, lines
+    assert "Index Only Scan Backward using interaction_by_kind" in lines and "Seq Scan on contact" not in lines, lines
 
 
 def test_a_hundred_large_rules(compiler, app, world):

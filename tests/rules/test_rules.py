@@ -28,7 +28,7 @@ def app(cluster):
     connection.autocommit = True
     cursor = connection.cursor()
     # A session's own zone must not matter.
-    cursor.execute("SET search_path = lazo; SET plan_cache_mode = force_generic_plan; SET timezone = 'America/St_Johns'")
+    cursor.execute("SET search_path = lazo; SET plan_cache_mode = force_generic_plan; SET enable_memoize = off; SET timezone = 'America/St_Johns'")
     yield cursor
     connection.close()
 
@@ -131,6 +131,74 @@ def test_is_never_late(compiler, writer, app, round):
             if soonest is None:
                 break
             now = soonest
+
+
+def next_change(app, answer, c, now):
+    """As explain has it: the statement is asked where the answer can change, until it is another one."""
+    held, looks = None, []
+    for _ in range(1000):
+        looks.append(now)
+        _, holds, changes_at = run(app, answer, array([c["id"]]), now)[0]
+        if held is None:
+            held = bool(holds)
+        if bool(holds) != held:
+            return held, now
+        if changes_at is None or changes_at.year > 2100:
+            return held, None
+        now = changes_at
+    raise AssertionError("no end of looking at: %s: %s … %s contact %s" % (answer["texts"], looks[:5], looks[-5:], c))
+
+
+@pytest.mark.parametrize("round", range(ROUNDS))
+def test_the_next_change_is_neither_late_nor_early(compiler, writer, app, round):
+    print("LAZO_SEED=%d" % SEED)
+    world = world_of(SEED + 4000 + round, writer, app, 10)
+    for _ in range(RULES):
+        rule = world.rnd.choice([world.aggregate_rule, world.instant_rule, world.yearly_rule, world.number_rule, lambda: world.rule(1), lambda: world.rule(2)])()
+        answer = compiled(compiler, world, "some", [oracle.text(rule)])
+        for c in world.contacts:
+            now = world.now
+            for _ in range(2):
+                held, at = next_change(app, answer, c, now)
+                told = "seed %d, zone %s, now %s, next change %s: %s\n%s" % (SEED, world.tz, now, at, oracle.text(rule), c)
+                assert oracle.holds(world, c, now, rule) == held, told
+                for t in instants(world.rnd, now, at or now + dt.timedelta(days=1000)):
+                    if now <= t < (at or t + dt.timedelta(1)):
+                        assert oracle.holds(world, c, t, rule) == held, "late, another answer at %s: " % t + told
+                if at is None:
+                    break
+                assert oracle.holds(world, c, at, rule) != held, "early: " + told
+                now = at
+
+
+@pytest.mark.parametrize("round", range(ROUNDS))
+def test_a_condition_knows_its_change_at_once(compiler, writer, app, round):
+    """Where nothing lies in the future and no month is shorter, no look is in vain: a contact is woken when its answer changes, and at no other time."""
+    print("LAZO_SEED=%d" % SEED)
+    world = world_of(SEED + 5000 + round, writer, app, 0)
+    for _ in range(15):
+        c = world.contact()
+        c["interactions"] = [i for i in c["interactions"] if i["at"] <= world.now]
+        world.contacts.append(c)
+    world.store(writer)
+    app.execute("SET lazo.org = %s", (str(world.org),))
+    followed = 0
+    while followed < RULES:
+        kind, where, window = world.of_kind()
+        if window and window[0] in ("in last", "before ago", "after ago") and window[2] in ("month", "year"):
+            continue
+        followed += 1
+        fn = world.rnd.choice(["count", "sum", "avg", "min", "max", "any"])
+        test = world.number_test(["0", "1", "2", "4", "25.50", "100", "200.01"] if fn not in ("count",) else ["0", "1", "2", "4"])
+        if test[0] == "known":
+            continue
+        rule = ("any", kind, where, window) if fn == "any" else ("test", (fn, kind, where, window) if fn == "count" else (fn, kind, "amount", where, window), test)
+        answer = compiled(compiler, world, "some", [oracle.text(rule)])
+        for contact, holds, changes_at in run(app, answer, array(c["id"] for c in world.contacts), world.now):
+            c = next(c for c in world.contacts if c["id"] == contact)
+            if changes_at:
+                assert oracle.holds(world, c, changes_at, rule) != bool(holds), "seed %d, zone %s, now %s, woken in vain at %s: %s\n%s" % (
+                    SEED, world.tz, world.now, changes_at, oracle.text(rule), c)
 
 
 @pytest.mark.parametrize("round", range(ROUNDS))

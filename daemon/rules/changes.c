@@ -1,0 +1,421 @@
+/* changes.c - the compiler's part that knows when the answer of a condition changes though nothing
+ * happens: not when some interaction leaves a window, but when the one leaves (or enters) that
+ * makes the comparison come out otherwise. See sqlgen.h.
+ *
+ * A count, sum, mean, least or greatest compared with numbers is followed from interaction to
+ * interaction (flip_by_leaving(), flip_by_entering() of the schema). What is found that way is
+ * exact but where interactions lie in the future and where the clocks or the months jump; then it
+ * may be too early, never too late.
+ *
+ * `and` that does not hold changes at the earliest when all that fails in it has changed once; `or`
+ * that holds, when all that holds in it has. */
+#include "common/mem.h"
+#include "daemon/rules/sqlgen.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* A list of more numbers than this is not followed. */
+#define LITERALS_MAX 8
+
+/* --- and, or ------------------------------------------------------------------------------------
+ */
+
+static void add_bound(struct rule_gen *g, struct buf *b, const struct rule_answer *a, bool is_and)
+{
+    const char *next = a->height == 0 ? a->next : gen_next(g, a->height, a->next);
+
+    buf_printf(b, "%sCASE WHEN %s THEN %s ELSE %s END", b->len == 0 ? "" : ", ", a->sql,
+               is_and ? "'-infinity'" : next, is_and ? next : "'-infinity'");
+}
+
+void changes_joined(struct rule_gen *g, const struct rule_answer *answers, size_t n, bool is_and)
+{
+    const char *word = is_and ? " AND " : " OR ";
+    struct buf all, still, moving, bounds;
+    int height = 0;
+
+    buf_init(&all, g->ctx, RULE_SQL_MAX);
+    buf_init(&still, g->ctx, RULE_SQL_MAX);
+    buf_init(&moving, g->ctx, RULE_SQL_MAX);
+    buf_init(&bounds, g->ctx, RULE_SQL_MAX);
+    for (size_t i = 0; i < n; i++) {
+        const struct rule_answer *a = &answers[i];
+
+        buf_printf(&all, "%s%s", i == 0 ? "" : word, a->sql);
+        if (a->next == NULL) {
+            buf_printf(&still, "%s%s", still.len == 0 ? "" : word, a->sql);
+            continue;
+        }
+        add_bound(g, &bounds, a, is_and);
+        buf_printf(&moving, "%s%s", moving.len == 0 ? "" : ", ",
+                   a->height == 0 ? a->next : gen_next(g, a->height, a->next));
+        height = a->height > height ? a->height : height;
+    }
+    g->next = NULL;
+    g->height = 0;
+    if (moving.len == 0)
+        return;
+    if (still.len > 0)
+        buf_printf(&bounds, ", CASE WHEN %s THEN timestamptz '%sinfinity' ELSE '%sinfinity' END",
+                   still.data, is_and ? "-" : "", is_and ? "" : "-");
+    g->next = gen_printf(g, "CASE WHEN (%s) = %s THEN LEAST(%s) ELSE GREATEST(%s) END", all.data,
+                         is_and ? "true" : "false", moving.data, bounds.data);
+    g->height = height + 1;
+}
+
+/* --- what is compared ---------------------------------------------------------------------------
+ */
+
+static const struct rule_node *compared_value(const struct rule_node *node)
+{
+    if (node->type == RULE_NODE_AGGREGATE)
+        return node;
+    for (size_t i = 0; i < node->n_child; i++)
+        if (!rule_is_literal(node->child[i]))
+            return node->child[i];
+    return NULL;
+}
+
+static bool is_followed_aggregate(const struct rule_node *value)
+{
+    switch ((enum rule_aggregate)value->op) {
+    case RULE_ANY:
+    case RULE_COUNT:
+    case RULE_SUM:
+    case RULE_AVG:
+    case RULE_MIN:
+    case RULE_MAX:
+        return true;
+    case RULE_FIRST:
+    case RULE_LAST:
+        break;
+    }
+    return false;
+}
+
+static bool is_counted_in_days(const struct rule_node *value)
+{
+    return value->type == RULE_NODE_FIELD && value->field != NULL &&
+           (value->field->need == RULE_NEED_DAY || value->field->need == RULE_NEED_TODAY);
+}
+
+bool changes_exact(const struct rule_node *node)
+{
+    const struct rule_node *value;
+
+    if (node->type == RULE_NODE_AGGREGATE)
+        return true;
+    if (node->type != RULE_NODE_COMPARE && node->type != RULE_NODE_IN &&
+        node->type != RULE_NODE_BETWEEN)
+        return false;
+    value = compared_value(node);
+    if (value == NULL || node->n_child > LITERALS_MAX + 1)
+        return false;
+    for (size_t i = 0; i < node->n_child; i++)
+        if (node->child[i] != value &&
+            (!rule_is_literal(node->child[i]) || !rule_is_number(node->child[i]->value_type)))
+            return false;
+    return value->type == RULE_NODE_AGGREGATE ? is_followed_aggregate(value)
+                                              : is_counted_in_days(value);
+}
+
+/* The comparison with the value on its left. */
+static enum rule_comparison comparison_of(const struct rule_node *node)
+{
+    enum rule_comparison op = (enum rule_comparison)node->op;
+
+    return rule_is_literal(node->child[0]) ? comparison_mirrored(op) : op;
+}
+
+/* As answer_holds() of the schema has it. */
+static const char *test_word(const struct rule_node *node)
+{
+    if (node->type == RULE_NODE_AGGREGATE)
+        return ">";
+    if (node->type == RULE_NODE_IN)
+        return node->negated ? "not in" : "in";
+    return node->type == RULE_NODE_BETWEEN ? "between" : rule_comparison_sql(comparison_of(node));
+}
+
+static const char *bounds_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    struct buf b;
+
+    if (node->type == RULE_NODE_AGGREGATE)
+        return gen_once(g, "ARRAY[0::numeric]");
+    buf_init(&b, g->ctx, RULE_SQL_MAX);
+    for (size_t i = 0; i < node->n_child; i++)
+        if (rule_is_literal(node->child[i]))
+            buf_printf(&b, "%s%s::numeric", b.len == 0 ? "ARRAY[" : ", ",
+                       literal_sql(g, node->child[i]));
+    buf_char(&b, ']');
+    return gen_once(g, b.data);
+}
+
+/* --- aggregates ---------------------------------------------------------------------------------
+ */
+
+/* A condition over an aggregate, being compiled. */
+struct follow {
+    struct rule_gen *g;
+    const struct rule_node *node, *value;
+    const char *truth;
+    rule_test *test;
+    const char *from, *where; /* where: may be NULL */
+};
+
+static bool is_count(const struct follow *f)
+{
+    return f->value->op == RULE_COUNT || f->value->op == RULE_ANY;
+}
+
+static const char *and_where(const struct follow *f, const char *events)
+{
+    return f->where == NULL ? events : gen_printf(f->g, "%s AND %s", events, f->where);
+}
+
+/* Whether the condition would hold for another value; false where that is missing. */
+static const char *holds_for(const struct follow *f, const char *value)
+{
+    struct rule_gen *g = f->g;
+    const char *sql;
+
+    if (f->node->type == RULE_NODE_AGGREGATE)
+        return gen_printf(g, "(%s > 0)", value);
+    g->row_node = f->value;
+    g->row_value = value;
+    sql = gen_printf(g, "((%s) IS TRUE)", f->test(g, f->node));
+    g->row_node = NULL;
+    return sql;
+}
+
+static const char *holds_for_none(const struct follow *f)
+{
+    return holds_for(f, is_count(f) || f->value->op == RULE_SUM ? "0" : "NULL::numeric");
+}
+
+static const char *holds_for_events(const struct follow *f, const char *events)
+{
+    struct rule_gen *g = f->g;
+    const char *filter = and_where(f, events), *v;
+
+    if (is_count(f))
+        return holds_for(
+            f, gen_column(g, f->from, gen_printf(g, "count(*) FILTER (WHERE %s)", filter)));
+    v = gen_column(g, f->from,
+                   gen_printf(g, "%s(%s) FILTER (WHERE %s)",
+                              rule_aggregate_word((enum rule_aggregate)f->value->op),
+                              aggregate_operand(g, f->value), filter));
+    return holds_for(f, f->value->op == RULE_SUM ? gen_printf(g, "coalesce(%s, 0)", v) : v);
+}
+
+/* Whether fewer interactions can change the answer at all: what is only counted becomes less. */
+static const char *may_leave(const struct follow *f)
+{
+    struct rule_gen *g = f->g;
+    const char *word = test_word(f->node);
+    bool above = word[0] == '>', below = word[0] == '<' && word[1] != '>';
+
+    if (is_count(f) && (above || below))
+        return above ? f->truth : gen_printf(g, "NOT %s", f->truth);
+    if (f->value->op == RULE_MAX && above)
+        return f->truth;
+    if (f->value->op == RULE_SUM && (above || below) && f->value->field != NULL)
+        return gen_printf(g, "(%s%s OR %s < 0)", above ? "" : "NOT ", f->truth,
+                          gen_column(g, f->from, "min(i.amount)"));
+    return "true";
+}
+
+/* More of them: counts grow. */
+static const char *may_enter(const struct follow *f)
+{
+    const char *word = test_word(f->node);
+    bool above = word[0] == '>', below = word[0] == '<' && word[1] != '>';
+
+    if (is_count(f) && (above || below))
+        return above ? gen_printf(f->g, "NOT %s", f->truth) : f->truth;
+    return "true";
+}
+
+/* The instants of the interactions that `events` holds for, newest first, and their numbers. */
+static const char *arrays_sql(const struct follow *f, const char *events)
+{
+    struct rule_gen *g = f->g;
+    const char *filter = and_where(f, events);
+    const char *t = gen_ordered(
+        g, f->from, gen_printf(g, "array_agg(i.occurred_at) FILTER (WHERE %s)", filter));
+
+    if (is_count(f))
+        return gen_printf(g, "%s, NULL::numeric[]", t);
+    return gen_printf(g, "%s, %s", t,
+                      gen_ordered(g, f->from,
+                                  gen_printf(g, "array_agg((%s)::numeric) FILTER (WHERE %s)",
+                                             aggregate_operand(g, f->value), filter)));
+}
+
+static const char *flip_sql(const struct follow *f, const char *way, const char *may,
+                            const char *events, const char *after)
+{
+    struct rule_gen *g = f->g;
+
+    return gen_flip(
+        g,
+        gen_printf(g, "CASE WHEN %s THEN flip_by_%s('%s', '%s', %s, %s%s%s, %s) END", may, way,
+                   is_count(f) ? "count" : rule_aggregate_word((enum rule_aggregate)f->value->op),
+                   test_word(f->node), bounds_sql(g, f->node), arrays_sql(f, events),
+                   after == NULL ? "" : ", ", after == NULL ? "" : after, f->truth));
+}
+
+/* The next one that is still to happen; where several would be needed, the first of them. */
+static void record_future(const struct follow *f, const char *within)
+{
+    struct rule_gen *g = f->g;
+    const char *filter = and_where(f, gen_printf(g, "i.occurred_at > w.now%s", within));
+
+    gen_change(
+        g, gen_printf(g, "CASE WHEN %s THEN %s END", may_enter(f),
+                      gen_column(g, f->from,
+                                 gen_printf(g, "min(i.occurred_at) FILTER (WHERE %s)", filter))));
+}
+
+/* in last, after ... ago: what is in the window leaves, the oldest first. */
+static void record_leaving(const struct follow *f)
+{
+    const char *events = aggregate_events(f->g, f->value, NULL);
+
+    window_reach_changes(f->g, f->value->window, flip_sql(f, "leaving", may_leave(f), events, NULL),
+                         f->from, f->where);
+    record_future(f, "");
+}
+
+/* before ... ago: what is ahead of the bound enters. */
+static void record_entering(const struct follow *f)
+{
+    const char *bound = window_bound(f->g, f->value->window);
+
+    window_reach_changes(f->g, f->value->window,
+                         flip_sql(f, "entering", may_enter(f), "true", bound), f->from, f->where);
+}
+
+/* No window, or one over fixed days: only what is still to happen enters. */
+static void record_fixed(const struct follow *f)
+{
+    struct rule_gen *g = f->g;
+    const struct rule_window *w = f->value->window;
+    const char *within = w == NULL ? "true" : window_sql(g, w, "i.occurred_at", false);
+    const char *future = gen_column(g, f->from, "max(i.occurred_at)");
+    const char *may = gen_printf(g, "%s > w.now AND %s", future, may_enter(f));
+
+    gen_change(g, flip_sql(f, "entering", may, within, "w.now"));
+}
+
+/* Days and months of the calendar: all of a window changes at its end. What comes after `previous`
+ * is known already. */
+static void record_period(const struct follow *f)
+{
+    struct rule_gen *g = f->g;
+    const struct rule_window *w = f->value->window;
+    bool past = w->type == RULE_WINDOW_YESTERDAY || w->type == RULE_WINDOW_PREVIOUS;
+    const char *start, *end, *next, *after, *newest;
+
+    window_period(g, w, &start, &end, &next, &after);
+    newest = gen_column(g, f->from, "max(i.occurred_at)");
+    if (past)
+        gen_change(
+            g, gen_printf(
+                   g, "CASE WHEN %s < %s THEN NULL WHEN %s <> %s THEN %s WHEN %s <> %s THEN %s END",
+                   newest, start,
+                   holds_for_events(
+                       f, gen_printf(g, "i.occurred_at >= %s AND i.occurred_at < %s", end, next)),
+                   f->truth, next, holds_for_none(f), f->truth, after));
+    else
+        gen_change(g, gen_printf(g, "CASE WHEN %s >= %s AND %s <> %s THEN %s END", newest, start,
+                                 holds_for_none(f), f->truth, next));
+    record_future(f, "");
+}
+
+static void record_aggregate(const struct follow *f)
+{
+    const struct rule_window *w = f->value->window;
+
+    if (w != NULL && window_steps(w))
+        record_period(f);
+    else if (w != NULL && w->type == RULE_WINDOW_BEFORE_AGO)
+        record_entering(f);
+    else if (w != NULL && window_slides(w))
+        record_leaving(f);
+    else
+        record_fixed(f);
+}
+
+/* --- age and recency ----------------------------------------------------------------------------
+ */
+
+/* Both grow by one at a time, and the answer changes where they reach a bound or pass it. */
+static void add_step(struct rule_gen *g, struct buf *b, const struct rule_node *value,
+                     const char *literal, int plus)
+{
+    const char *n = gen_printf(g, "(LEAST(GREATEST(%s, -1000), 1000000)::int + %d)", literal, plus);
+    const char *day;
+
+    if (value->field->need == RULE_NEED_TODAY)
+        day = gen_printf(g, "(%s + %s)", score_day_sql(g, value), n);
+    else
+        day = birthday_in_sql(g, gen_printf(g, "(c.birth_year + LEAST(GREATEST(%s, -1), 300))", n));
+    buf_printf(b, "%sCASE WHEN %s > %s THEN %s END", b->len == 0 ? "" : ", ", day,
+               value->field->need == RULE_NEED_TODAY ? org_today(g) : "z.today", day);
+}
+
+static void add_steps(struct rule_gen *g, struct buf *b, const struct rule_node *node,
+                      const struct rule_node *value)
+{
+    enum rule_comparison op = node->type == RULE_NODE_COMPARE ? comparison_of(node) : RULE_EQ;
+
+    for (size_t i = 0, at = 0; i < node->n_child; i++) {
+        bool reach = op != RULE_GT && op != RULE_LE, pass = op != RULE_GE && op != RULE_LT;
+        const char *literal;
+
+        if (node->child[i] == value)
+            continue;
+        literal = literal_sql(g, node->child[i]);
+        if (node->type == RULE_NODE_BETWEEN) {
+            reach = at == 0;
+            pass = at == 1;
+        }
+        if (reach)
+            add_step(g, b, value, literal, 0);
+        if (pass)
+            add_step(g, b, value, literal, 1);
+        at++;
+    }
+}
+
+static void record_days(struct rule_gen *g, const struct rule_node *node,
+                        const struct rule_node *value)
+{
+    bool of_score = value->field->need == RULE_NEED_TODAY;
+    struct buf days;
+
+    buf_init(&days, g->ctx, RULE_SQL_MAX);
+    add_steps(g, &days, node, value);
+    gen_change(g, day_start_sql(g, gen_flip(g, gen_printf(g, "LEAST(%s)", days.data)),
+                                of_score ? gen_zone(g) : "z.zone"));
+}
+
+void changes_record(struct rule_gen *g, const struct rule_node *node, const char *truth,
+                    rule_test *test)
+{
+    struct follow f = {
+        .g = g, .node = node, .value = compared_value(node), .truth = truth, .test = test};
+
+    if (f.value->type == RULE_NODE_FIELD) {
+        record_days(g, node, f.value);
+        return;
+    }
+    if (f.value->op == RULE_FIRST || f.value->op == RULE_LAST)
+        bug("an aggregate that is not followed");
+    f.from = kind_from(g, f.value->id);
+    f.where = aggregate_where(g, f.value);
+    record_aggregate(&f);
+}

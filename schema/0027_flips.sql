@@ -1,4 +1,4 @@
--- 0022 - flips: which interaction's leaving or entering makes a comparison come out otherwise. For the statements that the rule compiler writes.
+-- 0027 - flips: which interaction's leaving or entering makes a comparison come out otherwise. For the statements that the rule compiler writes.
 SET LOCAL search_path = lazo;
 
 -- Whether a number passes a test; false where it is missing.

@@ -4,12 +4,13 @@
  * A message becomes the JSON of one of our own items and is read like it. userId is the external
  * id; without one, an e-mail among the traits must say who it is, since an anonymous visitor is
  * nobody's contact. Messages of a batch stand alone: those libraries never look at an answer, so
- * one wrong message must not cost the others. Calls that tell of no person or fact (page, screen,
- * group, alias) are counted as ignored.
+ * one wrong message must not cost the others. A page or screen that a known person saw is a fact
+ * whose data also has its name and category; a group is one that the contact is in. What anonymous
+ * visitors saw, and alias, are counted as ignored.
  *
  *     userId → contact.external_id      event → kind        messageId → key
  *     traits → contact                  properties → data   timestamp → occurred_at
- * properties.revenue → amount */
+ *     properties.revenue → amount       groupId → contact.groups */
 #include "common/mem.h"
 #include "daemon/http/api_record.h"
 
@@ -106,10 +107,13 @@ static void take_attrs(json_t *contact, const json_t *traits, const struct catal
     json_decref(attr);
 }
 
-/* contact_of() - who a message speaks of, as a contact of ours; a new reference. */
-static json_t *contact_of(const json_t *message, const struct catalogue *catalogue)
+/* contact_of() - who a message speaks of, as a contact of ours; a new reference. The traits of a
+ * group are not the contact's. */
+static json_t *contact_of(const json_t *message, const char *type,
+                          const struct catalogue *catalogue)
 {
-    const json_t *traits = json_object_get(message, "traits"), *company;
+    const json_t *traits = strcmp(type, "group") == 0 ? NULL : json_object_get(message, "traits"),
+                 *company;
     const json_t *context = json_object_get(message, "context");
     json_t *contact = mem_must(json_object());
     const json_t *user = json_object_get(message, "userId");
@@ -131,18 +135,35 @@ static json_t *contact_of(const json_t *message, const struct catalogue *catalog
     return contact;
 }
 
-/* fact_of() - a track call as an interaction of ours, which takes the contact; a new reference. */
-static json_t *fact_of(json_t *message, json_t *contact_take)
+/* seen_of() - the data of a page or screen; a new reference. */
+static json_t *seen_of(const json_t *message)
+{
+    json_t *properties = json_object_get(message, "properties");
+    json_t *data = json_is_object(properties) ? json_copy(properties) : json_object();
+
+    set_text(mem_must(data), "name", text_of(message, "name"));
+    set_text(data, "category", text_of(message, "category"));
+    return data;
+}
+
+/* fact_of() - a track, page or screen call as an interaction of ours, which takes the contact; a
+ * new reference. */
+static json_t *fact_of(json_t *message, const char *type, json_t *contact_take)
 {
     json_t *fact = mem_must(json_object()), *properties = json_object_get(message, "properties");
     json_t *revenue = json_object_get(properties, "revenue");
 
     json_object_set_new(fact, "contact", contact_take);
-    json_object_set(fact, "kind", json_object_get(message, "event"));
+    json_object_set_new(fact, "source", json_string(SOURCE));
     json_object_set(fact, "occurred_at", json_object_get(message, "timestamp"));
     json_object_set(fact, "key", json_object_get(message, "messageId"));
+    if (strcmp(type, "track") != 0) {
+        json_object_set_new(fact, "kind", json_string(type));
+        json_object_set_new(fact, "data", seen_of(message));
+        return fact;
+    }
+    json_object_set(fact, "kind", json_object_get(message, "event"));
     json_object_set(fact, "data", properties);
-    json_object_set_new(fact, "source", json_string(SOURCE));
     if (revenue != NULL) {
         json_object_set(fact, "amount", revenue);
         set_text(fact, "currency", text_of(properties, "currency"));
@@ -173,49 +194,70 @@ static const char *translate(const void *ctx, const char *pointer, const char *a
     return mem_printf(ctx, "%s%s", at, pointer);
 }
 
-/* message() - one message becomes an item, a mistake at `at`, or is ignored. */
-static void message(struct recording *r, json_t *msg, const char *type, const char *at,
-                    const struct catalogue *catalogue)
+static bool is_one_of(const char *type, const char *const *types)
 {
-    static const char *const ignored[] = {"page", "screen", "group", "alias"};
-    struct record_item *item;
-    json_t *contact, *made;
+    for (; *types != NULL; types++)
+        if (strcmp(type, *types) == 0)
+            return true;
+    return false;
+}
+
+/* add() - the message as an item, or its mistakes. The contact is taken. */
+static void add(struct recording *r, json_t *msg, const char *type, const char *at,
+                json_t *contact_take, const struct catalogue *catalogue)
+{
+    static const char *const persons[] = {"identify", "group", NULL};
+    struct record_item *item = recording_add(r, at);
+    json_t *made = contact_take;
     struct diag d;
 
-    for (size_t i = 0; type != NULL && i < sizeof ignored / sizeof ignored[0]; i++)
-        if (strcmp(type, ignored[i]) == 0) {
-            r->ignored++;
-            return;
-        }
-    if (type == NULL || (strcmp(type, "identify") != 0 && strcmp(type, "track") != 0)) {
-        diag_field(&r->mistakes, mem_printf(r, "%s/type", at), "\"identify\" or \"track\"");
-        return;
-    }
-    contact = contact_of(msg, catalogue);
-    if (json_object_get(contact, "external_id") == NULL &&
-        json_object_get(contact, "email") == NULL) {
-        diag_field(&r->mistakes, at, "a userId, or an email among the traits, is needed");
-        json_decref(contact);
-        return;
-    }
     diag_init(&d, r);
-    item = recording_add(r, at);
-    if (strcmp(type, "track") == 0) {
-        made = fact_of(msg, contact);
-        record_item_parse(r, made, "", catalogue, r->now_us, item, &d);
-        item->may_not_count = true; /* the caller sends an event once and cannot mend it */
-        recording_within(r, item, "", &d);
-    } else {
-        made = contact;
+    if (is_one_of(type, persons)) {
+        if (strcmp(type, "group") == 0)
+            json_object_set_new(made, "groups", json_pack("[O?]", json_object_get(msg, "groupId")));
         record_contact_parse(r, made, "/contact", catalogue, r->now_us, &item->contact, &d);
         item->source = SOURCE;
         item->occurred_at_us = r->now_us;
+    } else {
+        made = fact_of(msg, type, contact_take);
+        record_item_parse(r, made, "", catalogue, r->now_us, item, &d);
+        recording_within(r, item, "", &d);
     }
     json_array_append_new(r->made, made);
     if (diag_any(&d))
         r->n--;
     for (size_t i = 0; i < d.n; i++)
         diag_field(&r->mistakes, translate(r, d.items[i].pointer, at), "%s", d.items[i].message);
+}
+
+/* message() - one message becomes an item, a mistake at `at`, or is ignored. */
+static void message(struct recording *r, json_t *msg, const char *type, const char *at,
+                    const struct catalogue *catalogue)
+{
+    static const char *const known[] = {"identify", "track", "page", "screen",
+                                        "group",    "alias", NULL};
+    static const char *const seen[] = {"page", "screen", NULL};
+    json_t *contact;
+
+    if (type == NULL || !is_one_of(type, known)) {
+        diag_field(&r->mistakes, mem_printf(r, "%s/type", at),
+                   "\"identify\", \"track\", \"page\", \"screen\", \"group\" or \"alias\"");
+        return;
+    }
+    contact = contact_of(msg, type, catalogue);
+    if (json_object_get(contact, "external_id") != NULL ||
+        json_object_get(contact, "email") != NULL) {
+        if (strcmp(type, "alias") != 0) {
+            add(r, msg, type, at, contact, catalogue);
+            return;
+        }
+        r->ignored++;
+    } else if (is_one_of(type, seen) || strcmp(type, "alias") == 0) {
+        r->ignored++;
+    } else {
+        diag_field(&r->mistakes, at, "a userId, or an email among the traits, is needed");
+    }
+    json_decref(contact);
 }
 
 static void answer(struct recording *r, const struct record_result *results)

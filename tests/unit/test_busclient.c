@@ -50,6 +50,14 @@ static void server_send(struct scene *s, enum bus_type type, json_t *body)
     json_decref(body);
 }
 
+/* A client that connected anew meanwhile is another peer, and gets no answer to what it sent as the
+ * old one: it says hello again. */
+static void server_answer(struct scene *s, enum bus_type type, json_t *body)
+{
+    (void)bus_send(s->server.bus, s->server.peer, s->server.peer_len, type, body);
+    json_decref(body);
+}
+
 static void server_ack(struct scene *s, const json_t *body, const char *from, const char *to)
 {
     json_t *list = json_array(), *item;
@@ -57,8 +65,8 @@ static void server_ack(struct scene *s, const json_t *body, const char *from, co
 
     json_array_foreach(json_object_get(body, "items"), i, item)
         json_array_append(list, json_object_get(item, from));
-    server_send(s, BUS_ack,
-                json_pack("{s:I, s:o}", "session", (json_int_t)s->server.session, to, list));
+    server_answer(s, BUS_ack,
+                  json_pack("{s:I, s:o}", "session", (json_int_t)s->server.session, to, list));
 }
 
 static void server_on(void *arg, const void *peer, size_t peer_len, enum bus_type type,
@@ -78,16 +86,16 @@ static void server_on(void *arg, const void *peer, size_t peer_len, enum bus_typ
         v->credit = json_integer_value(json_object_get(body, "credit"));
         json_decref(v->held);
         v->held = json_incref(json_object_get(body, "held"));
-        server_send(s, BUS_welcome, json_pack("{s:I}", "session", session));
+        server_answer(s, BUS_welcome, json_pack("{s:I}", "session", session));
         return;
     }
     if (session != v->session) {
-        server_send(s, BUS_again, json_object());
+        server_answer(s, BUS_again, json_object());
         return;
     }
     if (type == BUS_ping) {
         v->pings++;
-        server_send(s, BUS_pong, json_pack("{s:I}", "session", session));
+        server_answer(s, BUS_pong, json_pack("{s:I}", "session", session));
     } else if (type == BUS_credit) {
         v->credit += json_integer_value(json_object_get(body, "n"));
     } else if (type == BUS_result) {

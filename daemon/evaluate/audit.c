@@ -1,11 +1,13 @@
 /* audit.c - see audit.h.
  *
- *     waiting ──at rest──► segments, part by part, block by block ──► scores, block by block ──┐
- *        ▲                                                                                    │
- *        ├──── second look, where something differs ◄─────────────────────────────────────────┤
- *        └──── after mending ◄──── mend ◄─────────────────────────────────────────────────────┘
- *                                                                                     report
- */
+ *     waiting ──at rest, or not──► open ──► segments, statement by statement, block by block ──►
+ * scores, ▲                          │       block by block ──► breaks ──► history, block by block
+ * ──┐ │◄── rules are newer ──────┘                                                             │
+ *        ├──── second look, where something differs ◄─────────────────────────────────────────────┤
+ *        └──── after mending ◄──── mend ◄─────────────────────────────────────────────────────────┘
+ *                                                                                         report
+ *
+ * From open to history is one transaction that only reads: all of it sees the same facts. */
 #include "daemon/evaluate/audit.h"
 
 #include "common/clock.h"
@@ -16,25 +18,38 @@
 
 #define BLOCK_CONTACTS 5000
 #define LISTED_MAX     1000
-#define REST_TRIES     300
+#define REST_TRIES     50
+#define OPEN_TRIES     20
 #define REST_S         0.1
+
+/* What is being compared, in this order. */
+enum audit_stage { AUDIT_segments, AUDIT_scores, AUDIT_breaks, AUDIT_history, AUDIT_done };
 
 struct audit {
     struct audit_options o;
     audit_fn *done;
     void *arg;
     ev_timer pause;
-    int tries;    /* looks at whether the instance rests */
-    bool waiting; /* it did not */
-    bool again;   /* this is the second look */
-    bool mending; /* mended: this is what is left */
+    struct pgtx *tx;
+    struct pgarray ids, texts; /* the rules as they are in memory */
+    int64_t now_us, currency_unit;
+    int tries;        /* looks at whether the instance rests */
+    int opened;       /* transactions that found other rules than are in memory */
+    bool newer;       /* this one did */
+    int64_t left_out; /* contacts that were about to be evaluated */
+    bool stale;       /* so were segments or models */
+    bool again;       /* this is the second look */
+    bool mending;     /* mended: this is what is left */
     int64_t mended;
+    int mends; /* statements that are to answer */
     struct ruleset *rules;
+    enum audit_stage stage;
     size_t part;
     int64_t after;
     int64_t contacts, found;
     size_t models;
     json_t *differences, *unreadable;
+    json_t *suspects;    /* what differed at the first look; the second believes these alone */
     json_t *crowded;     /* names of segments and models of which more differ than are listed */
     int64_t first_found; /* before mending */
     json_t *first;
@@ -47,6 +62,7 @@ static int audit_destroy(struct audit *a)
 {
     ev_timer_stop(a->o.loop, &a->pause);
     json_decref(a->differences);
+    json_decref(a->suspects);
     json_decref(a->unreadable);
     json_decref(a->crowded);
     json_decref(a->first);
@@ -67,12 +83,12 @@ static void audit_report(struct audit *a)
     json_t *report;
 
     report = mem_must(json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:O, s:b, s:O}", "now", clock_format(clock_now_us(), now),
+        "{s:s, s:I, s:I, s:I, s:I, s:O, s:b, s:I, s:O}", "now", clock_format(clock_now_us(), now),
         "contacts", (json_int_t)a->contacts, "segments",
         (json_int_t)(a->o.segments ? a->rules->n_segments : 0), "models", (json_int_t)a->models,
         "count", (json_int_t)(a->mending ? a->first_found : a->found), "differences",
-        a->mending ? a->first : a->differences, "waiting", a->waiting, "unreadable",
-        a->unreadable));
+        a->mending ? a->first : a->differences, "waiting", a->left_out > 0 || a->stale, "left_out",
+        (json_int_t)a->left_out, "unreadable", a->unreadable));
     if (a->o.repair) {
         json_object_set_new(report, "mended", json_integer(a->mended));
         json_object_set_new(report, "left", json_integer(a->found));
@@ -89,7 +105,9 @@ static void audit_on_mended(void *arg, const struct pgres *res)
         audit_failed(a, res);
         return;
     }
-    a->mended = pgres_int(res, 0, "mended");
+    a->mended += pgres_int(res, 0, "mended");
+    if (--a->mends > 0)
+        return;
     a->mending = true;
     a->again = false;
     a->first = json_incref(a->differences);
@@ -101,17 +119,27 @@ static void audit_on_mended(void *arg, const struct pgres *res)
 static void audit_mend(struct audit *a)
 {
     MEM_SCOPED void *scratch = talloc_new(NULL);
-    struct pgarray contacts, segments, models;
+    struct pgarray contacts, segments, models, again;
     struct pgargs args;
     const char *name;
     json_t *item;
     size_t i;
 
     pgarray_init(&contacts, scratch);
+    pgarray_init(&again, scratch);
     pgarray_init(&segments, scratch);
     pgarray_init(&models, scratch);
     json_array_foreach(a->differences, i, item)
-        pgarray_int(&contacts, json_integer_value(json_object_get(item, "contact")));
+    {
+        json_int_t contact = json_integer_value(json_object_get(item, "contact"));
+
+        if (contact == 0) { /* the breaks of a model */
+            pgarray_text(&models, json_string_value(json_object_get(item, "model")));
+            continue;
+        }
+        pgarray_int(&contacts, contact);
+        pgarray_int(&again, contact);
+    }
     json_object_foreach(a->crowded, name, item)
         pgarray_text(strcmp(json_string_value(item), "segment") == 0 ? &segments : &models, name);
     pgargs_init(&args, scratch);
@@ -119,13 +147,19 @@ static void audit_mend(struct audit *a)
     pgargs_array(&args, &contacts);
     pgargs_array(&args, &segments);
     pgargs_array(&args, &models);
+    a->mends = 2;
     pgpool_query(a->o.pool, a->o.org_id, Q_CHECK_MEND, &args, audit_on_mended, a);
+    pgargs_init(&args, scratch);
+    pgargs_array(&args, &again);
+    pgpool_query(a->o.pool, a->o.org_id, Q_CHECK_MEND_HISTORY, &args, audit_on_mended, a);
 }
 
 static void audit_ended(struct audit *a)
 {
     if (a->found > 0 && !a->again) {
         a->again = true;
+        json_decref(a->suspects);
+        a->suspects = a->found > LISTED_MAX ? NULL : json_incref(a->differences);
         audit_wait(a);
     } else if (a->found > 0 && a->o.repair && !a->mending) {
         audit_mend(a);
@@ -137,6 +171,21 @@ static void audit_ended(struct audit *a)
 /* --- blocks --------------------------------------------------------------------------------------
  */
 
+static bool is_among(const json_t *list, const json_t *item)
+{
+    const json_t *other;
+    size_t i;
+
+    json_array_foreach(list, i, other)
+    {
+        if (json_equal(other, item))
+            return true;
+    }
+    return false;
+}
+
+/* At the second look only what differed at the first, and as it did then: what an evaluation has
+ * changed meanwhile was true. */
 static void audit_take(struct audit *a, const char *differences)
 {
     json_t *list = json_loads(differences, 0, NULL), *item;
@@ -146,6 +195,8 @@ static void audit_take(struct audit *a, const char *differences)
     {
         const char *sort = json_object_get(item, "segment") != NULL ? "segment" : "model";
 
+        if (a->again && a->suspects != NULL && !is_among(a->suspects, item))
+            continue;
         a->found++;
         if (json_array_size(a->differences) < LISTED_MAX)
             json_array_append(a->differences, item);
@@ -156,31 +207,49 @@ static void audit_take(struct audit *a, const char *differences)
     json_decref(list);
 }
 
-/* Scores come after the last part of the rules. */
+/* What comes next, where this stage or statement is through. */
+static void audit_advance(struct audit *a)
+{
+    a->after = 0;
+    if (a->stage == AUDIT_segments && ++a->part < a->rules->n_statements)
+        return;
+    a->stage++;
+    if (!a->o.scores && (a->stage == AUDIT_scores || a->stage == AUDIT_breaks))
+        a->stage = AUDIT_history;
+}
+
 static void audit_on_block(void *arg, const struct pgres *res)
 {
     struct audit *a = arg;
-    bool scores = a->part == a->rules->n_statements;
-    int64_t seen;
+    bool blocks = a->stage != AUDIT_breaks;
+    int64_t seen = 0;
 
-    if (!pgres_ok(res)) {
-        audit_failed(a, res);
+    if (!pgres_ok(res))
         return;
-    }
-    seen = pgres_int(res, 0, "seen");
     audit_take(a, pgres_text(res, 0, "differences"));
-    if (a->part == 0 || (scores && !a->o.segments))
-        a->contacts += seen;
-    a->after = pgres_int(res, 0, "last");
-    if (seen == BLOCK_CONTACTS) {
-        audit_block(a);
-    } else if (scores) {
-        audit_ended(a);
-    } else {
-        a->part++;
-        a->after = 0;
-        audit_block(a);
+    if (blocks) {
+        seen = pgres_int(res, 0, "seen");
+        a->after = pgres_int(res, 0, "last");
     }
+    if (a->stage == AUDIT_history)
+        a->contacts += seen;
+    if (seen < BLOCK_CONTACTS)
+        audit_advance(a);
+    audit_block(a);
+}
+
+static void audit_ask_segments(struct audit *a, const void *scratch)
+{
+    const struct ruleset_statement *s = &a->rules->statements[a->part];
+    const struct rule_sql *sql = rule_compile_truth(scratch, s->sql, s->segments, s->n_segments);
+    struct pgargs args;
+
+    pgargs_init(&args, scratch);
+    pgargs_int(&args, a->after);
+    pgargs_instant(&args, a->now_us);
+    pgargs_int(&args, BLOCK_CONTACTS);
+    pgargs_params(&args, sql->params, sql->n_params);
+    pgtx_query_sql(a->tx, sql->text, &args, audit_on_block, a);
 }
 
 static void audit_block(struct audit *a)
@@ -189,47 +258,137 @@ static void audit_block(struct audit *a)
     struct pgargs args;
 
     pgargs_init(&args, scratch);
-    pgargs_int(&args, a->after);
-    pgargs_instant(&args, clock_now_us());
-    pgargs_int(&args, BLOCK_CONTACTS);
-    if (a->part < a->rules->n_statements) {
-        const struct ruleset_statement *s = &a->rules->statements[a->part];
-        const struct rule_sql *sql =
-            rule_compile_truth(scratch, s->sql, s->segments, s->n_segments);
-
-        pgargs_params(&args, sql->params, sql->n_params);
-        pgpool_query_sql(a->o.pool, a->o.org_id, sql->text, &args, audit_on_block, a);
-    } else if (a->o.scores) {
-        pgpool_query(a->o.pool, a->o.org_id, Q_CHECK_SCORES, &args, audit_on_block, a);
-    } else {
-        audit_ended(a);
+    switch (a->stage) {
+    case AUDIT_segments:
+        audit_ask_segments(a, scratch);
+        return;
+    case AUDIT_scores:
+        pgargs_int(&args, a->after);
+        pgargs_instant(&args, a->now_us);
+        pgargs_int(&args, BLOCK_CONTACTS);
+        pgtx_query(a->tx, Q_CHECK_SCORES, &args, audit_on_block, a);
+        return;
+    case AUDIT_breaks:
+        pgargs_int(&args, a->currency_unit);
+        pgtx_query(a->tx, Q_CHECK_BREAKS, &args, audit_on_block, a);
+        return;
+    case AUDIT_history:
+        pgargs_int(&args, a->after);
+        pgargs_int(&args, BLOCK_CONTACTS);
+        pgtx_query(a->tx, Q_CHECK_HISTORY, &args, audit_on_block, a);
+        return;
+    case AUDIT_done:
+        pgtx_commit(a->tx);
+        return;
     }
+    bug("no such stage");
+}
+
+/* --- the transaction -----------------------------------------------------------------------------
+ */
+
+static void audit_on_left_out(void *arg, const struct pgres *res)
+{
+    struct audit *a = arg;
+
+    if (!pgres_ok(res))
+        return;
+    a->left_out = pgres_int(res, 0, "contacts");
+    a->stale = pgres_int(res, 0, "definitions") > 0;
+    audit_block(a);
+}
+
+/* The instant is taken now that the transaction has seen its facts: what was evaluated in them was
+ * evaluated before it, and who is due between is in them as one who is due. */
+static void audit_on_open(void *arg, const struct pgres *res)
+{
+    struct audit *a = arg;
+    struct pgargs args;
+
+    if (!pgres_ok(res))
+        return;
+    a->newer = !pgres_bool(res, 0, "same") && ++a->opened < OPEN_TRIES;
+    if (a->newer) {
+        pgtx_rollback(a->tx);
+        return;
+    }
+    a->now_us = clock_now_us();
+    pgargs_init(&args, a);
+    pgargs_instant(&args, a->now_us);
+    pgtx_query(a->tx, Q_CHECK_LEFT_OUT, &args, audit_on_left_out, a);
+}
+
+static void audit_begun(void *arg, struct pgtx *tx)
+{
+    struct audit *a = arg;
+    struct pgargs args;
+
+    a->tx = tx;
+    pgargs_init(&args, a);
+    pgargs_array(&args, &a->ids);
+    pgargs_array(&args, &a->texts);
+    pgtx_query(tx, Q_CHECK_OPEN, &args, audit_on_open, a);
+}
+
+static void audit_closed(void *arg, bool committed, const struct pgres *error)
+{
+    struct audit *a = arg;
+
+    if (a->newer && error == NULL) {
+        orgs_forget(a->o.orgs, a->o.org_id);
+        audit_wait(a);
+    } else if (committed) {
+        audit_ended(a);
+    } else {
+        audit_failed(a, error);
+    }
+}
+
+static void audit_reset(struct audit *a)
+{
+    json_array_clear(a->unreadable);
+    json_decref(a->differences);
+    a->differences = mem_must(json_array());
+    json_object_clear(a->crowded);
+    a->part = 0;
+    a->after = a->contacts = a->found = 0;
+    a->newer = false;
 }
 
 static void audit_on_org(void *arg, const struct org *org)
 {
     static const int64_t none[] = {0};
     struct audit *a = arg;
+    const struct catalogue *c;
     struct diag d;
 
     if (org == NULL) {
         audit_failed(a, NULL);
         return;
     }
+    audit_reset(a);
+    c = &org->catalogue;
     talloc_free(a->rules);
     diag_init(&d, a);
-    a->rules =
-        ruleset_compile(a, &org->catalogue, RULESET_page, a->o.segments ? NULL : none, 0, &d);
-    json_array_clear(a->unreadable);
-    json_decref(a->differences);
-    a->differences = mem_must(json_array());
-    json_object_clear(a->crowded);
+    a->rules = ruleset_compile(a, c, RULESET_page, a->o.segments ? NULL : none, 0, &d);
     for (size_t i = 0; i < d.n; i++)
         json_array_append_new(a->unreadable, json_string(d.items[i].pointer));
-    a->models = a->o.scores ? org->catalogue.n_models : 0;
-    a->part = 0;
-    a->after = a->contacts = a->found = 0;
-    audit_block(a);
+    pgarray_init(&a->ids, a);
+    pgarray_init(&a->texts, a);
+    for (size_t i = 0; i < c->n_segments; i++) {
+        if (c->segments[i].rule == NULL)
+            continue;
+        pgarray_int(&a->ids, c->segments[i].id);
+        pgarray_text(&a->texts, c->segments[i].rule);
+    }
+    a->currency_unit = 1;
+    for (int i = 0; i < c->currency_digits; i++)
+        a->currency_unit *= 10;
+    a->models = a->o.scores ? c->n_models : 0;
+    a->stage = AUDIT_segments;
+    if (a->rules->n_statements == 0)
+        audit_advance(a);
+    pgtx_begin_reading(a->o.pool, a->o.org_id, audit_begun, audit_closed, a);
 }
 
 /* --- rest ----------------------------------------------------------------------------------------
@@ -243,9 +402,8 @@ static void audit_on_waiting(void *arg, const struct pgres *res)
         audit_failed(a, res);
         return;
     }
-    a->waiting =
-        pgres_int(res, 0, "changes") + pgres_int(res, 0, "due") + pgres_int(res, 0, "stale") > 0;
-    if (a->waiting && ++a->tries < REST_TRIES) {
+    if (pgres_int(res, 0, "changes") + pgres_int(res, 0, "due") + pgres_int(res, 0, "stale") > 0 &&
+        ++a->tries < REST_TRIES) {
         a->o.wake(a->o.arg, a->o.org_id);
         ev_timer_set(&a->pause, REST_S, 0.);
         ev_timer_start(a->o.loop, &a->pause);

@@ -1,15 +1,20 @@
 /* audit.h - step 2, proved: what is stored of dynamic segments and scores, compared with what the
  * facts say now.
  *
- * Every rule is evaluated over every contact from nothing, in blocks by id; so is every score, with
- * the breaks of its model's last full scoring. Each block is one statement that only reads: one
- * snapshot, at lazod's clock. A rule that refers to a segment or a score reads what is stored of
- * that; since references have no circle, no difference anywhere means that all of it is true.
+ * One transaction that only reads, and sees one state of the database (REPEATABLE READ): every rule
+ * is evaluated over every contact from nothing, in blocks by id; so is every score, with the breaks
+ * of its model's last full scoring; those breaks are computed anew from the facts of then, where
+ * these are still the same; and the spans of memberships and scores that are over are looked at:
+ * none may overlap. A rule that refers to a segment or a score reads what is stored of that; since
+ * references have no circle, no difference anywhere means that all of it is true.
  *
- * What waits to be evaluated is waited for (30 s at most) and is no difference. What differs is
- * looked at a second time, after a pause, before it is believed: an evaluation may have gone on
- * between. Then, where mending is asked for, the contacts that differ are evaluated anew, quietly
- * (it starts no journey), and all is compared once more. */
+ * Contacts that are in the change log or due, and who is related to them, are about to be
+ * evaluated: they are waited for a little (5 s), and those that wait still are left out, and
+ * counted. So it may run while facts come in. What differs is looked at a second time, after a
+ * pause, before it is believed. Then, where mending is asked for, the contacts that differ are
+ * evaluated anew, quietly (it starts no journey), models whose breaks differ are scored anew, and
+ * all is compared once more.
+ */
 #ifndef LAZO_DAEMON_EVALUATE_AUDIT_H
 #define LAZO_DAEMON_EVALUATE_AUDIT_H
 
@@ -37,10 +42,11 @@ struct audit_options {
  *
  *     {"now", "contacts", "segments", "models", "count": how many differences,
  *      "differences": the first 1,000 of them: {"segment", "contact", "stored", "true"} or
- *                     {"model", "contact", "stored", "true"}, both null or an object,
- *      "waiting": whether the instance did not come to rest, so that some contacts were left out,
- *      "unreadable": segments whose rule no longer checks,
- *      "mended", "left": how much was evaluated anew, and how much differs after it} */
+ *                     {"model", "contact", "stored", "true"}, both null or an object; the contact
+ *                     is null where it is the breaks that differ; a span has since and until,
+ *      "waiting": whether contacts, segments or models were left out, "left_out": how many
+ * contacts, "unreadable": segments whose rule no longer checks, "mended", "left": how much was
+ * evaluated anew, and how much differs after it} */
 typedef void audit_fn(void *arg, const json_t *report, const struct pgres *failed);
 
 /* audit_run() - begins; what it needs is a child of ctx. */

@@ -26,6 +26,7 @@
 enum pgtx_state { PGTX_waiting, PGTX_open, PGTX_failed, PGTX_ending };
 
 struct pgtx {
+    bool reading;
     struct pgpool *pool;
     struct pgtx *next; /* in the queue of the waiting */
     struct pgconn *conn;
@@ -269,7 +270,9 @@ static void pgtx_open(struct pgtx *tx, int i)
     p->busy[i] = tx;
     tx->conn = p->exclusive[i];
     tx->state = PGTX_open;
-    pgconn_send_text(tx->conn, "BEGIN", NULL, pgtx_on_answer, pgtx_call_new(tx, NULL, NULL));
+    pgconn_send_text(tx->conn,
+                     tx->reading ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN",
+                     NULL, pgtx_on_answer, pgtx_call_new(tx, NULL, NULL));
     pgconn_send_text(tx->conn, pgpool_set_org(tx, tx->org_id), NULL, pgtx_on_answer,
                      pgtx_call_new(tx, NULL, NULL));
     if (tx->act.n > 0)
@@ -302,19 +305,15 @@ static void pgpool_begin_waiting(struct pgpool *p)
     }
 }
 
-void pgtx_begin(struct pgpool *p, int64_t org_id, pgtx_fn *begun, pgtx_end_fn *ended, void *arg)
-{
-    pgtx_begin_as(p, org_id, NULL, begun, ended, arg);
-}
-
-void pgtx_begin_as(struct pgpool *p, int64_t org_id, const struct pgact *act, pgtx_fn *begun,
-                   pgtx_end_fn *ended, void *arg)
+/* NULL where the database is away: `ended` hears of it. */
+static struct pgtx *pgtx_wait(struct pgpool *p, int64_t org_id, const struct pgact *act,
+                              pgtx_fn *begun, pgtx_end_fn *ended, void *arg)
 {
     struct pgtx *tx;
 
     if (!p->up) {
         pgpool_later(p, NULL, ended, arg);
-        return;
+        return NULL;
     }
     tx = mem_new(p, struct pgtx);
     tx->pool = p;
@@ -327,6 +326,27 @@ void pgtx_begin_as(struct pgpool *p, int64_t org_id, const struct pgact *act, pg
     p->last = &tx->next;
     p->n_waiting++;
     ev_idle_start(p->loop, &p->idle);
+    return tx;
+}
+
+void pgtx_begin(struct pgpool *p, int64_t org_id, pgtx_fn *begun, pgtx_end_fn *ended, void *arg)
+{
+    pgtx_begin_as(p, org_id, NULL, begun, ended, arg);
+}
+
+void pgtx_begin_as(struct pgpool *p, int64_t org_id, const struct pgact *act, pgtx_fn *begun,
+                   pgtx_end_fn *ended, void *arg)
+{
+    pgtx_wait(p, org_id, act, begun, ended, arg);
+}
+
+void pgtx_begin_reading(struct pgpool *p, int64_t org_id, pgtx_fn *begun, pgtx_end_fn *ended,
+                        void *arg)
+{
+    struct pgtx *tx = pgtx_wait(p, org_id, NULL, begun, ended, arg);
+
+    if (tx != NULL)
+        tx->reading = true;
 }
 
 /* The database went away: who waits for a connection is told. */

@@ -100,6 +100,10 @@ pgtx_end_fn(void *arg, bool committed,
 void pgtx_begin(struct pgpool *, int64_t org_id, pgtx_fn *begun, pgtx_end_fn *ended, void *arg);
 void pgtx_begin_as(struct pgpool *, int64_t org_id, const struct pgact *, pgtx_fn *begun,
                    pgtx_end_fn *ended, void *arg);
+/* pgtx_begin_reading() - one that only reads, and all of whose queries see what its first one saw
+ * (REPEATABLE READ, READ ONLY). */
+void pgtx_begin_reading(struct pgpool *, int64_t org_id, pgtx_fn *begun, pgtx_end_fn *ended,
+                        void *arg);
 /* Queries of a transaction: several may be sent without waiting for the first. `fn` may be NULL. */
 void pgtx_query(struct pgtx *, enum query, const struct pgargs *, pgres_fn *, void *arg);
 void pgtx_query_sql(struct pgtx *, const char *sql, const struct pgargs *, pgres_fn *, void *arg);

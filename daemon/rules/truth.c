@@ -27,8 +27,7 @@ struct rule_sql *rule_compile_truth(const void *ctx, const struct rule_sql *page
     sql->text = mem_printf(
         sql,
         "WITH truth AS MATERIALIZED (%s),\n"
-        "waiting AS MATERIALIZED (SELECT contact_id FROM change UNION\n"
-        "  SELECT contact_id FROM wake WHERE at <= $2::timestamptz),\n"
+        "waiting AS MATERIALIZED (SELECT contact_id FROM contacts_waiting($2::timestamptz)),\n"
         "segments AS MATERIALIZED (SELECT id, name FROM segment\n"
         "  WHERE id = ANY ($%zu::int[]) AND kind = 'dynamic' AND NOT stale),\n"
         "exempt AS MATERIALIZED (SELECT e.contact_id, e.segment_id, e.mode\n"

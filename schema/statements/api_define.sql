@@ -77,7 +77,7 @@ WITH seg AS (SELECT id, kind FROM segment WHERE name = $1::text),
                WHERE m.contact_id = $2::bigint AND m.segment_id = seg.id AND seg.kind = 'fixed'
               RETURNING m.contact_id, m.segment_id, m.entered_at),
      past AS (INSERT INTO membership_past (org_id, contact_id, segment_id, entered_at, left_at)
-              SELECT current_org(), contact_id, segment_id, entered_at, $3::timestamptz FROM gone),
+              SELECT current_org(), contact_id, segment_id, entered_at, greatest(entered_at, $3::timestamptz) FROM gone),
      fact AS (INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)
               SELECT current_org(), gone.contact_id, k.id, $3::timestamptz, $3::timestamptz, 'lazo',
                      jsonb_build_object('segment', $1::text, 'cause', 'by hand')

@@ -7,6 +7,18 @@ SELECT (SELECT count(*) FROM (SELECT FROM change LIMIT 1000) c) AS changes,
        (SELECT count(*) FROM segment WHERE stale AND kind = 'dynamic')
        + (SELECT count(*) FROM rfm_model WHERE stale OR scored_at IS NULL OR due_at <= $1::timestamptz) AS stale;
 
+-- name: check_open
+-- The first statement of the check's transaction: what it sees is what all others see. $1 segments and $2 their rules as they are in memory: whether they are those
+-- of the database.
+SELECT coalesce(bool_and(s.rule IS NOT DISTINCT FROM u.rule), true) AND count(*) = (SELECT count(*) FROM segment WHERE kind = 'dynamic') AS same
+  FROM unnest($1::int[], $2::text[]) AS u(id, rule) JOIN segment s ON s.id = u.id;
+
+-- name: check_left_out
+-- How many contacts and definitions are about to be evaluated at $1.
+SELECT (SELECT count(*) FROM contacts_waiting($1::timestamptz)) AS contacts,
+       (SELECT count(*) FROM segment WHERE stale AND kind = 'dynamic')
+       + (SELECT count(*) FROM rfm_model WHERE stale OR scored_at IS NULL OR due_at <= $1::timestamptz) AS definitions;
+
 -- name: check_scores
 -- The scores of a block of contacts from their facts, with the breaks of each model's last full scoring, compared with those that are stored.
 -- $1 after this contact, $2 now, $3 how many contacts.
@@ -33,7 +45,7 @@ WITH block AS MATERIALIZED (
     SELECT s.model_id, s.contact_id, s.last_on, s.frequency, s.monetary, s.r, s.f, s.m, s.label
       FROM block b JOIN rfm_score s ON s.contact_id = b.id JOIN model mo ON mo.id = s.model_id
 ), waiting AS MATERIALIZED (
-    SELECT contact_id FROM change UNION SELECT contact_id FROM wake WHERE at <= $2::timestamptz
+    SELECT contact_id FROM contacts_waiting($2::timestamptz)
 ), differing AS (
     SELECT model_id, contact_id,
            CASE WHEN s.contact_id IS NOT NULL THEN json_build_object('last_on', s.last_on, 'frequency', s.frequency, 'monetary', s.monetary,
@@ -48,6 +60,89 @@ SELECT (SELECT max(id) FROM block) AS last, (SELECT count(*) FROM block) AS seen
        coalesce((SELECT json_agg(json_build_object('model', m.name, 'contact', d.contact_id, 'stored', d.stored, 'true', d.truth)
                                  ORDER BY m.name, d.contact_id)
                    FROM differing d JOIN rfm_model m ON m.id = d.model_id), '[]')::text AS differences;
+
+-- name: check_breaks
+-- The breaks of all models with quantiles, from the facts, as they were found at their last full scoring; for a model whose facts of then are no longer the same (its
+-- fingerprint tells: a gift was recorded late, refunded, merged, erased) nothing can be said, and nothing is. $1 minor units in one of the currency.
+WITH model AS MATERIALIZED (
+    SELECT m.*, a.today, a.time_zone AS zone, a.kind_ids, a.from_at
+      FROM rfm_model m CROSS JOIN LATERAL (SELECT * FROM rfm_models_at(m.scored_at) x WHERE x.id = m.id) a
+     WHERE m.scoring = 'quantile' AND m.scored_at IS NOT NULL AND NOT m.stale AND m.fingerprint IS NOT NULL
+), found AS (
+    SELECT m.id, f.*
+      FROM model m CROSS JOIN LATERAL (
+           SELECT count(*) AS population, coalesce(bit_xor(hashint8extended(g.contact_id, (g.last_on - date '2000-01-01') + g.frequency * 1000003::bigint
+                                                                                          + g.monetary * 998244353)), 0) AS fingerprint,
+                  percentile_cont(p.parts) WITHIN GROUP (ORDER BY m.today - g.last_on) AS r, percentile_cont(p.parts) WITHIN GROUP (ORDER BY g.frequency) AS f,
+                  percentile_cont(p.parts) WITHIN GROUP (ORDER BY g.monetary) AS m
+             FROM (SELECT ARRAY (SELECT i::float8 / m.classes FROM generate_series(1, m.classes - 1) AS i) AS parts) p CROSS JOIN LATERAL (
+                  SELECT i.contact_id, (max(i.occurred_at) AT TIME ZONE m.zone)::date AS last_on, count(*)::int AS frequency,
+                         coalesce(CASE m.monetary WHEN 'sum' THEN sum(i.amount) WHEN 'average' THEN round(avg(i.amount)) ELSE max(i.amount) END, 0)::bigint
+                         AS monetary
+                    FROM interaction i
+                   WHERE i.kind_id = ANY (m.kind_ids) AND i.occurred_at >= m.from_at AND i.occurred_at <= m.scored_at
+                   GROUP BY i.contact_id) g
+            GROUP BY p.parts) f
+), differing AS (
+    SELECT m.name, json_build_object('recency', m.recency_breaks, 'frequency', m.frequency_breaks, 'monetary', m.monetary_breaks) AS stored,
+           json_build_object('recency', b.r, 'frequency', b.f, 'monetary', b.m) AS truth
+      FROM model m JOIN found x ON x.id = m.id
+     CROSS JOIN LATERAL (SELECT rfm_plus(x.r, m.integer_bins::int) AS r, rfm_plus(x.f, m.integer_bins::int) AS f,
+                                rfm_plus(x.m, m.integer_bins::int * $1::float8) AS m) b
+     WHERE x.fingerprint = m.fingerprint AND x.population = m.population
+       AND (m.recency_breaks, m.frequency_breaks, m.monetary_breaks) IS DISTINCT FROM (b.r, b.f, b.m)
+)
+SELECT coalesce((SELECT json_agg(json_build_object('model', name, 'contact', NULL, 'stored', stored, 'true', truth) ORDER BY name) FROM differing), '[]')::text
+       AS differences;
+
+-- name: check_history
+-- The past of a block of contacts: spans of one membership, or of one model's scores, that end before they begin or overlap by more than a minute, which two
+-- machines' clocks may differ by. $1 after this contact, $2 how many contacts.
+WITH block AS MATERIALIZED (
+    SELECT id FROM contact WHERE id > $1::bigint ORDER BY id LIMIT $2::int
+), spans AS (
+    SELECT 's' AS sort, p.contact_id, p.segment_id AS of, p.entered_at AS since, p.left_at AS until FROM membership_past p WHERE p.contact_id IN (SELECT id FROM block)
+    UNION ALL
+    SELECT 's', m.contact_id, m.segment_id, m.entered_at, 'infinity' FROM membership m WHERE m.contact_id IN (SELECT id FROM block)
+    UNION ALL
+    SELECT 'm', h.contact_id, h.model_id, coalesce(h.since, '-infinity'), h.until FROM rfm_history h WHERE h.contact_id IN (SELECT id FROM block)
+    UNION ALL
+    SELECT 'm', s.contact_id, s.model_id, s.since, 'infinity' FROM rfm_score s WHERE s.contact_id IN (SELECT id FROM block) AND s.since IS NOT NULL
+), ordered AS (
+    SELECT s.*, lead(s.since) OVER (PARTITION BY s.sort, s.contact_id, s.of ORDER BY s.since, s.until) AS next FROM spans s
+), differing AS (
+    SELECT sort, contact_id, of, json_build_object('since', since, 'until', CASE WHEN isfinite(until) THEN until END) AS stored,
+           json_build_object('until', least(next, greatest(since, until))) AS truth
+      FROM ordered WHERE until < since - interval '1 minute' OR next < until - interval '1 minute'
+)
+SELECT (SELECT max(id) FROM block) AS last, (SELECT count(*) FROM block) AS seen,
+       coalesce((SELECT json_agg(json_build_object(CASE d.sort WHEN 's' THEN 'segment' ELSE 'model' END, coalesce(s.name, m.name), 'contact', d.contact_id,
+                                                   'stored', d.stored, 'true', d.truth) ORDER BY d.contact_id, d.sort, d.of)
+                   FROM differing d LEFT JOIN segment s ON d.sort = 's' AND s.id = d.of LEFT JOIN rfm_model m ON d.sort = 'm' AND m.id = d.of), '[]')::text
+       AS differences;
+
+-- name: check_mend_history
+-- $1 contacts: a span ends where the next one begins.
+WITH spans AS (
+    SELECT p.contact_id, p.id, p.segment_id AS of, p.entered_at AS since FROM membership_past p WHERE p.contact_id = ANY ($1::bigint[])
+    UNION ALL
+    SELECT m.contact_id, NULL, m.segment_id, m.entered_at FROM membership m WHERE m.contact_id = ANY ($1::bigint[])
+), ordered AS (
+    SELECT contact_id, id, since, lead(since) OVER (PARTITION BY contact_id, of ORDER BY since, id NULLS LAST) AS next FROM spans
+), members AS (
+    UPDATE membership_past p SET left_at = least(o.next, greatest(o.since, p.left_at)) FROM ordered o
+     WHERE p.contact_id = o.contact_id AND p.id = o.id AND p.left_at <> least(o.next, greatest(o.since, p.left_at)) RETURNING p.id
+), scores AS (
+    SELECT h.contact_id, h.id, h.model_id AS of, coalesce(h.since, '-infinity') AS since FROM rfm_history h WHERE h.contact_id = ANY ($1::bigint[])
+    UNION ALL
+    SELECT s.contact_id, NULL, s.model_id, s.since FROM rfm_score s WHERE s.contact_id = ANY ($1::bigint[]) AND s.since IS NOT NULL
+), rated AS (
+    SELECT contact_id, id, since, lead(since) OVER (PARTITION BY contact_id, of ORDER BY since, id NULLS LAST) AS next FROM scores
+), labels AS (
+    UPDATE rfm_history h SET until = least(o.next, greatest(o.since, h.until)) FROM rated o
+     WHERE h.contact_id = o.contact_id AND h.id = o.id AND h.until <> least(o.next, greatest(o.since, h.until)) RETURNING h.id
+)
+SELECT (SELECT count(*) FROM members) + (SELECT count(*) FROM labels) AS mended;
 
 -- name: check_mend
 -- $1 organisation, $2 contacts that are evaluated anew, quietly; $3 names of segments and $4 of models that are evaluated in full, since more of them differ than

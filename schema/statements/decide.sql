@@ -216,7 +216,10 @@ UNION ALL SELECT current_org(), contact_id, 'segment', NULL, NULL, ARRAY[$1::int
 -- name: decide_member_remove
 -- $1 segment id, $2 its name, $3 journey's name, $4 contacts, $5 now
 WITH gone AS (
-    DELETE FROM membership WHERE contact_id = ANY ($4::bigint[]) AND segment_id = $1::int RETURNING contact_id
+    DELETE FROM membership WHERE contact_id = ANY ($4::bigint[]) AND segment_id = $1::int RETURNING contact_id, entered_at
+), past AS (
+    INSERT INTO membership_past (org_id, contact_id, segment_id, entered_at, left_at)
+    SELECT current_org(), contact_id, $1::int, entered_at, greatest(entered_at, $5::timestamptz) FROM gone
 ), fact AS (
     INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)
     SELECT current_org(), g.contact_id, k.id, $5::timestamptz, $5::timestamptz, 'lazo',

@@ -73,7 +73,7 @@ WITH said AS MATERIALIZED (
     RETURNING m.contact_id, m.segment_id, m.entered_at
 ), past AS (
     INSERT INTO membership_past (org_id, contact_id, segment_id, entered_at, left_at)
-    SELECT $1::bigint, contact_id, segment_id, entered_at, $6::timestamptz FROM gone
+    SELECT $1::bigint, contact_id, segment_id, entered_at, greatest(entered_at, $6::timestamptz) FROM gone
 ), come AS (
     INSERT INTO membership (org_id, contact_id, segment_id, entered_at)
     SELECT $1::bigint, u.contact_id, u.segment_id, $6::timestamptz FROM said u WHERE u.entered ORDER BY u.contact_id, u.segment_id

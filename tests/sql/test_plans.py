@@ -22,7 +22,7 @@ WHOLE = {
     "api_status": {"contact", "interaction", "job", "delivery"},  # counts, where the table is small
     "api_organisation_patch": {"interaction"},  # EXISTS: ends at the first amount
     "api_template_delete": {"job"},     # an editor's rare act, over the queue alone
-    "check_scores": {"change"},         # what waits: next to nothing once the instance rests, which is waited for
+    "check_breaks": {"interaction"},    # all gifts of all contacts, when asked for
     "consent_verify": {"consent"},      # an audit, in large pages
     "lease_expired": {"job"},           # the leased ones, by a partial index
 }

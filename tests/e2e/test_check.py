@@ -1,0 +1,122 @@
+"""lazoctl check while facts come in, and what it finds: breaks, and the history of memberships and scores."""
+import random
+import threading
+
+import pytest
+from lazo_test import Instance, eventually
+
+START = "2027-03-10T10:00:00Z"
+RULES = {"donors": "any(donation)", "twice": "count(donation in last 30 days) >= 2", "of donors": 'in segment "donors" and not any(donation in last 3 days)',
+         "top": 'rfm.label = "top"', "sum": "sum(donation.amount in last 12 months) > 100 or first_name = \"Ana\"",
+         "kin": 'related as "spouse" where (any(donation in last 30 days))'}
+
+
+@pytest.fixture(scope="module")
+def one():
+    instance = Instance(clock=START).start()
+    yield instance
+    instance.stop()
+
+
+def check(one, **body):
+    return one.api("POST", "/v1/check", body, timeout=200)
+
+
+def define(one):
+    one.api("PUT", "/v1/rfm/giving", {"kinds": ["donation"], "classes": 3, "labels": [{"label": "top", "m": [3, 3]}, {"label": "rest"}]})
+    one.api("PUT", "/v1/rfm/fixed", {"kinds": ["donation"], "classes": 3, "scoring": "fixed", "monetary": "largest", "look_back": "2 months",
+                                     "breaks": {"recency": [5, 20], "frequency": [2, 3], "monetary": [20, 90]}})
+    for name, rule in RULES.items():
+        answer = one.request("PUT", f"/v1/segments/{name}", json={"kind": "dynamic", "rule": rule})
+        assert answer.status_code in (200, 201) or name == "kin", answer.text
+    one.settle()
+
+
+def test_nothing_is_found_while_facts_come_in(one):
+    """Threads record, amend, relate and move the clock; each check in between finds nothing."""
+    define(one)
+    stop, failed, seed = threading.Event(), [], random.randrange(1 << 32)
+    print("seed", seed)
+
+    def load(n):
+        rnd = random.Random(seed + n)
+        try:
+            while not stop.is_set():
+                items = [{"contact": {"email": f"p{rnd.randrange(150)}@load.example", "first_name": rnd.choice(["Ana", "Ben"])}, "kind": rnd.choice(["donation", "donation", "call"]),
+                          "amount": str(rnd.randrange(200))} for _ in range(rnd.randrange(1, 20))]
+                for item in items:
+                    if item["kind"] == "call":
+                        del item["amount"]
+                one.api("POST", "/v1/interactions", items)
+        except Exception as e:  # noqa: BLE001 - whatever it is, the test fails by it
+            failed.append(e)
+
+    threads = [threading.Thread(target=load, args=(n,)) for n in range(3)]
+    for t in threads:
+        t.start()
+    reports = []
+    try:
+        for n in range(12):
+            if n % 3 == 2:
+                one.advance(f"{20 * n} h")
+            reports.append(check(one))
+    finally:
+        stop.set()
+        for t in threads:
+            t.join()
+    assert not failed, failed
+    for report in reports:
+        assert report["count"] == 0, (seed, report["differences"][:5])
+    one.settle()
+    report = check(one)
+    assert report["count"] == 0 and report["left_out"] == 0 and not report["waiting"] and report["contacts"] >= 100, report
+
+
+def test_breaks_are_computed_anew(one):
+    one.ctl("rfm", "recompute", "giving")
+    one.settle()
+    assert check(one)["count"] == 0
+    one.sql("UPDATE rfm_model SET monetary_breaks[1] = monetary_breaks[1] + 1 WHERE name = 'giving'")
+    report = check(one, segments=False)
+    found = [d for d in report["differences"] if d["contact"] is None]
+    assert [d["model"] for d in found] == ["giving"] and found[0]["stored"]["monetary"][0] == found[0]["true"]["monetary"][0] + 1
+    assert check(one, repair=True)["left"] == 0
+    assert check(one)["count"] == 0
+    # Facts that are no longer those of then say nothing about the breaks of then.
+    who = one.contact_id("p1@load.example")
+    one.record({"id": who}, "donation", amount="3", occurred_at="2027-01-01T00:00:00Z")
+    one.settle()
+    assert check(one)["count"] == 0
+
+
+def test_history_is_looked_at(one):
+    who = one.record({"email": "past@check.example", "first_name": "Ana"}, "donation", amount="5")
+    one.settle()
+    segment = one.sql("SELECT id FROM segment WHERE name = 'donors'")[0][0]
+    one.sql("INSERT INTO membership_past (org_id, contact_id, segment_id, entered_at, left_at) VALUES (1, %s, %s, '2026-01-01', '2026-03-01'), (1, %s, %s, '2026-02-01', '2026-04-01')",
+            (who, segment) * 2)
+    model = one.sql("SELECT id FROM rfm_model WHERE name = 'fixed'")[0][0]
+    one.sql("INSERT INTO rfm_history (org_id, contact_id, model_id, last_on, frequency, monetary, r, f, m, label, since, until) "
+            "VALUES (1, %s, %s, '2026-01-01', 1, 1, 1, 1, 1, '', '2026-01-01', '2126-01-01')", (who, model))
+    report = check(one)
+    assert report["count"] == 2 and [(d.get("segment"), d.get("model"), d["contact"]) for d in report["differences"]] == \
+        [(None, "fixed", who), ("donors", None, who)], report
+    assert report["differences"][1]["stored"]["until"].startswith("2026-03-01") and report["differences"][1]["true"]["until"].startswith("2026-02-01")
+    assert check(one, repair=True)["left"] == 0 and check(one)["count"] == 0
+
+
+def test_history_of_a_fixed_segment_that_a_journey_fills(one):
+    one.api("PUT", "/v1/segments/hand", {"kind": "fixed"})
+    one.journey("in", {"start": {"interaction": "joins"}, "steps": [{"add to": "hand"}]})
+    one.journey("out", {"start": {"interaction": "quits"}, "steps": [{"remove from": "hand"}]})
+    who = one.record({"email": "hand@check.example"}, "joins")
+    eventually(lambda: one.count("hand") == 1)
+    one.advance("1 day")
+    inside = one.now()
+    one.advance("1 day")
+    one.record({"id": who}, "quits")
+    eventually(lambda: one.count("hand") == 0)
+    assert [m["id"] for m in one.items(f"/v1/segments/hand/members?as_of={inside}")] == [who]
+    assert max(d["count"] for d in one.get("/v1/segments/hand/history")["items"]) == 1
+    one.settle()
+    assert check(one)["count"] == 0

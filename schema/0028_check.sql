@@ -1,4 +1,4 @@
--- 0026 - whose segments and scores are about to be evaluated: lazoctl check leaves them out.
+-- 0028 - whose segments and scores are about to be evaluated: lazoctl check leaves them out.
 SET LOCAL search_path = lazo;
 
 -- In the change log, or due at `now`; and who is related to one of them, since rules may speak of the related.

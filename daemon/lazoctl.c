@@ -37,10 +37,11 @@ static const struct command {
     {"status", "[--json]", "Show how the instance is and what waits in it.", ctl_status},
     {"apply", "DIR [--dry-run]", "Make the organisation match a folder of definitions.", ctl_apply},
     {"import",
-     "contacts|interactions FILE.csv [--map COLUMN=FIELD]... [--kind KIND] [--source SOURCE] "
-     "[--key-columns A,B] "
-     "[--topic TOPIC --attestation TEXT] [--delimiter C] [--live]",
-     "Bring in people or their history from a CSV file; running it again changes nothing.",
+     "contacts|interactions FILE.csv [--map COLUMN=FIELD]... [--mapping FILE] [--kind KIND] "
+     "[--source SOURCE] [--key-columns A,B] [--topic TOPIC --attestation TEXT] [--delimiter C] "
+     "[--live] [--dry-run] [--yes] | list | show|pause|resume|cancel|undo|rejected ID",
+     "Bring in people or their history from a CSV file, or take an import back; running it again "
+     "changes nothing.",
      ctl_import},
     {"export",
      "contacts|interactions [--rule RULE] [--columns A,B] [--format csv|ndjson] [--output FILE]",

@@ -30,6 +30,7 @@ struct serve {
         struct evaluate *evaluate;
         struct decide *decide;
         struct dispatch *dispatch;
+        struct imports *imports;
     } steps; /* made when it first leads */
     struct lead *lead;
     struct settings *settings;
@@ -101,6 +102,8 @@ static void serve_begin_to_lead(struct serve *s)
         log_fatal("bus", "cannot be bound", "address=%s why=%s",
                   log_value(settings_text(app->settings, "bus.address")),
                   log_value(strerror(errno)));
+    s->steps.imports =
+        imports_new(s, app->pool, app->orgs, app->record, serve_on_recorded, app);
     decide_calendar(s->steps.decide);
 }
 
@@ -130,12 +133,14 @@ static void serve_on_lead(void *arg, enum lead_state state)
         s->app.evaluate = s->steps.evaluate;
         s->app.decide = s->steps.decide;
         s->app.dispatch = s->steps.dispatch;
+        s->app.imports = s->steps.imports;
         serve_poll(s);
         break;
     case LEAD_none:
         s->app.evaluate = NULL;
         s->app.decide = NULL;
         s->app.dispatch = NULL;
+        s->app.imports = NULL;
         break;
     case LEAD_elsewhere:
         if (s->steps.evaluate != NULL && !s->stopping) {
@@ -152,6 +157,7 @@ void app_clock_moved(struct app *app)
 
     if (app->decide != NULL) {
         decide_calendar(app->decide);
+        imports_purge(app->pool, app->settings);
         consent_purge(app->pool);
         history_purge(app->pool, app->settings);
     }
@@ -213,7 +219,9 @@ static void serve_poll(struct serve *s)
     pgargs_init(&args, scratch);
     pgargs_instant(&args, clock_now_us());
     pgpool_query(app->pool, 0, Q_WORK_WAITING, &args, serve_on_work, s);
+    imports_poll(app->imports);
     if (++s->ticks % CALENDAR_TICKS == 0) {
+        imports_purge(app->pool, app->settings);
         decide_calendar(app->decide);
         consent_purge(app->pool);
         history_purge(app->pool, app->settings);
@@ -244,7 +252,8 @@ static struct http_route *serve_routes(const void *ctx)
     static const struct http_route *const tables[] = {
         api_record_routes,  api_people_routes, api_service_routes,
         api_public_routes,  api_define_routes, api_act_routes,
-        api_consent_routes, api_form_routes,   api_admin_routes};
+        api_consent_routes, api_form_routes,   api_admin_routes,
+        api_import_routes};
     struct http_route *routes = NULL;
     size_t n = 0, cap = 0;
 
@@ -390,6 +399,7 @@ static int serve_end(struct serve *s)
     /* In this order: who asks goes before who answers. */
     talloc_free(s->lead);
     talloc_free(s->app.http);
+    talloc_free(s->steps.imports);
     talloc_free(s->steps.dispatch);
     talloc_free(s->steps.decide);
     talloc_free(s->steps.evaluate);

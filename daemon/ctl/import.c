@@ -1,411 +1,412 @@
-/* import.c - `lazoctl import`: a CSV file into contacts or interactions.
+/* import.c - `lazoctl import`: a CSV file into contacts or interactions, by the server's imports.
  *
- *     file ─► csv ─► header: which column is what ─► rows as JSON ─► batches ─► API ─► what was
- * refused ─► FILE.rejected.csv
+ *     file ─► uploaded ─► guess, shown ─► mapping, confirmed ─► dry run ─► run ─► what was refused
+ * ─► FILE.rejected.csv
  *
- * Running it again changes nothing: an interaction's key is made of its row's identifying columns
- * and of how many such rows the file had before it, so two gifts of one person, day and amount are
- * two, and each is known again. */
-#include "common/buf.h"
-#include "common/csv.h"
+ * With --yes, or where nobody sits at a terminal, the guess and the words of the command line are
+ * the mapping. */
 #include "common/mem.h"
 #include "common/text.h"
+#include "common/yamlj.h"
 #include "daemon/ctl/client.h"
 #include "daemon/ctl/ctl.h"
-#include "daemon/ctl/import_map.h"
-#include "daemon/ctl/import_row.h"
-#include "daemon/ctl/import_send.h"
+#include "daemon/ctl/import_wait.h"
 #include "daemon/ctl/options.h"
 #include "daemon/ctl/progress.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <uthash.h>
+#include <unistd.h>
 
-#define BATCH_ROWS  1000
-#define BATCH_BYTES ((size_t)4 << 20) /* of the file; well under limits.body */
-#define PIECE       65536
-#define REJECT_MAX  ((size_t)1 << 20)
-
-/* Rows with the same identifying columns. */
-struct twin {
-    char hash[TEXT_SHA256];
-    int n;
-    UT_hash_handle hh;
-};
+#define PIECE       ((size_t)4 << 20)
+#define AWAY_TRIES  60
+#define MAPPING_MAX ((size_t)1 << 20)
 
 struct import {
     void *ctx;
-    const char *file, *delimiter_said, *key_columns;
-    struct option_list said;
-    struct import_plan plan;
-    struct import_consent consent;
-    bool live;
     struct client *client;
-    char delimiter;
-    bool headed; /* the header was read */
-    bool failed; /* nothing more is sent */
-    int *keys;   /* numbers of the identifying columns */
-    size_t n_keys;
-    struct twin *twins;
-    struct import_batch batch;
-    size_t batch_bytes;
-    struct import_counts counts;
-    size_t refused, rows;
-    FILE *rejected; /* NULL until a row is refused */
+    const char *file, *what;
+    const char *kind, *source, *key_columns, *topic, *attestation, *delimiter, *mapping_file;
+    struct option_list said;
+    bool live, yes, dry_run;
+    int64_t id;
+    const json_t *guess; /* as the server answered the upload */
+    json_t *mapping;     /* what is said; owned */
 };
 
-/* --- keys
- * --------------------------------------------------------------------------------------------------------
+/* --- the file goes up ---------------------------------------------------------------------------
  */
 
-/* --key-columns, or all columns. */
-static bool keys_choose(struct import *im)
+/* A call that is repeated while the database is away. */
+static struct answer *call_patiently(struct import *im, const char *path, const char *bytes,
+                                     size_t n)
 {
-    char *rest = im->key_columns == NULL ? NULL : mem_strdup(im->ctx, im->key_columns), *word;
+    struct answer *a = NULL;
 
-    im->keys = mem_array(im->ctx, int, im->plan.map.n);
-    if (rest == NULL) {
-        for (; im->n_keys < im->plan.map.n; im->n_keys++)
-            im->keys[im->n_keys] = (int)im->n_keys;
-        return true;
+    for (int i = 0; i < AWAY_TRIES; i++) {
+        a = client_send(im->ctx, im->client, "POST", path, "text/csv", bytes, n);
+        if (a == NULL || a->status != 503)
+            return a;
+        sleep(1);
     }
-    while ((word = strsep(&rest, ",")) != NULL) {
-        int column = import_map_column(&im->plan.map, text_trim(word));
-
-        if (column < 0 || im->n_keys == im->plan.map.n) {
-            fprintf(stderr, "lazoctl import: --key-columns: the file has no column %s\n", word);
-            return false;
-        }
-        im->keys[im->n_keys++] = column;
-    }
-    return true;
+    return a;
 }
 
-/* How many rows like this one came before. */
-static int twins_before(struct import *im, const char hash[TEXT_SHA256])
+static const char *piece_path(struct import *im, int64_t at, int64_t size)
 {
-    struct twin *t;
+    const char *name = strrchr(im->file, '/');
 
-    HASH_FIND_STR(im->twins, hash, t);
-    if (t == NULL) {
-        t = mem_new(im->ctx, struct twin);
-        snprintf(t->hash, sizeof(t->hash), "%s", hash);
-        HASH_ADD_STR(im->twins, hash, t);
-    }
-    return t->n++;
+    name = name == NULL ? im->file : name + 1;
+    if (im->id != 0)
+        return mem_printf(im->ctx, "/v1/imports/%" PRId64 "/pieces?offset=%" PRId64, im->id, at);
+    return mem_printf(im->ctx, "%s&size=%" PRId64,
+                      client_path(im->ctx, "/v1/imports?name=%s", mem_strndup(im->ctx, name, 200)),
+                      size);
 }
 
-static void key_make(struct import *im, struct import_row *row)
-{
-    char hash[TEXT_SHA256], key[TEXT_SHA256 + 16];
-    struct buf text;
-
-    if (json_object_get(row->body, "key") != NULL)
-        return;
-    buf_init(&text, im->batch.ctx, CSV_RECORD_MAX * 2);
-    buf_str(&text, im->plan.kind != NULL ? im->plan.kind : "");
-    for (size_t i = 0; i < im->n_keys; i++) {
-        buf_char(&text, '\x1f');
-        buf_str(&text, row->fields[im->keys[i]]);
-    }
-    text_sha256(text.data, text.len, hash);
-    buf_done(&text);
-    snprintf(key, sizeof(key), "%.40s-%d", hash, twins_before(im, hash) + 1);
-    json_object_set_new(row->body, "key", json_string(key));
-}
-
-/* --- what was refused
- * ------------------------------------------------------------------------------------------------
- */
-
-static bool rejected_open(struct import *im)
-{
-    const char *path = mem_printf(im->ctx, "%s.rejected.csv", im->file);
-    struct buf line;
-
-    im->rejected = fopen(path, "we");
-    if (im->rejected == NULL) {
-        fprintf(stderr, "lazoctl import: %s: %s\n", path, strerror(errno));
-        return false;
-    }
-    buf_init(&line, im->ctx, REJECT_MAX);
-    for (size_t i = 0; i < im->plan.map.n; i++) {
-        csv_add_field(&line, im->plan.map.headings[i], strlen(im->plan.map.headings[i]),
-                      im->delimiter);
-        buf_char(&line, im->delimiter);
-    }
-    fprintf(im->rejected, "%sline%creason\r\n", line.data, im->delimiter);
-    buf_done(&line);
-    return true;
-}
-
-/* The row as it stood, filled up or cut to the header's columns, its line and the reason. */
-static void rejected_write(struct import *im, const struct import_row *row)
-{
-    struct buf line;
-
-    if (im->rejected == NULL && !rejected_open(im)) {
-        im->failed = true;
-        return;
-    }
-    buf_init(&line, im->batch.ctx, REJECT_MAX);
-    for (size_t i = 0; i < im->plan.map.n; i++) {
-        const char *field = row->fields == NULL ? (i == 0 ? row->raw : "")
-                            : i < row->n        ? row->fields[i]
-                                                : "";
-
-        if (*field != '\0')
-            csv_add_field(&line, field, strlen(field), im->delimiter);
-        buf_char(&line, im->delimiter);
-    }
-    buf_printf(&line, "%" PRId64 "%c", row->line, im->delimiter);
-    csv_add_field(&line, row->why, strlen(row->why), im->delimiter);
-    fprintf(im->rejected, "%s\r\n", line.data);
-    buf_done(&line);
-}
-
-/* --- batches
- * ------------------------------------------------------------------------------------------------------------
- */
-
-static void batch_begin(struct import *im)
-{
-    im->batch = (struct import_batch){.ctx = mem_must(talloc_new(im->ctx))};
-    im->batch_bytes = 0;
-}
-
-static void batch_end(struct import *im)
-{
-    if (!im->failed && im->plan.interactions)
-        im->failed = !import_send_interactions(im->client, &im->batch, im->live, &im->counts);
-    else if (!im->failed)
-        im->failed = !import_send_contacts(im->client, &im->batch, &im->consent, &im->counts);
-    for (size_t i = 0; i < im->batch.n; i++) {
-        struct import_row *row = &im->batch.rows[i];
-
-        if (row->why != NULL) {
-            im->refused++;
-            rejected_write(im, row);
-        }
-        json_decref(row->body);
-    }
-    talloc_free(im->batch.ctx);
-    batch_begin(im);
-}
-
-/* --- records
- * ---------------------------------------------------------------------------------------------------------------
- */
-
-static void header_take(struct import *im, const struct csv_record *r)
-{
-    im->headed = true;
-    if (r->error != NULL)
-        fprintf(stderr, "lazoctl import: %s:%" PRId64 ":%d: %s\n", im->file, r->line, r->column,
-                r->error);
-    im->failed = r->error != NULL ||
-                 !import_map_read(im->ctx, r, &im->said, im->plan.interactions, &im->plan.map) ||
-                 !keys_choose(im);
-    if (!im->failed && im->plan.interactions && im->plan.kind == NULL &&
-        import_map_column(&im->plan.map, "kind") < 0) {
-        fputs("lazoctl import: no column is the kind of the interactions; say --kind donation, or "
-              "--map COLUMN=kind\n",
-              stderr);
-        im->failed = true;
-    }
-}
-
-/* A copy that lives as long as the batch. */
-static void row_copy(struct import *im, struct import_row *row, const struct csv_record *r)
-{
-    row->line = r->line;
-    row->raw = mem_strndup(im->batch.ctx, r->raw, r->raw_n);
-    row->n = r->n;
-    if (r->error != NULL) {
-        row->why = mem_printf(im->batch.ctx, "column %d: %s", r->column, r->error);
-        return;
-    }
-    row->fields = mem_array(im->batch.ctx, const char *, r->n);
-    for (size_t i = 0; i < r->n; i++)
-        row->fields[i] = mem_strdup(im->batch.ctx, r->fields[i]);
-}
-
-static void row_take(struct import *im, const struct csv_record *r)
-{
-    struct import_row *row;
-
-    mem_grow(im->batch.ctx, &im->batch.rows, &im->batch.cap, im->batch.n + 1);
-    row = &im->batch.rows[im->batch.n++];
-    *row = (struct import_row){0};
-    row_copy(im, row, r);
-    im->rows++;
-    im->batch_bytes += r->raw_n;
-    if (row->why == NULL)
-        row->body = import_row(im->batch.ctx, &im->plan, row->fields, row->n, &row->why);
-    if (row->body != NULL && im->plan.interactions)
-        key_make(im, row);
-    if (im->batch.n == BATCH_ROWS || im->batch_bytes >= BATCH_BYTES)
-        batch_end(im);
-}
-
-static void on_record(void *arg, const struct csv_record *r)
-{
-    struct import *im = arg;
-
-    if (im->failed)
-        return;
-    if (!im->headed)
-        header_take(im, r);
-    else
-        row_take(im, r);
-}
-
-/* --- the file
- * -------------------------------------------------------------------------------------------------------------------
- */
-
-/* Looks at the first bytes: UTF-16 is refused in words, the delimiter is guessed. */
-static bool head_read(struct import *im, const char *bytes, size_t n)
-{
-    if (n >= 2 && (memcmp(bytes, "\xFF\xFE", 2) == 0 || memcmp(bytes, "\xFE\xFF", 2) == 0)) {
-        fprintf(stderr, "lazoctl import: %s is UTF-16; UTF-8 is wanted: iconv -f UTF-16 -t UTF-8\n",
-                im->file);
-        return false;
-    }
-    im->delimiter = csv_guess_delimiter(bytes, n);
-    if (im->delimiter_said != NULL)
-        im->delimiter = strcmp(im->delimiter_said, "\\t") == 0 ? '\t' : im->delimiter_said[0];
-    return true;
-}
-
-static bool file_read(struct import *im, FILE *file)
+static bool file_send(struct import *im, FILE *file, int64_t size)
 {
     char *piece = mem_array(im->ctx, char, PIECE);
     struct progress progress;
-    struct csv *csv = NULL;
-    struct stat st;
-    int64_t done = 0;
-    size_t n;
+    const struct answer *a = NULL;
+    int64_t at = 0;
 
-    progress_start(&progress, im->plan.interactions ? "interactions" : "contacts",
-                   fstat(fileno(file), &st) == 0 ? st.st_size : 0);
-    while (!im->failed && (n = fread(piece, 1, PIECE, file)) > 0) {
-        if (csv == NULL && !head_read(im, piece, n))
+    progress_start(&progress, "upload", size);
+    do {
+        size_t n = fread(piece, 1, PIECE, file);
+
+        a = call_patiently(im, piece_path(im, at, size), piece, n);
+        if (a == NULL)
             return false;
-        if (csv == NULL)
-            csv = csv_new(im->ctx, im->delimiter, on_record, im);
-        csv_feed(csv, piece, n);
-        done += (int64_t)n;
-        if (!im->failed)
-            progress_at(&progress, done);
-    }
-    if (csv != NULL)
-        csv_end(csv);
-    batch_end(im);
+        if (!answer_ok(a)) {
+            answer_problem(a, stderr, "lazoctl import");
+            return false;
+        }
+        im->id = json_integer_value(json_object_get(a->body, "id"));
+        at += (int64_t)n;
+        progress_at(&progress, at);
+        if (n == 0)
+            break;
+    } while (at < size);
     progress_end(&progress);
-    if (ferror(file))
-        fprintf(stderr, "lazoctl import: %s: %s\n", im->file, strerror(errno));
-    else if (!im->headed)
-        fprintf(stderr, "lazoctl import: %s is empty\n", im->file);
-    return !im->failed && im->headed && !ferror(file);
+    im->guess = json_object_get(a->body, "guess");
+    if (json_is_object(im->guess))
+        return true;
+    fprintf(stderr, "lazoctl import: %s: %s\n", im->file,
+            json_is_string(json_object_get(a->body, "why"))
+                ? json_string_value(json_object_get(a->body, "why"))
+                : "the file changed while it was read");
+    return false;
 }
 
-/* The types of custom fields, for the values of attr.NAME. */
-static json_t *types_read(struct client *c)
+/* --- what is said of it -------------------------------------------------------------------------
+ */
+
+static void set_text(json_t *object, const char *name, const char *text)
 {
-    json_t *items = client_list(c, "fields", "/v1/fields?limit=1000"),
-           *types = items == NULL ? NULL : mem_must(json_object());
-    const json_t *item;
+    if (text != NULL)
+        json_object_set_new(object, name, mem_must(json_string(text)));
+}
+
+/* The heading that a word "COLUMN=FIELD" speaks of; NULL where the file has no such column. */
+static const char *heading_of(const struct import *im, const char *word)
+{
+    const json_t *heading;
     size_t i;
 
-    json_array_foreach(items, i, item) json_object_set(
-        types, json_string_value(json_object_get(item, "name")), json_object_get(item, "type"));
-    json_decref(items);
-    return types;
+    json_array_foreach(json_object_get(im->guess, "headings"), i, heading)
+    {
+        const char *name = json_string_value(heading);
+
+        if (strncmp(word, name, strlen(name)) == 0 && word[strlen(name)] == '=')
+            return name;
+    }
+    return NULL;
 }
 
-static void summary(const struct import *im)
+static bool columns_say(struct import *im)
 {
-    if (im->plan.interactions)
-        printf("%zu recorded, %zu duplicates, %zu refused\n", im->counts.recorded,
-               im->counts.duplicates, im->refused);
-    else
-        printf("%zu created, %zu updated, %zu consents recorded, %zu refused\n", im->counts.created,
-               im->counts.updated, im->counts.consents, im->refused);
-    if (im->refused > 0)
-        printf("refused lines and their reasons: %s.rejected.csv\n", im->file);
+    json_t *columns = json_object_get(im->mapping, "columns");
+    bool ok = true;
+
+    if (columns == NULL) {
+        columns = mem_must(json_object());
+        json_object_set_new(im->mapping, "columns", columns);
+    }
+    for (size_t i = 0; i < im->said.n; i++) {
+        const char *word = im->said.items[i], *heading = heading_of(im, word), *field;
+
+        if (heading == NULL) {
+            fprintf(stderr, "lazoctl import: --map %s: %s\n", word,
+                    strchr(word, '=') == NULL ? "COLUMN=FIELD is wanted"
+                                              : "the file has no such column");
+            ok = false;
+            continue;
+        }
+        field = word + strlen(heading) + 1;
+        json_object_set_new(columns, heading,
+                            strcmp(field, "-") == 0 ? json_null() : json_string(field));
+    }
+    return ok;
 }
 
-static int import_run(struct import *im)
+/* What is not sure is found out from each value. */
+static void ambiguous_say(struct import *im)
+{
+    const json_t *name;
+    size_t i;
+
+    json_array_foreach(json_object_get(im->guess, "ambiguous"), i, name)
+    {
+        json_object_set_new(im->mapping, json_string_value(name), json_null());
+        if (strcmp(json_string_value(name), "decimal") == 0)
+            json_object_set_new(im->mapping, "thousands", json_null());
+    }
+}
+
+static bool mapping_read(struct import *im)
+{
+    char *text;
+    struct diag d;
+    size_t n;
+
+    if (im->mapping_file == NULL) {
+        im->mapping = mem_must(json_object());
+        ambiguous_say(im);
+        return true;
+    }
+    diag_init(&d, im->ctx);
+    text = text_file_read(im->ctx, im->mapping_file, MAPPING_MAX, &n);
+    if (text == NULL) {
+        fprintf(stderr, "lazoctl import: %s: %s\n", im->mapping_file, strerror(errno));
+        return false;
+    }
+    im->mapping = yamlj_parse(text, n, &d);
+    if (json_is_object(im->mapping))
+        return true;
+    for (size_t i = 0; i < d.n; i++)
+        fprintf(stderr, "%s:%d:%d: %s\n", im->mapping_file, d.items[i].line, d.items[i].column,
+                d.items[i].message);
+    if (d.n == 0)
+        fprintf(stderr, "lazoctl import: %s: an object is expected\n", im->mapping_file);
+    return false;
+}
+
+/* The words of the command line. */
+static void words_say(struct import *im)
+{
+    char *rest = im->key_columns == NULL ? NULL : mem_strdup(im->ctx, im->key_columns), *word;
+    json_t *m = im->mapping, *keys = mem_must(json_array());
+
+    set_text(m, "what", im->what);
+    set_text(m, "kind", im->kind);
+    set_text(m, "source", im->source);
+    set_text(m, "delimiter", im->delimiter);
+    if (im->live)
+        json_object_set_new(m, "live", json_true());
+    while ((word = strsep(&rest, ",")) != NULL)
+        json_array_append_new(keys, json_string(text_trim(word)));
+    if (json_array_size(keys) > 0)
+        json_object_set(m, "key_columns", keys);
+    json_decref(keys);
+    if (im->topic != NULL)
+        json_object_set_new(
+            m, "consent",
+            mem_must(json_pack("{s:s, s:s}", "topic", im->topic, "attestation", im->attestation)));
+}
+
+static bool mapping_send(struct import *im)
+{
+    const struct answer *a =
+        client_call(im->ctx, im->client, "PUT",
+                    mem_printf(im->ctx, "/v1/imports/%" PRId64 "/mapping", im->id), im->mapping);
+    json_t *error;
+    bool unknown = false;
+    size_t i;
+
+    if (a != NULL && answer_ok(a)) {
+        im->guess = json_object_get(a->body, "guess");
+        json_object_update(im->mapping, json_object_get(a->body, "mapping"));
+        return true;
+    }
+    if (a == NULL)
+        return false;
+    answer_problem(a, stderr, "lazoctl import");
+    json_array_foreach(json_object_get(a->body, "errors"), i, error)
+    {
+        const char *pointer = json_string_value(json_object_get(error, "pointer"));
+
+        unknown = unknown || (pointer != NULL && text_begins(pointer, "/columns/"));
+    }
+    if (unknown)
+        fputs("say --map COLUMN=FIELD, or --map COLUMN=- to leave a column out\n", stderr);
+    return false;
+}
+
+/* --- a person agrees ----------------------------------------------------------------------------
+ */
+
+static void mapping_show(const struct import *im)
+{
+    const json_t *sample = json_object_get(im->guess, "sample"),
+                 *columns = json_object_get(im->mapping, "columns"), *heading;
+    const char *name;
+    json_t *value;
+    size_t i;
+
+    printf("%s: %" JSON_INTEGER_FORMAT " rows\n", im->file,
+           json_integer_value(json_object_get(im->guess, "rows")));
+    json_array_foreach(json_object_get(im->guess, "headings"), i, heading)
+    {
+        const char *field = json_string_value(json_object_get(columns, json_string_value(heading)));
+        const char *cell = json_string_value(json_array_get(json_array_get(sample, 0), i));
+
+        printf("  %-28s %-16s %s\n", json_string_value(heading), field != NULL ? field : "-",
+               cell != NULL ? cell : "");
+    }
+    json_object_foreach(im->mapping, name, value) if (json_is_string(value))
+        printf("  %s: %s\n", name, json_string_value(value));
+}
+
+static bool agreed(const struct import *im)
+{
+    int c;
+
+    if (im->yes || !isatty(STDIN_FILENO))
+        return true;
+    fputs("Bring this in? [y/N] ", stdout);
+    fflush(stdout);
+    c = getchar();
+    return c == 'y' || c == 'Y' || c == 's' || c == 'S';
+}
+
+static bool is_in_state(const json_t *import, const char *state)
+{
+    const char *is = json_string_value(json_object_get(import, "state"));
+
+    return is != NULL && strcmp(is, state) == 0;
+}
+
+/* --- the whole ----------------------------------------------------------------------------------
+ */
+
+/* What was refused goes beside the file; whether anything was. */
+static bool rejected_say(struct import *im, const json_t *import, const char *of)
+{
+    const json_t *report = json_object_get(import, of);
+    const char *path = mem_printf(im->ctx, "%s.rejected.csv", im->file);
+
+    if (json_integer_value(json_object_get(report, "refused")) == 0)
+        return false;
+    if (import_rejected_save(im->client, im->id, path))
+        printf("refused lines and their reasons: %s\n", path);
+    return true;
+}
+
+static bool check(struct import *im)
+{
+    const json_t *import;
+
+    if (!import_call(im->client, im->id, "dry-run"))
+        return false;
+    import = import_wait(im->ctx, im->client, im->id, "dry run");
+    if (import == NULL || !is_in_state(import, "ready"))
+        return false;
+    import_report_say(import, true);
+    if (im->dry_run)
+        rejected_say(im, import, "check");
+    return true;
+}
+
+static int run(struct import *im)
+{
+    const json_t *import;
+
+    if (!import_call(im->client, im->id, "start"))
+        return CTL_FAILED;
+    import = import_wait(im->ctx, im->client, im->id, im->what);
+    if (import == NULL)
+        return CTL_FAILED;
+    import_report_say(import, false);
+    printf("import %" PRId64 "; lazoctl import undo %" PRId64 " takes it back\n", im->id, im->id);
+    if (rejected_say(im, import, "report"))
+        return CTL_FAILED;
+    return is_in_state(import, "finished") ? CTL_DONE : CTL_FAILED;
+}
+
+static int import_run(struct import *im, FILE *file, int64_t size)
+{
+    bool asks = !im->yes && isatty(STDIN_FILENO);
+
+    if (!file_send(im, file, size) || !mapping_read(im))
+        return CTL_FAILED;
+    if (!columns_say(im))
+        return CTL_FAILED;
+    words_say(im);
+    if (!mapping_send(im))
+        return CTL_FAILED;
+    if (asks || im->dry_run)
+        mapping_show(im);
+    if ((asks || im->dry_run) && !check(im))
+        return CTL_FAILED;
+    if (im->dry_run)
+        return CTL_DONE;
+    return agreed(im) ? run(im) : CTL_FAILED;
+}
+
+static int import_open(struct import *im)
 {
     FILE *file = fopen(im->file, "re");
-    json_t *types = NULL;
-    bool ok = false;
+    struct stat st;
+    int status = CTL_FAILED;
 
-    if (file == NULL)
+    if (file == NULL || fstat(fileno(file), &st) != 0)
         fprintf(stderr, "lazoctl import: %s: %s\n", im->file, strerror(errno));
-    else
-        im->client = client_open(im->ctx, NULL);
-    if (im->client != NULL)
-        types = types_read(im->client);
-    im->plan.types = types;
-    if (types != NULL)
-        ok = file_read(im, file);
-    if (im->rows > 0)
-        summary(im);
-    if (im->rejected != NULL && fclose(im->rejected) != 0)
-        ok = false;
+    else if (!S_ISREG(st.st_mode))
+        fprintf(stderr, "lazoctl import: %s is no file\n", im->file);
+    else if ((im->client = client_open(im->ctx, NULL)) != NULL)
+        status = import_run(im, file, st.st_size);
     if (file != NULL)
         fclose(file);
-    HASH_CLEAR(hh, im->twins);
-    json_decref(types);
-    return ok && im->refused == 0 ? CTL_DONE : CTL_FAILED;
-}
-
-static bool consent_fits(const struct import *im)
-{
-    if ((im->consent.topic == NULL) != (im->consent.wording == NULL)) {
-        fputs("lazoctl import: --topic and --attestation belong together: what did these people "
-              "agree to, and how do you know?\n",
-              stderr);
-        return false;
-    }
-    if (im->consent.topic != NULL && im->plan.interactions) {
-        fputs("lazoctl import: --topic is for contacts; import them first\n", stderr);
-        return false;
-    }
-    return true;
+    json_decref(im->mapping);
+    return status;
 }
 
 int ctl_import(int argc, char **argv)
 {
     MEM_SCOPED void *ctx = talloc_new(NULL);
-    struct import im = {.ctx = ctx, .plan.source = "import"};
+    struct import im = {.ctx = ctx};
     const struct option_spec specs[] = {
         {.name = "map", .list = &im.said},
-        {.name = "kind", .text = &im.plan.kind},
-        {.name = "source", .text = &im.plan.source},
+        {.name = "kind", .text = &im.kind},
+        {.name = "source", .text = &im.source},
         {.name = "key-columns", .text = &im.key_columns},
-        {.name = "topic", .text = &im.consent.topic},
-        {.name = "attestation", .text = &im.consent.wording},
-        {.name = "delimiter", .text = &im.delimiter_said},
+        {.name = "topic", .text = &im.topic},
+        {.name = "attestation", .text = &im.attestation},
+        {.name = "delimiter", .text = &im.delimiter},
+        {.name = "mapping", .text = &im.mapping_file},
         {.name = "live", .flag = &im.live},
+        {.name = "dry-run", .flag = &im.dry_run},
+        {.name = "yes", .flag = &im.yes},
         {0},
     };
 
-    if (!options_parse(&argc, argv, specs) || argc != 3)
+    if (argc > 1 && strcmp(argv[1], "contacts") != 0 && strcmp(argv[1], "interactions") != 0 &&
+        argv[1][0] != '-')
+        return import_manage(argc, argv);
+    if (!options_parse(&argc, argv, specs) || argc != 3 ||
+        (strcmp(argv[1], "contacts") != 0 && strcmp(argv[1], "interactions") != 0))
         return ctl_usage("import");
-    im.plan.interactions = strcmp(argv[1], "interactions") == 0;
-    if (!im.plan.interactions && strcmp(argv[1], "contacts") != 0)
-        return ctl_usage("import");
-    if (!consent_fits(&im))
+    if ((im.topic == NULL) != (im.attestation == NULL)) {
+        fputs("lazoctl import: --topic and --attestation belong together: what did these people "
+              "agree to, and how do you know?\n",
+              stderr);
         return CTL_USAGE;
+    }
+    im.what = argv[1];
     im.file = argv[2];
-    im.consent.source = mem_printf(ctx, "import %s", im.file);
-    batch_begin(&im);
-    return import_run(&im);
+    return import_open(&im);
 }

@@ -162,20 +162,26 @@ static bool is_number(const char *s, size_t n)
     return digits > 0 && points <= 1;
 }
 
+void export_cell(struct buf *out, const char *text, size_t n)
+{
+    struct buf safe;
+
+    buf_init(&safe, NULL, CELL_MAX + 1);
+    if (n > 0 && memchr("=+-@\t\r", text[0], 6) != NULL && !is_number(text, n))
+        buf_char(&safe, '\'');
+    buf_add(&safe, text, n);
+    csv_add_field(out, safe.data, safe.len, ',');
+    buf_done(&safe);
+}
+
 static void csv_cell(struct buf *out, const json_t *value)
 {
-    struct buf cell, safe;
+    struct buf cell;
 
     buf_init(&cell, NULL, CELL_MAX);
-    buf_init(&safe, NULL, CELL_MAX + 1);
     cell_text(&cell, value);
-    if (cell.len > 0 && memchr("=+-@\t\r", cell.data[0], 6) != NULL &&
-        !is_number(cell.data, cell.len))
-        buf_char(&safe, '\'');
-    buf_add(&safe, cell.data, cell.len);
-    csv_add_field(out, safe.data, safe.len, ',');
+    export_cell(out, cell.data, cell.len);
     buf_done(&cell);
-    buf_done(&safe);
 }
 
 void export_header(struct buf *out, enum export_format format, const struct export_columns *columns)

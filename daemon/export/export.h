@@ -32,6 +32,8 @@ void export_header(struct buf *, enum export_format, const struct export_columns
 void export_row(struct buf *, enum export_format, const struct export_columns *, bool all,
                 const json_t *document);
 
+/* export_cell() - one text as a cell of CSV, a formula with its '. */
+void export_cell(struct buf *, const char *text, size_t n);
 /* export_vcard() - a contact's document as vCard 4.0 (RFC 6350). */
 void export_vcard(struct buf *, const json_t *contact);
 

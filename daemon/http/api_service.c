@@ -53,6 +53,8 @@ static void metrics(void *arg, struct http_request *req)
         decide_metrics(app->decide, &b);
     if (app->dispatch != NULL)
         dispatch_metrics(app->dispatch, &b);
+    if (app->imports != NULL)
+        imports_metrics(app->imports, &b);
     http_answer_text(req, 200, "text/plain; version=0.0.4; charset=utf-8", b.data, b.len);
 }
 

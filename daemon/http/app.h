@@ -8,6 +8,7 @@
 #include "daemon/dispatch/dispatch.h"
 #include "daemon/evaluate/evaluate.h"
 #include "daemon/http/http.h"
+#include "daemon/import/imports.h"
 #include "daemon/org/org.h"
 #include "daemon/pg/pgpool.h"
 #include "daemon/record/record.h"
@@ -24,6 +25,7 @@ struct app {
     struct evaluate *evaluate; /* NULL while this lazod does not lead; so are decide and dispatch */
     struct decide *decide;
     struct dispatch *dispatch;
+    struct imports *imports; /* NULL too while it does not lead */
     struct http *http;
     struct tokens *tokens;    /* of api_auth.c, made at first use; NULL at start */
     struct streams *streams;  /* of api_record_lines.c, likewise */
@@ -52,6 +54,7 @@ extern const struct http_route api_define_routes[];  /* segments, rules, rfm, te
                                                         fields, suppressions, webhooks */
 extern const struct http_route api_act_routes[];     /* campaigns, journeys, messages, deliveries */
 extern const struct http_route api_consent_routes[]; /* the ledger verified, evidence */
+extern const struct http_route api_import_routes[];  /* files */
 extern const struct http_route api_form_routes[];    /* forms, /f/ */
 extern const struct http_route api_admin_routes[];   /* tokens, users, audit, tags, tasks */
 

@@ -1,5 +1,5 @@
 /* batch.h - the inside of the recorder: one batch, the items of several requests that share a
- * transaction. For record.c and its parts. */
+ * transaction. For record.c and its parts, and for imports, which look on (struct record_work). */
 #ifndef LAZO_DAEMON_RECORD_BATCH_H
 #define LAZO_DAEMON_RECORD_BATCH_H
 
@@ -16,8 +16,9 @@ struct record_request {
     bool quiet; /* imported history; a batch is all of one sort */
     record_fn *fn;
     void *arg;
-    int tries;                     /* how often a race made it start anew */
-    struct record_result *refused; /* of each item, what an earlier try found; NULL: nothing */
+    const struct record_work *work; /* NULL: it may share a transaction */
+    int tries;                      /* how often a race made it start anew */
+    struct record_result *refused;  /* of each item, what an earlier try found; NULL: nothing */
 };
 
 /* One person that items of the batch speak of. */
@@ -78,6 +79,9 @@ struct batch {
     bool refused;     /* an amendment was: to be tried anew without it */
     size_t *amending; /* items in record_amend, in its order */
     size_t n_amending;
+    const struct record_work *work; /* of its one request; or NULL */
+    void *work_arg;
+    bool resolved;             /* a dry one came to its end */
     bool some_erased;          /* the organisation erased somebody */
     struct batch_name **asked; /* whose hashes are in record_erased, in its order */
     size_t n_asked;

@@ -17,6 +17,7 @@
 #include "common/mem.h"
 #include "daemon/record/batch.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define BATCH_ITEMS_MAX 5000
@@ -195,6 +196,9 @@ static void batch_ended(void *arg, bool committed, const struct pgres *error)
         batch_fill_results(b);
         batch_answer(b, true);
         r->recorded(r->arg, org_id);
+    } else if (b->resolved && b->work->dry && error == NULL) {
+        batch_fill_results(b);
+        batch_answer(b, true);
     } else {
         batch_failed(b, lane, error);
     }
@@ -226,6 +230,11 @@ static void batch_on_keys(void *arg, const struct pgres *res)
 /* Duplicates are told which interaction they repeat. */
 static void batch_finish(struct batch *b)
 {
+    if (b->work != NULL) {
+        batch_fill_results(b);
+        b->work->written(b->work_arg, b);
+        return;
+    }
     for (size_t i = 0; i < b->n_written; i++) {
         if (b->results[b->written[i]].duplicate) {
             batch_find(b, batch_on_keys);
@@ -282,6 +291,12 @@ static void batch_go_on(struct batch *b)
     struct pgargs args;
 
     batch_resolve(b);
+    if (b->work != NULL) {
+        b->resolved = true;
+        b->work->resolved(b->work_arg, b);
+        if (b->work->dry)
+            return;
+    }
     if (batch_returned_args(b, b->record->secret, &args))
         pgtx_query(b->tx, Q_RECORD_RETURNED, &args, NULL, NULL);
     pgargs_init(&args, b);
@@ -330,6 +345,8 @@ static void batch_on_first_found(void *arg, const struct pgres *res)
     if (!pgres_ok(res))
         return;
     batch_on_found(b, res);
+    if (b->work != NULL && b->work->found != NULL)
+        b->work->found(b->work_arg, b);
     if (batch_erased_args(b, b->record->secret, &args))
         pgtx_query(b->tx, Q_RECORD_ERASED, &args, batch_on_erased_found, b);
     else
@@ -341,6 +358,10 @@ static void batch_begun(void *arg, struct pgtx *tx)
     struct batch *b = arg;
 
     b->tx = tx;
+    if (b->work != NULL && !b->work->dry)
+        pgtx_query_sql(tx,
+                       mem_printf(b, "SET LOCAL lazo.import = '%" PRId64 "'", b->work->import_id),
+                       NULL, NULL, NULL);
     batch_find(b, batch_on_first_found);
 }
 
@@ -355,8 +376,8 @@ static struct record_request *lane_take(struct record_lane *lane, size_t *ret_it
     if (lane->n_alone > 0)
         lane->n_alone--;
     else
-        while (request->next != NULL && request->next->quiet == first->quiet &&
-               n + request->next->n <= BATCH_ITEMS_MAX &&
+        while (request->next != NULL && first->work == NULL && request->next->work == NULL &&
+               request->next->quiet == first->quiet && n + request->next->n <= BATCH_ITEMS_MAX &&
                bytes + request->next->bytes <= BATCH_BYTES_MAX) {
             request = request->next;
             n += request->n;
@@ -390,6 +411,8 @@ static struct batch *batch_new(struct record_lane *lane)
     b->now_us = clock_now_us();
     b->requests = lane_take(lane, &b->n);
     b->quiet = b->requests->quiet;
+    b->work = b->requests->work;
+    b->work_arg = b->requests->arg;
     b->items = mem_array(b, const struct record_item *, b->n);
     b->owners = mem_array(b, struct record_request *, b->n);
     b->results = mem_array(b, struct record_result, b->n);
@@ -475,8 +498,9 @@ static size_t item_bytes(const struct record_item *item)
            json_bytes(c->tags) + json_bytes(c->groups) + json_bytes(c->consents);
 }
 
-void record_items(struct record *r, int64_t org_id, const struct record_item *items, size_t n,
-                  bool all_or_nothing, record_fn *fn, void *arg)
+static struct record_request *request_add(struct record *r, int64_t org_id,
+                                          const struct record_item *items, size_t n, record_fn *fn,
+                                          void *arg)
 {
     struct record_lane *lane = record_lane(r, org_id);
     struct record_request *request = mem_new(r, struct record_request);
@@ -486,10 +510,22 @@ void record_items(struct record *r, int64_t org_id, const struct record_item *it
     request->n = n;
     for (size_t i = 0; i < n; i++)
         request->bytes += item_bytes(&items[i]);
-    request->all_or_nothing = all_or_nothing;
     request->quiet = n > 0 && items[0].quiet;
     request->fn = fn;
     request->arg = arg;
     *lane->last = request;
     lane->last = &request->next;
+    return request;
+}
+
+void record_items(struct record *r, int64_t org_id, const struct record_item *items, size_t n,
+                  bool all_or_nothing, record_fn *fn, void *arg)
+{
+    request_add(r, org_id, items, n, fn, arg)->all_or_nothing = all_or_nothing;
+}
+
+void record_block(struct record *r, int64_t org_id, const struct record_item *items, size_t n,
+                  const struct record_work *work, record_fn *fn, void *arg)
+{
+    request_add(r, org_id, items, n, fn, arg)->work = work;
 }

@@ -106,4 +106,24 @@ typedef void record_fn(void *arg, bool ok, const struct record_result *results, 
 void record_items(struct record *, int64_t org_id, const struct record_item *items, size_t n,
                   bool all_or_nothing, record_fn *, void *arg);
 
+/* struct record_work - what a request does that has a transaction of its own: an import's block.
+ * All are called with `arg`; a batch is that of daemon/record/batch.h. A try that is lost to a race
+ * begins again with `found`. */
+struct batch;
+struct record_work {
+    int64_t import_id; /* contacts, identities, interactions and consents that are new say so */
+    bool dry;          /* nothing is written: it ends with `resolved` */
+    /* names were looked up: those that are nobody's may be given an owner. May be NULL */
+    void (*found)(void *arg, struct batch *);
+    /* it is known who the items speak of; may send queries. Where it is dry it ends the
+     * transaction, now or later, by pgtx_rollback() */
+    void (*resolved)(void *arg, struct batch *);
+    /* all is written: ends the transaction, now or later, by pgtx_commit() or pgtx_rollback() */
+    void (*written)(void *arg, struct batch *);
+};
+/* record_block() - record_items() for such a request; `work` must live until the answer. Rolled
+ * back by `written`: answered with ok false. */
+void record_block(struct record *, int64_t org_id, const struct record_item *items, size_t n,
+                  const struct record_work *work, record_fn *, void *arg);
+
 #endif

@@ -280,7 +280,8 @@ INSERT INTO change (org_id, contact_id, sort, quiet) SELECT DISTINCT $1::bigint,
 
 -- name: record_consents
 -- An entry that says what already holds (same topic, same action) is not written again; what holds is what the entry before it in this batch said, or else what
--- stands in the ledger. Each that is written is an interaction too, subscribed or unsubscribed.
+-- stands in the ledger. One that is to be the "first" word is not written where there was another. Each that is written is an interaction too, subscribed or
+-- unsubscribed.
 WITH given AS (
     SELECT u.contact_id, u.doc, u.ord, t.id AS topic_id, t.name AS topic, u.doc->>'action' AS action,
            coalesce((u.doc->>'at')::timestamptz, $4::timestamptz) AS at
@@ -291,7 +292,7 @@ WITH given AS (
                          CASE WHEN b.subscribed THEN 'grant' WHEN NOT b.subscribed THEN 'withdraw' END) AS before
       FROM given g LEFT JOIN subscription b ON b.contact_id = g.contact_id AND b.topic_id = g.topic_id
 ), said AS (
-    SELECT * FROM compared WHERE action IS DISTINCT FROM before
+    SELECT * FROM compared WHERE action IS DISTINCT FROM before AND NOT (doc ? 'first' AND before IS NOT NULL)
 ), written AS (
     INSERT INTO consent (org_id, contact_id, topic_id, action, purpose, wording, version, language, source, method, ip, user_agent, at)
     SELECT $1::bigint, s.contact_id, s.topic_id, s.action, coalesce(s.doc->>'purpose', ''), coalesce(s.doc->>'wording', ''),

@@ -22,13 +22,14 @@ MAY_INCLUDE = {
     "daemon/decide": {"daemon/org", "daemon/pg", "daemon/rules"},
     "daemon/dispatch": {"daemon/consent", "daemon/org", "daemon/pg"},
     "daemon/consent": {"daemon/org", "daemon/pg", "daemon/rules"},
+    "daemon/import": {"daemon/org", "daemon/pg", "daemon/record", "daemon/rules"},
     "daemon/export": {"daemon/org", "daemon/pg", "daemon/rules"},
-    "daemon/ctl": {"daemon/org", "daemon/pg", "daemon/rules", "daemon/rfm"},
+    "daemon/ctl": {"daemon/import", "daemon/org", "daemon/pg", "daemon/rules", "daemon/rfm"},
     "daemon/http": {"daemon/org", "daemon/pg", "daemon/rules", "daemon/rfm", "daemon/record", "daemon/evaluate",
-                    "daemon/decide", "daemon/dispatch", "daemon/consent", "daemon/export"},
+                    "daemon/decide", "daemon/dispatch", "daemon/consent", "daemon/export", "daemon/import"},
 }
 # Bytes in, bytes out: no loop, no database, no network. By file name without its ending.
-PURE = re.compile(r"^(daemon/rules/.*|daemon/rfm/.*|daemon/org/currency|daemon/decide/(journey|calendar)\w*|common/template/.*|"
+PURE = re.compile(r"^(daemon/rules/.*|daemon/rfm/.*|daemon/org/currency|daemon/import/import_(map|value|settings|decode|row|table|keys|guess|counts)|daemon/decide/(journey|calendar)\w*|common/template/.*|"
                   r"common/(csv|yamlj|utf8|diag|buf|text|sign|address|suggest))$")
 IMPURE_HEADERS = {"ev.h", "libpq-fe.h", "microhttpd.h", "zmq.h", "curl/curl.h", "libesmtp.h", "sys/socket.h"}
 IMPURE_FOLDERS = {"daemon/pg", "daemon/http"}

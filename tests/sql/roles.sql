@@ -38,7 +38,7 @@ SELECT table_privs_are('lazo', 'clock', 'lazo_app', ARRAY['SELECT', 'UPDATE']);
 -- Functions that run as somebody else.
 SELECT is_empty($$ SELECT proname FROM pg_proc WHERE pronamespace = 'lazo'::regnamespace AND prosecdef AND proname NOT IN
     ('jobs_waiting', 'lease_owners', 'leases_held', 'leases_run_out', 'organisation_create', 'organisation_list', 'token_create', 'token_find', 'work_waiting',
-     'consent_chains', 'form_open', 'form_requests_purge', 'gather_statistics', 'field_history_purge') $$, 'no other function looks over all organisations');
+     'consent_chains', 'form_open', 'form_requests_purge', 'import_waiting', 'import_files_purge', 'gather_statistics', 'field_history_purge') $$, 'no other function looks over all organisations');
 -- Statistics belong to who owns the tables.
 SELECT is(proowner::regrole::text, CASE proname WHEN 'gather_statistics' THEN 'lazo_owner' ELSE 'lazo_directory' END, proname || '() runs as it should') FROM pg_proc
  WHERE pronamespace = 'lazo'::regnamespace AND prosecdef ORDER BY proname;

@@ -1,6 +1,6 @@
 /* import_map.c - see import_map.h. To know another heading: a line in `words`, in small letters
  * without accents, words joined by _. */
-#include "daemon/ctl/import_map.h"
+#include "daemon/import/import_map.h"
 
 #include "common/mem.h"
 #include "common/suggest.h"
@@ -8,7 +8,6 @@
 #include "common/utf8.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #define WORD_MAX 100
@@ -16,7 +15,7 @@
 static const char *const contact_fields[] = {
     "email",     "external_id", "first_name", "last_name", "company_name", "phone",
     "language",  "country",     "street",     "city",      "postal_code",  "birth_date",
-    "time_zone", "stage",       "tags",       "groups"};
+    "time_zone", "stage",       "tags",       "groups",       "contact_kind"};
 static const char *const interaction_fields[] = {"kind",   "occurred_at", "amount", "currency",
                                                  "source", "key",         "amends"};
 #define CONTACT_FIELDS     (sizeof(contact_fields) / sizeof(contact_fields[0]))
@@ -34,6 +33,7 @@ static const struct {
     {"direccion_de_correo", "email"},
     {"id", "external_id"},
     {"customer_id", "external_id"},
+    {"customerid", "external_id"},
     {"contact_id", "external_id"},
     {"user_id", "external_id"},
     {"donor_id", "external_id"},
@@ -53,16 +53,21 @@ static const struct {
     {"family_name", "last_name"},
     {"apellido", "last_name"},
     {"apellidos", "last_name"},
+    {"primer_apellido", "last_name"},
     {"company", "company_name"},
     {"organization", "company_name"},
     {"organisation", "company_name"},
     {"empresa", "company_name"},
     {"razon_social", "company_name"},
+    {"nombre_empresa", "company_name"},
     {"telefono", "phone"},
     {"movil", "phone"},
     {"telephone", "phone"},
     {"mobile", "phone"},
     {"phone_number", "phone"},
+    {"tel", "phone"},
+    {"tfno", "phone"},
+    {"telefono_movil", "phone"},
     {"lang", "language"},
     {"idioma", "language"},
     {"lengua", "language"},
@@ -111,8 +116,16 @@ static const struct {
     {"order_date", "occurred_at"},
     {"donation_date", "occurred_at"},
     {"fecha_donacion", "occurred_at"},
+    {"fecha_donativo", "occurred_at"},
+    {"invoicedate", "occurred_at"},
+    {"invoice_date", "occurred_at"},
+    {"fecha_factura", "occurred_at"},
     {"fecha_de_la_donacion", "occurred_at"},
     {"importe", "amount"},
+    {"importe_eur", "amount"},
+    {"euros", "amount"},
+    {"donacion", "amount"},
+    {"cuota", "amount"},
     {"cantidad", "amount"},
     {"donativo", "amount"},
     {"revenue", "amount"},
@@ -219,123 +232,64 @@ const char *import_map_guess(const char *heading)
     return field;
 }
 
-/* What --map says of this column; NULL where it says nothing. */
-static const char *said_of(const struct option_list *said, const char *heading)
+bool import_field_known(const char *name)
 {
-    size_t n = strlen(heading);
-
-    for (size_t i = 0; i < said->n; i++) {
-        if (strncmp(said->items[i], heading, n) == 0 && said->items[i][n] == '=')
-            return said->items[i] + n + 1;
-    }
-    return NULL;
+    return is_open_field(name) || field_find(name) != NULL;
 }
 
-static bool field_said(const char *heading, const char *said, const char **ret_field)
+bool import_field_of_interaction(const char *field)
 {
-    const char *known[CONTACT_FIELDS + INTERACTION_FIELDS], *near;
+    return is_of_interaction(field);
+}
 
-    *ret_field = strcmp(said, "-") == 0 ? "" : is_open_field(said) ? said : field_find(said);
-    if (*ret_field != NULL)
-        return true;
+const char *import_field_nearest(const char *name)
+{
+    const char *known[CONTACT_FIELDS + INTERACTION_FIELDS];
+
     memcpy(known, contact_fields, sizeof(contact_fields));
     memcpy(known + CONTACT_FIELDS, interaction_fields, sizeof(interaction_fields));
-    near = suggest_nearest(said, known, CONTACT_FIELDS + INTERACTION_FIELDS);
-    fprintf(stderr, "lazoctl import: --map %s=%s: there is no field %s%s%s%s\n", heading, said,
-            said, near != NULL ? "; did you mean " : "", near != NULL ? near : "",
-            near != NULL ? "?" : "");
+    return suggest_nearest(name, known, CONTACT_FIELDS + INTERACTION_FIELDS);
+}
+
+static bool heading_taken(const struct import_map *map, size_t before, const char *heading)
+{
+    for (size_t i = 0; i < before; i++)
+        if (strcmp(map->headings[i], heading) == 0)
+            return true;
     return false;
 }
 
-static bool column_read(const void *ctx, const char *heading, size_t i,
-                        const struct option_list *said, bool interactions, const char **ret_field)
+void import_map_header(const void *ctx, const char *const *headings, size_t n,
+                       struct import_map *ret_map)
 {
-    const char *word = said_of(said, heading);
+    struct import_map map = {.n = n,
+                             .headings = mem_array(ctx, const char *, n),
+                             .fields = mem_array(ctx, const char *, n)};
 
-    if (word != NULL)
-        return field_said(heading, word, ret_field);
-    *ret_field = is_open_field(heading) ? mem_strdup(ctx, heading) : import_map_guess(heading);
-    if (*ret_field == NULL) {
-        fprintf(stderr,
-                "lazoctl import: column %zu, \"%s\", is not known; say --map '%s=FIELD', or --map "
-                "'%s=-' to leave it out\n",
-                i + 1, heading, heading, heading);
-        return false;
+    for (size_t i = 0; i < n; i++) {
+        const char *heading = text_trim(mem_strdup(ctx, headings[i]));
+        size_t twin = 1;
+
+        map.headings[i] = *heading != '\0' ? heading : mem_printf(ctx, "column %zu", i + 1);
+        while (heading_taken(&map, i, map.headings[i]))
+            map.headings[i] = mem_printf(ctx, "%s (%zu)", heading, ++twin);
+        map.fields[i] = NULL;
     }
-    if (!interactions && is_of_interaction(*ret_field))
-        *ret_field = "";
-    return true;
-}
-
-/* Each word of --map must speak of a column. */
-static bool said_used(const struct import_map *map, const struct option_list *said)
-{
-    bool ok = true;
-
-    for (size_t i = 0; i < said->n; i++) {
-        const char *equals = strchr(said->items[i], '=');
-        bool used = false;
-
-        for (size_t k = 0; equals != NULL && k < map->n; k++)
-            used = used || said_of(&(struct option_list){.items = {said->items[i]}, .n = 1},
-                                   map->headings[k]) != NULL;
-        if (!used)
-            fprintf(stderr, "lazoctl import: --map %s: %s\n", said->items[i],
-                    equals == NULL ? "COLUMN=FIELD is wanted" : "the file has no such column");
-        ok = ok && used;
-    }
-    return ok;
-}
-
-static bool fields_once(const struct import_map *map)
-{
-    bool ok = true;
-
-    for (size_t i = 0; i < map->n; i++) {
-        for (size_t k = i + 1; *map->fields[i] != '\0' && k < map->n; k++) {
-            if (strcmp(map->fields[i], map->fields[k]) != 0)
-                continue;
-            fprintf(stderr,
-                    "lazoctl import: the columns \"%s\" and \"%s\" are both %s; say --map for one "
-                    "of them\n",
-                    map->headings[i], map->headings[k], map->fields[i]);
-            ok = false;
-        }
-    }
-    return ok;
-}
-
-bool import_map_read(const void *ctx, const struct csv_record *header,
-                     const struct option_list *said, bool interactions, struct import_map *ret_map)
-{
-    struct import_map map = {.n = header->n,
-                             .headings = mem_array(ctx, const char *, header->n),
-                             .fields = mem_array(ctx, const char *, header->n)};
-    bool ok = true;
-
-    for (size_t i = 0; i < map.n; i++) {
-        map.headings[i] = text_trim(mem_strdup(ctx, header->fields[i]));
-        ok = column_read(ctx, map.headings[i], i, said, interactions, &map.fields[i]) && ok;
-    }
-    ok = said_used(&map, said) && ok;
-    if (!ok || !fields_once(&map))
-        return false;
     *ret_map = map;
-    if (import_map_column(&map, "email") >= 0 || import_map_column(&map, "external_id") >= 0)
-        return true;
-    fputs("lazoctl import: no column says who it is: email or external_id is wanted\n", stderr);
-    return false;
 }
 
-int import_map_column(const struct import_map *map, const char *name)
+int import_map_heading(const struct import_map *map, const char *heading)
 {
-    for (size_t i = 0; i < map->n; i++) {
-        if (strcmp(map->fields[i], name) == 0)
+    for (size_t i = 0; i < map->n; i++)
+        if (strcmp(map->headings[i], heading) == 0)
             return (int)i;
-    }
-    for (size_t i = 0; i < map->n; i++) {
-        if (strcmp(map->headings[i], name) == 0)
+    return -1;
+}
+
+int import_map_field(const struct import_map *map, const char *field)
+{
+    for (size_t i = 0; i < map->n; i++)
+        if (map->fields[i] != NULL && strcmp(map->fields[i], field) == 0)
             return (int)i;
-    }
     return -1;
 }

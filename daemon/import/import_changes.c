@@ -1,0 +1,307 @@
+/* import_changes.c - see import_changes.h. */
+#include "daemon/import/import_changes.h"
+
+#include "common/mem.h"
+#include "common/text.h"
+#include "daemon/import/import_overlay.h"
+#include "daemon/import/import_table.h"
+#include "daemon/import/import_value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One field of a contact that the block says. */
+struct said {
+    const char *name; /* "city", "attr.size", "tag:socia", "consent:news" */
+    json_t *value;    /* owned by the person's documents, or by `kept` */
+    bool differs;     /* from what the database has */
+    const char *was;
+};
+
+struct person {
+    struct batch_slot *slot;
+    int64_t line;
+    bool created;
+    json_t *fields, *attrs, *labels; /* owned */
+    const char *topic;
+    struct said *said;
+    size_t n, cap;
+};
+
+struct import_changes {
+    struct batch *batch;
+    struct import_overlay *overlay;
+    struct person *people;
+    size_t n, cap;
+    size_t *asked; /* places of those whom the database is asked about */
+    size_t n_asked;
+    json_t *kept;
+};
+
+static int changes_free(struct import_changes *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        json_decref(c->people[i].fields);
+        json_decref(c->people[i].attrs);
+        json_decref(c->people[i].labels);
+    }
+    json_decref(c->kept);
+    return 0;
+}
+
+/* --- who ----------------------------------------------------------------------------------------
+ */
+
+static struct person *person_of(struct import_changes *c, struct import_table *places,
+                                struct batch_slot *slot, int64_t line)
+{
+    int64_t *place = import_table_at(places, (uint64_t)(uintptr_t)slot);
+    struct person *p;
+
+    if (*place != 0)
+        return &c->people[*place - 1];
+    mem_grow(c, &c->people, &c->cap, c->n + 1);
+    p = &c->people[c->n++];
+    *place = (int64_t)c->n;
+    *p = (struct person){.slot = slot,
+                         .line = line,
+                         .created = slot->contact_id == 0 || slot->created,
+                         .fields = mem_must(json_object()),
+                         .attrs = mem_must(json_object()),
+                         .labels = mem_must(json_array())};
+    return p;
+}
+
+static void labels_add(struct person *p, const char *sort, const json_t *list)
+{
+    json_t *label;
+    size_t i;
+
+    json_array_foreach((json_t *)list, i, label)
+        json_array_append_new(p->labels, json_pack("{s:O}", sort, label));
+}
+
+static void person_says(struct import_changes *c, struct person *p, struct record_item *item)
+{
+    struct record_contact *contact = &item->contact;
+
+    json_object_update(p->fields, contact->fields);
+    json_object_update(p->attrs, contact->attrs);
+    labels_add(p, "tag", contact->tags);
+    labels_add(p, "group", contact->groups);
+    if (contact->consents == NULL)
+        return;
+    if (p->topic != NULL)
+        contact->consents = NULL;
+    else
+        p->topic = mem_strdup(
+            c, json_string_value(json_object_get(json_array_get(contact->consents, 0), "topic")));
+}
+
+/* --- what ---------------------------------------------------------------------------------------
+ */
+
+static struct said *say(struct import_changes *c, struct person *p, const char *name, json_t *value)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (strcmp(p->said[i].name, name) == 0)
+            return &p->said[i];
+    mem_grow(c, &p->said, &p->cap, p->n + 1);
+    p->said[p->n] = (struct said){.name = mem_strdup(c, name), .value = value};
+    return &p->said[p->n++];
+}
+
+/* The three parts of a day of birth are one field. */
+static void say_birth(struct import_changes *c, struct person *p)
+{
+    json_t *day = json_pack("[O?, O?, O?]", json_object_get(p->fields, "birth_year"),
+                            json_object_get(p->fields, "birth_month"),
+                            json_object_get(p->fields, "birth_day"));
+
+    json_array_append_new(c->kept, day);
+    say(c, p, "birth_date", day);
+}
+
+static const char *label_name(const void *ctx, const json_t *label)
+{
+    const char *sort = json_object_iter_key(json_object_iter((json_t *)label));
+    const char *text = json_string_value(json_object_get(label, sort));
+
+    return mem_printf(ctx, "%s:%s", sort, import_fold(ctx, text));
+}
+
+static void person_list(struct import_changes *c, struct person *p)
+{
+    const char *key;
+    json_t *value;
+    size_t i;
+
+    json_object_foreach(p->fields, key, value)
+    {
+        if (text_begins(key, "birth_"))
+            say_birth(c, p);
+        else
+            say(c, p, key, value);
+    }
+    json_object_foreach(p->attrs, key, value) say(c, p, mem_printf(c, "attr.%s", key), value);
+    json_array_foreach(p->labels, i, value)
+        say(c, p, label_name(c, value), json_object_iter_value(json_object_iter(value)));
+    if (p->topic != NULL)
+        say(c, p, mem_printf(c, "consent:%s", p->topic), json_true());
+}
+
+/* Names that a contact did not have. */
+static void names_list(struct import_changes *c, struct import_table *places)
+{
+    for (size_t i = 0; i < c->batch->identities.n; i++) {
+        const struct batch_name *name = c->batch->identities.list[i];
+        const int64_t *place =
+            name->slot == NULL ? NULL : import_table_find(places, (uint64_t)(uintptr_t)name->slot);
+        json_t *value;
+
+        if (name->contact_id != 0 || place == NULL)
+            continue;
+        value = mem_must(json_string(name->second));
+        json_array_append_new(c->kept, value);
+        say(c, &c->people[*place - 1], mem_printf(c, "%s:%s", name->first, name->second), value)
+            ->differs = true;
+    }
+}
+
+struct import_changes *import_changes_new(const void *ctx, struct batch *b,
+                                          struct record_item *items, const int64_t *lines,
+                                          struct import_overlay *overlay)
+{
+    struct import_changes *c = mem_new(ctx, struct import_changes);
+    struct import_table places = {.ctx = c};
+
+    c->batch = b;
+    c->overlay = overlay;
+    c->kept = mem_must(json_array());
+    talloc_set_destructor(c, changes_free);
+    for (size_t i = 0; i < b->n; i++)
+        if (b->slots[i] != NULL)
+            person_says(c, person_of(c, &places, b->slots[i], lines[i]), &items[i]);
+    for (size_t i = 0; i < c->n; i++)
+        person_list(c, &c->people[i]);
+    names_list(c, &places);
+    return c;
+}
+
+/* --- against the database -----------------------------------------------------------------------
+ */
+
+static void array_json(const void *ctx, struct pgarray *array, const json_t *value)
+{
+    char *text = mem_must(json_dumps(value, JSON_COMPACT));
+
+    pgarray_text(array, text);
+    free(text);
+    (void)ctx;
+}
+
+void import_changes_args(struct import_changes *c, struct pgargs *args)
+{
+    struct pgarray ids, fields, attrs, labels, topics;
+
+    pgarray_init(&ids, c);
+    pgarray_init(&fields, c);
+    pgarray_init(&attrs, c);
+    pgarray_init(&labels, c);
+    pgarray_init(&topics, c);
+    c->asked = mem_array(c, size_t, c->n);
+    for (size_t i = 0; i < c->n; i++) {
+        const struct person *p = &c->people[i];
+
+        if (p->slot->contact_id <= 0 || p->n == 0)
+            continue;
+        c->asked[c->n_asked++] = i;
+        pgarray_int(&ids, p->slot->contact_id);
+        array_json(c, &fields, p->fields);
+        array_json(c, &attrs, p->attrs);
+        array_json(c, &labels, p->labels);
+        pgarray_text(&topics, p->topic);
+    }
+    pgargs_init(args, c);
+    pgargs_array(args, &ids);
+    pgargs_array(args, &fields);
+    pgargs_array(args, &attrs);
+    pgargs_array(args, &labels);
+    pgargs_array(args, &topics);
+}
+
+void import_changes_on_compared(struct import_changes *c, const struct pgres *res)
+{
+    for (int row = 0; row < pgres_rows(res); row++) {
+        struct person *p = &c->people[c->asked[pgres_int(res, row, "ord")]];
+        const char *field = pgres_text(res, row, "field");
+        const char *was = pgres_text(res, row, "was");
+
+        if (text_begins(field, "birth_"))
+            field = "birth_date";
+        for (size_t i = 0; i < p->n; i++)
+            if (strcmp(p->said[i].name, field) == 0) {
+                p->said[i].differs = true;
+                p->said[i].was = was == NULL ? NULL : mem_strdup(c, was);
+            }
+    }
+}
+
+/* --- counting -----------------------------------------------------------------------------------
+ */
+
+/* What a field is called in the report: "tags" for "tag:socia". */
+static const char *shown(const void *ctx, const char *name)
+{
+    if (text_begins(name, "tag:"))
+        return "tags";
+    if (text_begins(name, "group:"))
+        return "groups";
+    return mem_strndup(ctx, name, strcspn(name, ":"));
+}
+
+static void person_sample(struct import_changes *c, const struct person *p, bool changed,
+                          struct import_counts *counts)
+{
+    json_t *fields, *one;
+
+    if (!p->created && !changed)
+        return;
+    fields = mem_must(json_object());
+    for (size_t i = 0; i < p->n; i++)
+        if (p->created || p->said[i].differs)
+            json_object_set_new(
+                fields, shown(c, p->said[i].name),
+                json_pack("{s:s?, s:O}", "was", p->said[i].was, "becomes", p->said[i].value));
+    one = mem_must(json_pack("{s:I, s:b, s:o}", "line", (json_int_t)p->line, "created", p->created,
+                             "fields", fields));
+    if (!p->created && p->slot->contact_id > 0)
+        json_object_set_new(one, "contact", json_integer(p->slot->contact_id));
+    import_counts_sample(counts, one);
+}
+
+void import_changes_count(struct import_changes *c, struct import_counts *counts)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        struct person *p = &c->people[i];
+        bool changed = false;
+
+        counts->created += p->created;
+        for (size_t k = 0; k < p->n; k++) {
+            struct said *said = &p->said[k];
+
+            if (c->overlay != NULL)
+                said->differs = import_overlay_field(c->overlay, p->slot->contact_id, said->name,
+                                                     said->value, said->differs);
+            if (text_begins(said->name, "consent:")) {
+                counts->consents += p->created || said->differs;
+                continue;
+            }
+            changed = changed || (said->differs && !p->created);
+            if (said->differs && !p->created)
+                import_counts_field(counts, shown(c, said->name));
+        }
+        counts->changed += changed;
+        person_sample(c, p, changed, counts);
+    }
+}

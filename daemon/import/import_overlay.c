@@ -1,0 +1,230 @@
+/* import_overlay.c - see import_overlay.h. */
+#include "daemon/import/import_overlay.h"
+
+#include "common/mem.h"
+#include "daemon/import/import_table.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct import_overlay {
+    int64_t serial; /* of the last contact that would be created, negative */
+    struct import_table names, keys, lefts, fields, flags;
+    bool *repeats; /* of each item of the batch in hand: its key came before */
+    struct batch_name **targets;
+    size_t n_targets;
+    size_t *asking; /* items whose target was asked for, in its order */
+};
+
+struct import_overlay *import_overlay_new(const void *ctx)
+{
+    struct import_overlay *o = mem_new(ctx, struct import_overlay);
+    struct import_table *const tables[] = {&o->names, &o->keys, &o->lefts, &o->fields, &o->flags};
+
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+        tables[i]->ctx = o;
+    return o;
+}
+
+static uint64_t contact_hash(const char *what, int64_t contact_id)
+{
+    char id[24];
+
+    snprintf(id, sizeof(id), "%" PRId64, contact_id);
+    return import_hash(what, id, NULL);
+}
+
+static bool has_external(const struct import_overlay *o, int64_t contact_id)
+{
+    return import_table_find(&o->flags, contact_hash("external_id", contact_id)) != NULL;
+}
+
+void import_overlay_found(struct import_overlay *o, struct batch *b)
+{
+    for (size_t i = 0; i < b->identities.n; i++) {
+        struct batch_name *name = b->identities.list[i];
+        const int64_t *owner =
+            import_table_find(&o->names, import_hash(name->first, name->second, NULL));
+
+        if (name->contact_id == 0 && owner != NULL)
+            name->contact_id = *owner;
+        if (name->contact_id != 0 && has_external(o, name->contact_id))
+            name->has_external_id = true;
+    }
+    for (size_t i = 0; i < b->keys.n; i++) {
+        struct batch_name *name = b->keys.list[i];
+        const int64_t *owner =
+            import_table_find(&o->keys, import_hash(name->first, name->second, NULL));
+
+        if (name->contact_id == 0 && owner != NULL)
+            name->contact_id = *owner;
+    }
+}
+
+/* --- what the block would write -----------------------------------------------------------------
+ */
+
+static void names_remember(struct import_overlay *o, struct batch *b)
+{
+    for (size_t i = 0; i < b->n_slots; i++)
+        if (b->all[i]->wanted && b->all[i]->contact_id == 0) {
+            b->all[i]->contact_id = --o->serial;
+            b->all[i]->created = true;
+        }
+    for (size_t i = 0; i < b->identities.n; i++) {
+        const struct batch_name *name = b->identities.list[i];
+
+        if (name->slot == NULL || !name->slot->wanted)
+            continue;
+        if (name->contact_id == 0)
+            *import_table_at(&o->names, import_hash(name->first, name->second, NULL)) =
+                name->slot->contact_id;
+        if (strcmp(name->first, "external_id") == 0)
+            *import_table_at(&o->flags, contact_hash("external_id", name->slot->contact_id)) = 1;
+    }
+}
+
+static uint64_t left_hash(const char *source, const char *key)
+{
+    return import_hash("left", source, key, NULL);
+}
+
+static void keys_remember(struct import_overlay *o, struct batch *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        const struct record_item *item = b->items[i];
+        uint64_t hash;
+
+        if (item->kind == NULL || item->key == NULL || b->slots[i] == NULL)
+            continue;
+        hash = import_hash(item->source, item->key, NULL);
+        o->repeats[i] = import_table_find(&o->keys, hash) != NULL;
+        if (o->repeats[i])
+            continue;
+        *import_table_at(&o->keys, hash) = b->slots[i]->contact_id;
+        if (item->amends != NULL)
+            *import_table_at(&o->flags, import_hash("amends", item->source, item->key, NULL)) = 1;
+        else if (item->has_amount && b->counts[i] != BATCH_NO_RATE)
+            *import_table_at(&o->lefts, left_hash(item->source, item->key)) = b->counts[i];
+    }
+}
+
+bool import_overlay_targets(struct import_overlay *o, struct batch *b, struct pgargs *args)
+{
+    struct pgarray sources, keys;
+    size_t n = 0;
+
+    talloc_free(o->repeats);
+    talloc_free(o->asking);
+    o->repeats = mem_array(o, bool, b->n);
+    o->asking = mem_array(o, size_t, b->n);
+    names_remember(o, b);
+    keys_remember(o, b);
+    pgarray_init(&sources, b);
+    pgarray_init(&keys, b);
+    for (size_t i = 0; i < b->n; i++) {
+        const struct record_amends *a = b->items[i]->amends;
+
+        if (a == NULL || a->key == NULL || b->slots[i] == NULL || o->repeats[i] ||
+            import_table_find(&o->keys, import_hash(a->source, a->key, NULL)) != NULL)
+            continue;
+        o->asking[n++] = i;
+        pgarray_text(&sources, a->source);
+        pgarray_text(&keys, a->key);
+    }
+    pgargs_init(args, b);
+    pgargs_array(args, &sources);
+    pgargs_array(args, &keys);
+    return n > 0;
+}
+
+/* --- amendments ---------------------------------------------------------------------------------
+ */
+
+static void targets_take(struct import_overlay *o, const struct batch *b, const struct pgres *res)
+{
+    for (int row = 0; row < pgres_rows(res); row++) {
+        const struct record_amends *a = b->items[o->asking[pgres_int(res, row, "ord")]]->amends;
+
+        *import_table_at(&o->keys, import_hash(a->source, a->key, NULL)) =
+            pgres_int(res, row, "contact_id");
+        if (pgres_bool(res, row, "amends"))
+            *import_table_at(&o->flags, import_hash("amends", a->source, a->key, NULL)) = 1;
+        if (!pgres_null(res, row, "amount"))
+            *import_table_at(&o->lefts, left_hash(a->source, a->key)) =
+                pgres_int(res, row, "amount");
+    }
+}
+
+/* Why an amendment would be refused, or NULL; then the amount that is left is what it leaves. */
+static const char *amend_fault(struct import_overlay *o, const struct batch *b, size_t i,
+                               const char **ret_pointer)
+{
+    const struct record_amends *a = b->items[i]->amends;
+    const int64_t *owner = import_table_find(&o->keys, import_hash(a->source, a->key, NULL));
+    int64_t *left = import_table_find(&o->lefts, left_hash(a->source, a->key));
+    int64_t by = b->counts[i] == BATCH_NO_RATE ? b->items[i]->amount : b->counts[i];
+
+    *ret_pointer = "/amends";
+    if (owner == NULL)
+        return "no interaction has this key";
+    if (*owner != b->slots[i]->contact_id)
+        return "this interaction is another contact's";
+    if (import_table_find(&o->flags, import_hash("amends", a->source, a->key, NULL)) != NULL)
+        return "this interaction is an amendment itself";
+    if (left == NULL && by < 0)
+        return "this interaction has no amount to take from";
+    if (by < 0 && *left + by < 0) {
+        *ret_pointer = "/amount";
+        return "more than is left";
+    }
+    by = by >= 0 ? by : *left + by;
+    *import_table_at(&o->lefts, left_hash(a->source, a->key)) = by;
+    return NULL;
+}
+
+void import_overlay_on_targets(struct import_overlay *o, struct batch *b, const struct pgres *res)
+{
+    if (res != NULL)
+        targets_take(o, b, res);
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->items[i]->amends == NULL || b->slots[i] == NULL || o->repeats[i])
+            continue;
+        b->results[i].error = amend_fault(o, b, i, &b->results[i].pointer);
+        if (b->results[i].error != NULL)
+            b->slots[i] = NULL;
+    }
+    for (size_t i = 0; i < b->n_slots; i++)
+        b->all[i]->wanted = false;
+    for (size_t i = 0; i < b->n; i++)
+        if (b->slots[i] != NULL)
+            b->slots[i]->wanted = true;
+}
+
+/* --- fields -------------------------------------------------------------------------------------
+ */
+
+bool import_overlay_field(struct import_overlay *o, int64_t contact_id, const char *field,
+                          const json_t *value, bool differs)
+{
+    char *text = mem_must(json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY));
+    int64_t hash = (int64_t)import_hash(text, NULL), *known;
+    uint64_t place = contact_hash(field, contact_id);
+
+    free(text);
+    known = import_table_find(&o->fields, place);
+    if (known != NULL)
+        differs = *known != hash;
+    else if (contact_id < 0)
+        differs = !json_is_null(value);
+    if (differs)
+        *import_table_at(&o->fields, place) = hash;
+    return differs;
+}
+
+bool import_overlay_repeats(const struct import_overlay *o, const struct batch *b, size_t item)
+{
+    (void)b;
+    return o->repeats[item];
+}

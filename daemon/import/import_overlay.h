@@ -1,0 +1,32 @@
+/* import_overlay.h - what a dry run has seen of its file: names, keys, amounts and fields that the
+ * rows before would have written, as hashes. With it each block finds the database as the run will
+ * find it. */
+#ifndef LAZO_DAEMON_IMPORT_IMPORT_OVERLAY_H
+#define LAZO_DAEMON_IMPORT_IMPORT_OVERLAY_H
+
+#include "daemon/record/batch.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct import_overlay;
+
+struct import_overlay *import_overlay_new(const void *ctx);
+/* import_overlay_found() - after record_find: names and keys of earlier blocks have an owner too;
+ * one that would be created has a negative id. */
+void import_overlay_found(struct import_overlay *, struct batch *);
+/* import_overlay_targets() - after the batch is resolved: contacts that would be created get their
+ * ids, keys are remembered. The parameters of import_targets for what is to be amended and is not
+ * of this file; false where there is none. import_overlay_on_targets() - its answer (NULL: none).
+ * Then amendments are judged as interaction_amend() does: an item that is refused has its error. */
+bool import_overlay_targets(struct import_overlay *, struct batch *, struct pgargs *);
+void import_overlay_on_targets(struct import_overlay *, struct batch *, const struct pgres *);
+/* import_overlay_field() - whether a field of a contact changes: against what an earlier block
+ * wrote, or, where none did, as the database says. Remembers it. */
+bool import_overlay_field(struct import_overlay *, int64_t contact_id, const char *field,
+                          const json_t *value, bool differs);
+/* import_overlay_repeats() - whether the item's key came before in this file. */
+bool import_overlay_repeats(const struct import_overlay *, const struct batch *, size_t item);
+
+#endif

@@ -1,0 +1,248 @@
+"""Files in, over HTTP: what they seem to be, what they would do, what they did, and how all of it goes away again."""
+import csv
+import io
+import json
+
+import pytest
+
+from lazo_test import eventually
+
+PEOPLE = """Nº socio;Nombre;Apellidos;Correo electrónico;Código postal;Fecha de nacimiento;Etiquetas
+17;Ana;Peña Ruiz;ana@imp.example;28001;31/12/1970;socia, amiga
+18;Íñigo;"Gómez; García";inigo@imp.example;48001;05/03/1982;
+19;Zoë;Núñez;no es un correo;08001;;
+20;Luz;Díaz;luz@imp.example;08001;30/02/1980;
+"""
+GIFTS = """correo;fecha;importe;concepto
+ana@imp.example;02/01/2023;25,00 €;cuota
+ana@imp.example;02/01/2023;25,00 €;cuota
+luz@imp.example;03/01/2023;1.250,50;obra
+luz@imp.example;ayer;3;obra
+eva@imp.example;04/02/2023 10:30;10;
+"""
+
+
+def upload(lazo, text, name="file.csv", encoding="utf-8", **query):
+    body = text if isinstance(text, bytes) else text.encode(encoding)
+    words = "&".join(f"{k}={v}" for k, v in {"name": name, **query}.items())
+    return lazo.api("POST", f"/v1/imports?{words}", data=body, headers={"Content-Type": "text/csv"})
+
+
+def wait(lazo, one, *states):
+    def there():
+        seen = lazo.get(f"/v1/imports/{one['id']}")
+        assert seen["state"] != "failed", seen
+        return seen if seen["state"] in states else None
+    return eventually(there, what=f"import {one['id']} is {' or '.join(states)}")
+
+
+def settle(lazo, one, **mapping):
+    return lazo.api("PUT", f"/v1/imports/{one['id']}/mapping", mapping)
+
+
+def check(lazo, one):
+    lazo.api("POST", f"/v1/imports/{one['id']}/dry-run")
+    return wait(lazo, one, "ready")["check"]
+
+
+def run(lazo, one, call="start"):
+    lazo.api("POST", f"/v1/imports/{one['id']}/{call}")
+    return wait(lazo, one, "finished")["report"]
+
+
+def undo(lazo, one):
+    lazo.api("POST", f"/v1/imports/{one['id']}/undo")
+    return wait(lazo, one, "undone")["undone"]
+
+
+def rejected(lazo, one, dry=None):
+    r = lazo.request("GET", f"/v1/imports/{one['id']}/rejected" + (f"?dry={dry}" if dry else ""))
+    assert r.status_code == 200 and r.headers["Content-Type"].startswith("text/csv")
+    return list(csv.DictReader(io.StringIO(r.content.decode("utf-8"))))
+
+
+def numbers(report):
+    return {k: v for k, v in report.items() if k != "sample"}
+
+
+def state(lazo):
+    """All that an organisation exports, without what is no fact: the instants at which rows were written."""
+    def lines(what):
+        text = lazo.request("GET", f"/v1/exports?what={what}&format=ndjson").content.decode()
+        rows = [json.loads(line) for line in text.splitlines()]
+        return [{k: v for k, v in row.items() if k != "updated_at"} for row in rows]
+    segments = {s["name"]: sorted(m["id"] for m in lazo.items(f"/v1/segments/{s['name']}/members")) for s in lazo.items("/v1/segments")}
+    facts = [i for i in lines("interactions") if i["kind"] not in ("segment_entered", "segment_left")]
+    return lines("contacts"), facts, segments
+
+
+def test_guess(lazo):
+    one = upload(lazo, PEOPLE, "socios.csv")
+    assert one["state"] == "ready" and one["rows"] == 4 and one["received"] == one["size"]
+    guess = one["guess"]
+    assert guess["settings"]["columns"] == {"Nº socio": "external_id", "Nombre": "first_name", "Apellidos": "last_name", "Correo electrónico": "email",
+                                            "Código postal": "postal_code", "Fecha de nacimiento": "birth_date", "Etiquetas": "tags"}
+    assert (guess["settings"]["what"], guess["settings"]["delimiter"], guess["settings"]["encoding"]) == ("contacts", ";", "utf-8")
+    assert guess["settings"]["dates"] == "dd/mm/yyyy" and not guess["ambiguous"]
+    assert guess["sample"][1][2] == "Gómez; García"
+    gifts = upload(lazo, GIFTS)["guess"]
+    assert (gifts["settings"]["what"], gifts["settings"]["decimal"], gifts["settings"]["thousands"]) == ("interactions", ",", ".")
+    assert gifts["unknown"] == ["concepto"] and gifts["ambiguous"] == ["dates"]
+
+
+@pytest.mark.parametrize("encoding,name", [("utf-8-sig", "utf-8"), ("utf-16", "utf-16le"), ("utf-16-be", "utf-16be"), ("cp1252", "windows-1252")])
+def test_encodings(lazo, encoding, name):
+    one = upload(lazo, PEOPLE, encoding=encoding)
+    assert one["guess"]["settings"]["encoding"] == name
+    assert one["guess"]["headings"][0] == "Nº socio" and one["guess"]["sample"][0][2] == "Peña Ruiz"
+
+
+def test_nothing_before_it_is_confirmed(lazo):
+    one = upload(lazo, PEOPLE)
+    for call in ("dry-run", "start"):
+        r = lazo.request("POST", f"/v1/imports/{one['id']}/{call}")
+        assert r.status_code == 409 and "confirmed" in r.json()["detail"]
+    assert not lazo.sql("SELECT 1 FROM identity WHERE value = 'ana@imp.example'")
+
+
+def test_mapping_is_judged(lazo):
+    one = upload(lazo, GIFTS)
+    r = lazo.request("PUT", f"/v1/imports/{one['id']}/mapping", json={"columns": {"fecha": "ocurred_at", "color": None}, "decimal": "'", "colour": 1})
+    assert r.status_code == 422
+    said = {e["pointer"]: e["detail"] for e in r.json()["errors"]}
+    assert set(said) == {"/colour", "/columns/color", "/columns/fecha", "/columns/concepto", "/decimal", "/kind"}
+    assert "occurred_at" in said["/columns/fecha"]
+
+
+def test_contacts(lazo):
+    lazo.api("POST", "/v1/contacts", {"external_id": "18", "city": "Bilbao", "postal_code": "00000"})
+    one = upload(lazo, PEOPLE, "socios.csv")
+    settle(lazo, one, consent={"topic": "news", "attestation": "firmado en papel", "by": "Marta"})
+    would = check(lazo, one)
+    assert not lazo.sql("SELECT 1 FROM identity WHERE value = 'ana@imp.example'")
+    assert (would["rows"], would["created"], would["matched"], would["refused"], would["consents"]) == (4, 1, 1, 2, 2)
+    assert would["fields"] == {"email": 1, "first_name": 1, "last_name": 1, "postal_code": 1, "birth_date": 1}
+    changed = [s for s in would["sample"] if not s["created"]][0]
+    assert changed["line"] == 3 and changed["fields"]["postal_code"] == {"was": "00000", "becomes": "48001"}
+    refused = rejected(lazo, one)
+    assert [(r["line"], r["column"]) for r in refused] == [("4", "Correo electrónico"), ("5", "Fecha de nacimiento")]
+    assert refused[0]["Nombre"] == "Zoë" and "e-mail" in refused[0]["reason"]
+    did = run(lazo, one)
+    assert numbers(did) == numbers(would)
+    ana = lazo.get("/v1/contacts/%d" % lazo.contact_id("ana@imp.example"))
+    assert (ana["external_id"], ana["last_name"], ana["birth_date"], sorted(ana["tags"])) == ("17", "Peña Ruiz", "1970-12-31", ["amiga", "socia"])
+    said, = lazo.get(f"/v1/contacts/{ana['id']}/consents")["items"]
+    assert (said["action"], said["method"], said["wording"]) == ("grant", "import", "firmado en papel")
+    assert f"import {one['id']}, socios.csv, line 2" in said["source"] and "Marta" in said["source"]
+    again = run(lazo, one)
+    assert (again["created"], again["changed"], again["consents"], again["matched"]) == (0, 0, 0, 2)
+
+
+def test_interactions_and_running_again(lazo):
+    one = upload(lazo, GIFTS, "donativos.csv")
+    settle(lazo, one, kind="impgift", dates="dd/mm/yyyy", columns={"concepto": "data.concept"})
+    would = check(lazo, one)
+    did = run(lazo, one)
+    assert numbers(did) == numbers(would)
+    assert (did["recorded"], did["duplicates"], did["refused"]) == (4, 0, 1)
+    assert rejected(lazo, one)[0]["fecha"] == "ayer"
+    rows = lazo.sql("SELECT amount, occurred_at FROM interaction i JOIN kind k ON k.id = i.kind_id WHERE k.name = 'impgift' ORDER BY amount")
+    assert [r[0] for r in rows] == [1000, 2500, 2500, 125050]
+    assert rows[0][1].isoformat() == "2023-02-04T09:30:00+00:00"  # half past ten in Madrid
+    again = run(lazo, one)
+    assert (again["recorded"], again["duplicates"]) == (0, 4)
+    other = upload(lazo, GIFTS, "again.csv")
+    settle(lazo, other, kind="impgift", dates="dd/mm/yyyy", columns={"concepto": "data.concept"})
+    assert check(lazo, other)["duplicates"] == 4
+    assert run(lazo, other)["duplicates"] == 4
+    assert lazo.get("/v1/status")["cues"] == 0, "history starts nothing"
+
+
+# --- undoing -----------------------------------------------------------------------------------------------------------------
+
+BEFORE = [
+    {"contact": {"external_id": "u1", "email": "u1@undo.example", "first_name": "Uno", "city": "Madrid", "tags": ["viejo"], "attr": {"undo_size": 3}},
+     "kind": "undogift", "amount": 40, "source": "till", "key": "u1-a"},
+    {"contact": {"external_id": "u2", "first_name": "Dos"}, "kind": "undogift", "amount": 10},
+]
+UNDO = """external_id,email,first_name,city,tags,attr.undo_size,birth_date,fecha,importe,key,amends
+u1,u1@undo.example,Uno,Sevilla,"viejo;nuevo",5,1970-03-09,2022-01-05,100,k1,
+u1,,,,,,,2022-01-06,-15,k2,k1
+u2,u2@undo.example,Dos,Cádiz,nuevo,,,2022-01-07,5,k3,
+u3,u3@undo.example,Tres,Lugo,nuevo,9,,2022-01-08,7,k4,
+u4,u4@undo.example,Cuatro,,,,,2022-01-09,8,k5,
+"""
+
+
+def prepared(lazo, text, name):
+    one = upload(lazo, text, name)
+    settle(lazo, one, kind="undogift", source="undo", dates="yyyy-mm-dd", decimal=".")
+    return one
+
+
+def test_undo(lazo):
+    lazo.api("PUT", "/v1/fields/undo_size", {"type": "number"})
+    lazo.api("PUT", "/v1/rfm/undone", {"kinds": ["undogift"]})
+    lazo.segment("undo-rich", "sum(undogift.amount) >= 50")
+    lazo.segment("undo-south", 'city = "Sevilla"')
+    for one in BEFORE:
+        lazo.api("POST", "/v1/interactions?import=true", one)
+    lazo.settle()
+    before = state(lazo)
+    one = prepared(lazo, UNDO, "undo.csv")
+    would = check(lazo, one)
+    assert state(lazo) == before
+    did = run(lazo, one)
+    assert numbers(did) == numbers(would)
+    assert (did["recorded"], did["amended"], did["created"], did["changed"]) == (5, 1, 2, 2)
+    lazo.settle()
+    assert lazo.members("undo-rich") == {"u1@undo.example"} and lazo.count("undo-south") == 1
+    gone = undo(lazo, one)
+    lazo.settle()
+    assert (gone["interactions_removed"], gone["contacts_removed"], gone["contacts_kept"], gone["fields_kept"]) == (5, 2, 0, 0)
+    assert state(lazo) == before
+    assert lazo.ctl("check", "--segments", "--rfm", check=False).returncode == 0
+    again = run(lazo, one)
+    assert numbers(again) == numbers(did), "after its undoing it comes in as the first time"
+    assert undo(lazo, one)["interactions_removed"] == 5
+    lazo.settle()
+    assert state(lazo) == before
+
+
+def test_undo_leaves_what_happened_since(lazo):
+    one = prepared(lazo, UNDO.replace("undo.example", "since.example").replace("\nu", "\nv").replace(",k", ",q").replace(",qey", ",key"), "since.csv")
+    lazo.api("POST", "/v1/contacts", {"external_id": "v1", "city": "Madrid", "first_name": "Uno"})
+    run(lazo, one)
+    v1, v3, v4 = (lazo.contact_id(f"u{n}@since.example") for n in (1, 3, 4))
+    lazo.api("PATCH", f"/v1/contacts/{v1}", {"city": "Vigo"})
+    lazo.api("POST", "/v1/interactions", {"contact": {"id": v3}, "kind": "call"})
+    lazo.api("POST", "/v1/interactions", {"contact": {"id": v4}, "kind": "undorefund", "amount": "-3", "source": "undo", "key": "late", "amends": "q5"})
+    gone = undo(lazo, one)
+    assert (gone["contacts_removed"], gone["contacts_kept"], gone["kept"]) == (1, 2, [v3, v4])
+    assert (gone["interactions_removed"], gone["interactions_kept"]) == (4, 1)
+    first = lazo.get(f"/v1/contacts/{v1}")
+    assert first["city"] == "Vigo" and first["birth_date"] is None and first["email"] is None and first["tags"] == []
+    assert gone["fields_kept"] == 1
+    assert {i["kind"] for i in lazo.items(f"/v1/contacts/{v3}/interactions")} - {"segment_entered", "segment_left"} == {"call"}
+    assert {i["kind"] for i in lazo.items(f"/v1/contacts/{v4}/interactions")} - {"segment_entered", "segment_left"} == {"undogift", "undorefund"}
+
+
+def test_undo_of_consent(lazo):
+    ids = {n: lazo.api("POST", "/v1/contacts", {"email": f"{n}@con.example"})["id"] for n in ("new", "yes", "no")}
+    lazo.api("POST", f"/v1/contacts/{ids['yes']}/consents", {"topic": "news", "action": "grant"})
+    lazo.api("POST", f"/v1/contacts/{ids['no']}/consents", {"topic": "news", "action": "withdraw"})
+    before = state(lazo)
+    one = upload(lazo, "email\nnew@con.example\nyes@con.example\nno@con.example\nother@con.example\n")
+    settle(lazo, one, consent={"topic": "news", "attestation": "on paper"})
+    would = check(lazo, one)
+    did = run(lazo, one)
+    assert numbers(did) == numbers(would) and did["consents"] == 2
+    assert lazo.get(f"/v1/contacts/{ids['no']}")["subscriptions"][0]["subscribed"] is False, "who said no has said no"
+    assert lazo.get(f"/v1/contacts/{ids['new']}")["subscriptions"][0]["subscribed"] is True
+    assert undo(lazo, one)["consents_withdrawn"] == 1
+    assert state(lazo) == before
+    ledger = lazo.get(f"/v1/contacts/{ids['new']}/consents")["items"]
+    assert [e["action"] for e in ledger] == ["grant", "withdraw"] and ledger[1]["method"] == "undo"
+    assert lazo.ctl("consent", "verify").returncode == 0
+    assert run(lazo, one)["consents"] == 2, "the undoing is nobody's no"
+    undo(lazo, one)

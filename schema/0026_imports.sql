@@ -63,14 +63,17 @@ ALTER TABLE contact ADD COLUMN import_id bigint;
 ALTER TABLE identity ADD COLUMN import_id bigint;
 ALTER TABLE interaction ADD COLUMN import_id bigint;
 ALTER TABLE consent ADD COLUMN import_id bigint;
+ALTER TABLE contact_phone ADD COLUMN import_id bigint;
 ALTER TABLE contact ALTER COLUMN import_id SET DEFAULT nullif(current_setting('lazo.import', true), '')::bigint;
 ALTER TABLE identity ALTER COLUMN import_id SET DEFAULT nullif(current_setting('lazo.import', true), '')::bigint;
 ALTER TABLE interaction ALTER COLUMN import_id SET DEFAULT nullif(current_setting('lazo.import', true), '')::bigint;
 ALTER TABLE consent ALTER COLUMN import_id SET DEFAULT nullif(current_setting('lazo.import', true), '')::bigint;
+ALTER TABLE contact_phone ALTER COLUMN import_id SET DEFAULT nullif(current_setting('lazo.import', true), '')::bigint;
 CREATE INDEX contact_import ON contact (org_id, import_id, id) WHERE import_id IS NOT NULL;
 CREATE INDEX identity_import ON identity (org_id, import_id, contact_id) WHERE import_id IS NOT NULL;
 CREATE INDEX interaction_import ON interaction (org_id, import_id, contact_id, id) WHERE import_id IS NOT NULL;
 CREATE INDEX consent_import ON consent (org_id, import_id, contact_id) WHERE import_id IS NOT NULL;
+CREATE INDEX contact_phone_import ON contact_phone (org_id, import_id, contact_id) WHERE import_id IS NOT NULL;
 CREATE INDEX field_history_import ON field_history (org_id, by, contact_id, id) WHERE by ^@ 'import:';
 
 CREATE FUNCTION import_doc(i import) RETURNS jsonb LANGUAGE sql STABLE SET search_path = lazo AS $$
@@ -79,6 +82,10 @@ CREATE FUNCTION import_doc(i import) RETURNS jsonb LANGUAGE sql STABLE SET searc
                                WHEN i.rows IS NOT NULL THEN floor(100 * i.position::numeric / greatest(i.rows, 1)) END,
                'guess', i.guess, 'mapping', i.settings, 'check', i.checked, 'report', i.report, 'undone', i.undone - 'after', 'why', nullif(i.why, ''),
                'made_by', i.made_by, 'made_at', i.made_at, 'started_at', i.started_at, 'ended_at', i.ended_at) $$;
+
+-- Who did what with a file: how far it is belongs to nobody.
+CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON import FOR EACH ROW
+    EXECUTE FUNCTION audited('import', 'id', '{received,rows,position,guess,checked,report,undone,made_at,made_by,started_at,ended_at}');
 
 CREATE FUNCTION import_waiting() RETURNS TABLE (org_id bigint) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = lazo AS $$
     SELECT DISTINCT i.org_id FROM import i WHERE i.state IN ('checking', 'running', 'undoing') $$;
@@ -133,7 +140,6 @@ DECLARE
     said constant text := 'import:' || of_import;
     it record;
     before contact;
-    after contact;
     hit int;
 BEGIN
     put_back := 0;
@@ -172,8 +178,10 @@ BEGIN
         ELSE
             SELECT * INTO before FROM contact c WHERE c.id = it.contact_id;
             IF nullif(contact_fields(before) -> it.field, 'null') IS NOT DISTINCT FROM it.became THEN
-                after := before;
-                IF it.field = 'birth_date' THEN
+                IF it.field = 'phone' AND it.was IS NULL THEN
+                    -- It hands over to one that was added since.
+                    DELETE FROM contact_phone p WHERE p.contact_id = it.contact_id AND p.import_id = of_import;
+                ELSIF it.field = 'birth_date' THEN
                     UPDATE contact c
                        SET birth_year = CASE WHEN it.was #>> '{}' NOT LIKE '-%' THEN left(it.was #>> '{}', 4)::smallint END,
                            birth_month = left(right(it.was #>> '{}', 5), 2)::smallint, birth_day = right(it.was #>> '{}', 2)::smallint, updated_at = now
@@ -230,6 +238,8 @@ BEGIN
         UNION ALL
         SELECT i.contact_id FROM identity i WHERE i.contact_id = ANY (contacts) AND i.import_id IS DISTINCT FROM of_import
         UNION ALL
+        SELECT p.contact_id FROM contact_phone p WHERE p.contact_id = ANY (contacts) AND p.import_id IS DISTINCT FROM of_import
+        UNION ALL
         SELECT c.contact_id FROM consent c WHERE c.contact_id = ANY (contacts) AND c.import_id IS DISTINCT FROM of_import
         UNION ALL
         SELECT h.contact_id FROM field_history h WHERE h.contact_id = ANY (contacts) AND h.by <> 'import:' || of_import) x;
@@ -237,7 +247,7 @@ BEGIN
               WHERE c.relnamespace = 'lazo'::regnamespace AND c.relkind = 'r' AND a.attname = 'contact_id' AND NOT a.attisdropped
                 AND c.relname !~ '^(rfm_|membership)'
                 AND c.relname NOT IN ('interaction', 'interaction_key', 'amendment', 'identity', 'consent', 'consent_head', 'subscription', 'field_history', 'contact_tag',
-                                      'contact_group', 'contact_attr', 'contact_word', 'change', 'cue', 'wake') LOOP
+                                      'contact_group', 'contact_attr', 'contact_word', 'contact_phone', 'change', 'cue', 'wake') LOOP
         EXECUTE format('SELECT array_agg(DISTINCT contact_id) FROM %I WHERE org_id = $1 AND contact_id = ANY ($2)', t) INTO found USING org, contacts;
         kept := kept || found;
     END LOOP;
@@ -294,6 +304,8 @@ BEGIN
     SELECT * INTO fields FROM import_undo_fields(of_import, others, now);
     DELETE FROM identity i WHERE i.org_id = org AND i.import_id = of_import AND i.contact_id = ANY (others)
        AND NOT EXISTS (SELECT FROM contact c WHERE c.id = i.contact_id AND ((i.sort = 'email' AND c.email = i.value) OR (i.sort = 'external_id' AND c.external_id = i.value)));
+    DELETE FROM contact_phone p WHERE p.org_id = org AND p.import_id = of_import AND p.contact_id = ANY (others)
+       AND NOT EXISTS (SELECT FROM contact c WHERE c.id = p.contact_id AND c.phone = p.phone);
     consents := import_undo_consents(of_import, others || kept, now);
     UPDATE import i
        SET undone = sofar || jsonb_build_object(

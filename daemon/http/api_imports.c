@@ -155,6 +155,7 @@ static void import_post(void *arg, struct http_request *req)
 {
     struct upload *u = upload_new(arg, req);
     const char *name = http_query(req, "name");
+    struct pgact who = api_act(req, "import");
     struct pgargs args;
 
     if (!upload_size(u))
@@ -168,7 +169,7 @@ static void import_post(void *arg, struct http_request *req)
     pgargs_int(&args, u->size);
     pgargs_instant(&args, clock_now_us());
     pgargs_text(&args, api_by(u, req));
-    pgpool_query(u->app->pool, api_org(req), Q_IMPORT_CREATE, &args, upload_on_created, u);
+    pgpool_query_as(u->app->pool, api_org(req), &who, Q_IMPORT_CREATE, &args, upload_on_created, u);
 }
 
 static void import_piece_post(void *arg, struct http_request *req)
@@ -263,6 +264,14 @@ static void steering_on_moved(void *arg, const struct pgres *res)
         api_answer_body(s->req, status, res);
 }
 
+/* The statement of a steering, by its caller: the audit has it. */
+static void act(struct steering *s, enum query query)
+{
+    struct pgact who = api_act(s->req, "import");
+
+    pgpool_query_as(s->app->pool, api_org(s->req), &who, query, &s->args, steering_on_moved, s);
+}
+
 static bool topic_known(const struct catalogue *c, const char *topic)
 {
     for (size_t i = 0; i < c->n_topics; i++)
@@ -319,7 +328,7 @@ static void mapping_on_org(void *arg, const struct org *org)
         return;
     }
     pgargs_text(&s->args, api_json_text(s, joined));
-    pgpool_query(s->app->pool, api_org(s->req), Q_IMPORT_SETTLE, &s->args, steering_on_moved, s);
+    act(s, Q_IMPORT_SETTLE);
 }
 
 static void mapping_on_head(void *arg, const struct pgres *res)
@@ -374,7 +383,7 @@ static void move(struct app *app, struct http_request *req, const char *const *f
     pgargs_text(&s->args, to);
     pgargs_instant(&s->args, clock_now_us());
     pgargs_bool(&s->args, anew);
-    pgpool_query(app->pool, api_org(req), Q_IMPORT_MOVE, &s->args, steering_on_moved, s);
+    act(s, Q_IMPORT_MOVE);
 }
 
 static void import_check(void *arg, struct http_request *req)
@@ -424,7 +433,7 @@ static void import_delete(void *arg, struct http_request *req)
     struct steering *s = steering_new(arg, req);
 
     if (s != NULL)
-        pgpool_query(s->app->pool, api_org(req), Q_IMPORT_DELETE, &s->args, steering_on_moved, s);
+        act(s, Q_IMPORT_DELETE);
 }
 
 /* --- what was refused of it ---------------------------------------------------------------------

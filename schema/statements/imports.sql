@@ -108,7 +108,10 @@ SELECT i.id, i.state, i.name, i.position, i.settings::text AS settings, i.guess:
 SELECT (u.ord - 1)::int AS ord, e.key AS field, w.was ->> e.key AS was
   FROM unnest($1::bigint[], $2::jsonb[]) WITH ORDINALITY AS u(id, doc, ord)
   JOIN contact c ON c.id = u.id CROSS JOIN LATERAL (SELECT to_jsonb(c) AS was OFFSET 0) w CROSS JOIN LATERAL jsonb_each(u.doc) AS e(key, value)
- WHERE (w.was -> e.key) IS DISTINCT FROM e.value
+ WHERE (w.was -> e.key) IS DISTINCT FROM
+       CASE WHEN e.key = 'phone' AND e.value <> 'null'
+            THEN to_jsonb(nullif(phone_normal(e.value #>> '{}', coalesce(u.doc ->> 'country', c.country, (SELECT o.country FROM organisation o WHERE o.id = current_org()))), ''))
+            ELSE e.value END
 UNION ALL
 SELECT (u.ord - 1)::int, 'attr.' || e.key, attr_value(a) #>> '{}'
   FROM unnest($1::bigint[], $3::jsonb[]) WITH ORDINALITY AS u(id, doc, ord) CROSS JOIN LATERAL jsonb_each(u.doc) AS e(key, value)

@@ -102,8 +102,7 @@ static void serve_begin_to_lead(struct serve *s)
         log_fatal("bus", "cannot be bound", "address=%s why=%s",
                   log_value(settings_text(app->settings, "bus.address")),
                   log_value(strerror(errno)));
-    s->steps.imports =
-        imports_new(s, app->pool, app->orgs, app->record, serve_on_recorded, app);
+    s->steps.imports = imports_new(s, app->pool, app->orgs, app->record, serve_on_recorded, app);
     decide_calendar(s->steps.decide);
 }
 
@@ -250,10 +249,9 @@ static void serve_on_database(void *arg, bool up)
 static struct http_route *serve_routes(const void *ctx)
 {
     static const struct http_route *const tables[] = {
-        api_record_routes,  api_people_routes, api_service_routes,
-        api_public_routes,  api_define_routes, api_act_routes,
-        api_consent_routes, api_form_routes,   api_admin_routes,
-        api_import_routes};
+        api_record_routes, api_people_routes, api_service_routes, api_public_routes,
+        api_define_routes, api_act_routes,    api_consent_routes, api_form_routes,
+        api_admin_routes,  api_import_routes};
     struct http_route *routes = NULL;
     size_t n = 0, cap = 0;
 

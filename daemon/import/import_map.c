@@ -13,9 +13,10 @@
 #define WORD_MAX 100
 
 static const char *const contact_fields[] = {
-    "email",     "external_id", "first_name", "last_name", "company_name", "phone",
-    "language",  "country",     "street",     "city",      "postal_code",  "birth_date",
-    "time_zone", "stage",       "tags",       "groups",       "contact_kind"};
+    "email",       "external_id",  "first_name", "last_name",  "company_name",
+    "phone",       "language",     "country",    "street",     "city",
+    "postal_code", "birth_date",   "time_zone",  "stage",      "tags",
+    "groups",      "contact_kind", "deceased",   "deceased_on"};
 static const char *const interaction_fields[] = {"kind",   "occurred_at", "amount", "currency",
                                                  "source", "key",         "amends"};
 #define CONTACT_FIELDS     (sizeof(contact_fields) / sizeof(contact_fields[0]))
@@ -71,6 +72,13 @@ static const struct {
     {"lang", "language"},
     {"idioma", "language"},
     {"lengua", "language"},
+    {"direccion", "street"},
+    {"domicilio", "street"},
+    {"calle", "street"},
+    {"address", "street"},
+    {"fallecido", "deceased"},
+    {"fecha_de_fallecimiento", "deceased_on"},
+    {"fecha_fallecimiento", "deceased_on"},
     {"pais", "country"},
     {"country_code", "country"},
     {"calle", "street"},

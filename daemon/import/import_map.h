@@ -2,9 +2,9 @@
  * headings, whatever their accents, capitals and underscores. Pure.
  *
  * Fields of a contact: email, external_id, first_name, last_name, company_name, contact_kind,
- * phone, language, country, city, postal_code, birth_date, time_zone, stage, tags, groups,
- * attr.NAME; of an interaction besides: kind, occurred_at, amount, currency, source, key, amends,
- * data.NAME. */
+ * phone, language, country, street, city, postal_code, birth_date, time_zone, stage, deceased,
+ * deceased_on, tags, groups, attr.NAME; of an interaction besides: kind, occurred_at, amount,
+ * currency, source, key, amends, data.NAME. */
 #ifndef LAZO_DAEMON_IMPORT_IMPORT_MAP_H
 #define LAZO_DAEMON_IMPORT_IMPORT_MAP_H
 

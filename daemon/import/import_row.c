@@ -107,6 +107,16 @@ static const char *birth_of(const struct row *r, const char *text)
     return day;
 }
 
+static void deceased_put(struct row *r, size_t column, const char *text)
+{
+    json_t *value = boolean_of(text);
+
+    if (value == NULL)
+        fault(r, column, text, "yes or no");
+    else
+        json_object_set_new(r->contact, "deceased", value);
+}
+
 static void contact_put(struct row *r, size_t column, const char *field, const char *text)
 {
     const char *value = text;
@@ -119,7 +129,11 @@ static void contact_put(struct row *r, size_t column, const char *field, const c
         json_object_set_new(r->contact, field, list_of(r->ctx, text));
         return;
     }
-    if (strcmp(field, "birth_date") == 0)
+    if (strcmp(field, "deceased") == 0) {
+        deceased_put(r, column, text);
+        return;
+    }
+    if (strcmp(field, "birth_date") == 0 || strcmp(field, "deceased_on") == 0)
         value = birth_of(r, text);
     else if (strcmp(field, "country") == 0)
         value = import_country(r->ctx, text);

@@ -14,9 +14,9 @@
 #include <string.h>
 
 static const struct http_route *const tables[] = {
-    api_record_routes, api_people_routes,  api_service_routes, api_public_routes, api_define_routes,
-    api_act_routes,    api_consent_routes, api_form_routes,    api_admin_routes,
-    api_import_routes};
+    api_record_routes, api_people_routes, api_service_routes, api_public_routes,
+    api_define_routes, api_act_routes,    api_consent_routes, api_form_routes,
+    api_admin_routes,  api_import_routes};
 static const char *const methods[] = {"get", "post", "put", "patch", "delete", "options"};
 
 static json_t *paths(void *ctx)

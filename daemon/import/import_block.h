@@ -1,0 +1,69 @@
+/* import_block.h - the inside of an import's job: its block of rows, from the file to the recorder
+ * and to the import's new position. For import_job.c and import_block.c. */
+#ifndef LAZO_DAEMON_IMPORT_IMPORT_BLOCK_H
+#define LAZO_DAEMON_IMPORT_IMPORT_BLOCK_H
+
+#include "daemon/import/import_job.h"
+#include "daemon/import/import_settings.h"
+
+struct import_line;
+
+#define IMPORT_BLOCK_ROWS 1000
+#define IMPORT_STATE_MAX  16
+
+struct refusal {
+    const struct import_line *line;
+    const char *heading, *reason;
+};
+
+/* Everything of one block is a child of ctx. */
+struct block {
+    void *ctx;
+    size_t n_lines;
+    struct record_item *items;
+    const struct import_line **item_lines; /* of each item */
+    int64_t *item_numbers;
+    size_t n;
+    struct refusal *refusals;
+    size_t n_refusals, cap_refusals;
+    struct import_counts counts;
+    struct import_changes *changes;
+    size_t n_before; /* refusals that were known before the recorder looked */
+    bool stepped, committed;
+    char state[IMPORT_STATE_MAX]; /* of the import after it; "" where another lazod was quicker */
+};
+
+struct import_job {
+    struct import_env env;
+    int64_t org_id, id, position;
+    const char *name;
+    bool dry;
+    struct import_settings settings;
+    struct import_keys *keys;
+    struct import_file *file;
+    struct import_overlay *overlay;
+    struct import_counts counts;
+    struct record_work work;
+    size_t most; /* rows of the next block */
+    struct block b;
+    struct pgtx *tx;
+    struct batch *batch; /* of the recorder, while it has the block */
+    void (*fn)(void *arg, bool ok);
+    void *arg;
+};
+
+/* import_block_begin() - forgets the block before. import_block_fill() - takes rows that were read,
+ * but for those that were recorded before. import_block_send() - records what it has; then the job
+ * goes on, or is done. */
+void import_block_begin(struct import_job *);
+void import_block_fill(struct import_job *, const struct catalogue *);
+void import_block_send(struct import_job *);
+
+/* import_job_go_on() - the next rows. import_job_done() - frees the job and calls back.
+ * import_job_trouble() - the database did not do it: what passes is tried again later, what does
+ * not ends the import, which is in this state. */
+void import_job_go_on(struct import_job *);
+void import_job_done(struct import_job *, bool ok);
+void import_job_trouble(struct import_job *, const struct pgres *error, const char *state);
+
+#endif

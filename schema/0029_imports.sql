@@ -1,4 +1,4 @@
--- 0027 - imports: a file with what is said of it, what was refused, and which rows an import brought, so that it can be undone. See lazo-import(7).
+-- 0029 - imports: a file with what is said of it, what was refused, and which rows an import brought, so that it can be undone. See lazo-import(7).
 SET LOCAL search_path = lazo;
 
 -- `size` and `received` are bytes, `rows` and `position` records after the header. `position` moves in the transaction of the rows that it counts.

@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-#define API_ANSWER_MAX ((size_t)64 << 20)
-
 int64_t api_org(const struct http_request *req)
 {
     return http_caller(req)->org_id;

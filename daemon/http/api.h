@@ -86,6 +86,8 @@ bool api_unchanged(struct http_request *, const char *etag);
 /* api_answer_body() - `status` and the column "body" of row 0, with its column "etag" as ETag where
  * it has one. */
 void api_answer_body(struct http_request *, int status, const struct pgres *);
+/* Bytes of a page. */
+#define API_ANSWER_MAX ((size_t)64 << 20)
 /* api_answer_list() - {"items": [...], "next": cursor or null} of at most `limit` rows. */
 void api_answer_list(struct http_request *, const struct pgres *, int limit);
 /* api_answer_change() - what api_change() does with its row. `what` as there. */

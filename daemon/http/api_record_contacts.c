@@ -1,4 +1,4 @@
-/* api_record_contacts.c - contacts over HTTP: found, shown, written, forgotten. See api_record.h.
+/* api_record_contacts.c - contacts over HTTP: shown, written, forgotten. See api_record.h.
  *
  * PATCH writes in two steps: first who the contact is (its e-mail and external id, which may be
  * somebody else's), then the rest by the recorder. Where the database goes away between them the
@@ -12,111 +12,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define QUERY_MAX 200
-
-/* --- search
- * --------------------------------------------------------------------------------------- */
-
-struct search {
-    struct app *app;
-    struct http_request *req;
-    const char *rule;
-    int64_t after;
-    int limit;
-};
-
-static void search_on_page(void *arg, const struct pgres *res)
-{
-    struct search *s = arg;
-
-    if (!api_failed(s->req, res))
-        api_answer_list(s->req, res, s->limit);
-}
-
-static void search_on_ids(void *arg, const struct pgres *res)
-{
-    struct search *s = arg;
-    struct pgargs args;
-    struct pgarray ids;
-
-    if (api_failed(s->req, res))
-        return;
-    pgargs_init(&args, s);
-    pgarray_init(&ids, s);
-    for (int i = 0; i < pgres_rows(res); i++)
-        pgarray_int(&ids, pgres_int(res, i, "contact_id"));
-    pgargs_array(&args, &ids);
-    pgpool_query(s->app->pool, api_org(s->req), Q_API_CONTACTS_OF, &args, search_on_page, s);
-}
-
-static void search_on_org(void *arg, const struct org *org)
-{
-    struct search *s = arg;
-    struct rule_sql *sql;
-    struct pgargs args;
-    struct rule *rule;
-    struct diag d;
-
-    if (org == NULL) {
-        api_away(s->req);
-        return;
-    }
-    diag_init(&d, s);
-    rule = api_rule_read(s, s->rule, NULL, &org->catalogue, &d, NULL);
-    if (rule == NULL) {
-        http_problem(s->req, 422, &d, "the rule has mistakes");
-        return;
-    }
-    sql = rule_compile_search(s, rule, &org->catalogue);
-    pgargs_init(&args, s);
-    pgargs_int(&args, s->after);
-    pgargs_instant(&args, clock_now_us());
-    pgargs_int(&args, s->limit + 1);
-    for (size_t i = 0; i < sql->n_params; i++)
-        pgargs_text(&args, sql->params[i]);
-    pgpool_query_sql(s->app->pool, api_org(s->req), sql->text, &args, search_on_ids, s);
-}
-
-static void search_words(struct search *s, const char *words)
-{
-    struct pgargs args;
-    const char *why;
-
-    pgargs_init(&args, s);
-    pgargs_text(&args, words);
-    pgargs_text(&args, strchr(words, '@') != NULL ? address_normalise(s, words, &why) : NULL);
-    pgargs_int(&args, s->after);
-    pgargs_int(&args, s->limit + 1);
-    api_list(s->app, s->req, Q_API_CONTACTS_FIND, &args, s->limit, NULL);
-}
-
-void api_contacts_list(void *arg, struct http_request *req)
-{
-    struct search *s = mem_new(http_ctx(req), struct search);
-    const char *words = http_query(req, "q");
-    struct pgargs args;
-
-    s->app = arg;
-    s->req = req;
-    s->rule = http_query(req, "rule");
-    if (!http_limit(req, &s->limit) || !api_after(req, &s->after))
-        return;
-    if (s->rule != NULL && words != NULL) {
-        http_problem(req, 400, NULL, "either \"rule\" or \"q\" is taken, not both");
-    } else if (s->rule != NULL) {
-        orgs_get(s->app->orgs, api_org(req), search_on_org, s);
-    } else if (words != NULL && strlen(words) > QUERY_MAX) {
-        http_problem(req, 400, NULL, "\"q\" has at most %d bytes", QUERY_MAX);
-    } else if (words != NULL) {
-        search_words(s, words);
-    } else {
-        pgargs_init(&args, s);
-        pgargs_int(&args, s->after);
-        pgargs_int(&args, s->limit + 1);
-        api_list(s->app, req, Q_API_CONTACTS_LIST, &args, s->limit, NULL);
-    }
-}
 
 /* --- one contact
  * -------------------------------------------------------------------------------------- */

@@ -218,10 +218,11 @@ struct rule_sql *rule_compile_page(const void *ctx, const struct rule_root *root
 
 /* --- search and where --- */
 
-struct rule_sql *rule_compile_search(const void *ctx, const struct rule *rule,
-                                     const struct catalogue *cat)
+/* search() - ids of the contacts for whom the rule holds, of those that `which` names. */
+static struct rule_sql *search(const void *ctx, const struct rule *rule,
+                               const struct catalogue *cat, int first_param, const char *which)
 {
-    struct rule_gen *g = gen_new(ctx, cat, "$2::timestamptz", 4);
+    struct rule_gen *g = gen_new(ctx, cat, "$2::timestamptz", first_param);
     const char *condition, *day;
     struct buf b;
 
@@ -233,8 +234,26 @@ struct rule_sql *rule_compile_search(const void *ctx, const struct rule *rule,
     buf_str(&b, "SELECT c.id AS contact_id\n  FROM contact c CROSS JOIN w\n");
     add_laterals(&b, g);
     add_days(&b, g, day);
-    buf_printf(&b, " WHERE c.id > $1::bigint AND %s\n ORDER BY c.id LIMIT $3::int", condition);
+    buf_printf(&b, " WHERE %s AND %s\n ORDER BY c.id LIMIT $3::int", which, condition);
     return gen_finish(ctx, g, &b);
+}
+
+struct rule_sql *rule_compile_search(const void *ctx, const struct rule *rule,
+                                     const struct catalogue *cat)
+{
+    return search(ctx, rule, cat, 4, "c.id > $1::bigint");
+}
+
+struct rule_sql *rule_compile_span(const void *ctx, const struct rule *rule,
+                                   const struct catalogue *cat)
+{
+    return search(ctx, rule, cat, 5, "c.id > $1::bigint AND c.id <= $4::bigint");
+}
+
+struct rule_sql *rule_compile_among(const void *ctx, const struct rule *rule,
+                                    const struct catalogue *cat)
+{
+    return search(ctx, rule, cat, 4, "c.id = ANY($1::bigint[])");
 }
 
 struct rule_sql *rule_compile_sample(const void *ctx, const struct rule *rule,

@@ -84,6 +84,10 @@ struct rule_sql *rule_compile_page(const void *ctx, const struct rule_root *, si
 struct rule_sql *rule_compile_search(const void *ctx, const struct rule *,
                                      const struct catalogue *);
 struct rule_sql *rule_compile_where(const void *ctx, const struct rule *, const struct catalogue *);
+/* rule_compile_span() - as rule_compile_search(), up to a contact: $4 bigint its id; params from
+ * $5. rule_compile_among() - among given contacts: $1 bigint[] ids; $2, $3 and params as there. */
+struct rule_sql *rule_compile_span(const void *ctx, const struct rule *, const struct catalogue *);
+struct rule_sql *rule_compile_among(const void *ctx, const struct rule *, const struct catalogue *);
 
 /* rule_compile_sample() - the same parameters as rule_compile_search() -> one row: n, how many it
  * holds for; sample, a JSON array of the first ten contacts (id, names, e-mail). */

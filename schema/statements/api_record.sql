@@ -17,23 +17,6 @@ SELECT c.id::text AS cursor, contact_doc(c)::text AS item FROM contact c
 -- $1 ids, at most a page of them
 SELECT c.id::text AS cursor, contact_doc(c)::text AS item FROM contact c WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id
 
--- name: api_contacts_find
--- $1 words as they were typed, $2 the e-mail address that they are, or null, $3 after this id, $4 limit. Each word must begin one of the contact's; the longest
--- drives. U+10FFFF ends the range of a prefix; it is added inside, since || is not leakproof and would cost the index.
-WITH q AS MATERIALIZED (SELECT array_agg(w ORDER BY length(w) DESC, w) AS words FROM words(fold($1::text)) AS w),
-     hit AS (SELECT w.contact_id FROM contact_word w
-              WHERE w.word >= (SELECT words[1] FROM q) COLLATE "C"
-                AND w.word < (SELECT words[1] || U&'\+10FFFF' FROM q) COLLATE "C" AND w.contact_id > $3::bigint
-             UNION
-             SELECT i.contact_id FROM identity i WHERE i.sort = 'email' AND i.value = $2::text AND i.contact_id > $3::bigint)
-SELECT c.id::text AS cursor, contact_doc(c)::text AS item
-  FROM contact c
- WHERE c.id IN (SELECT contact_id FROM hit)
-   AND ($2::text IS NOT NULL OR NOT EXISTS (
-           SELECT FROM q, unnest(q.words[2:]) AS o(word)
-            WHERE NOT EXISTS (SELECT FROM contact_word w WHERE w.contact_id = c.id AND w.word ^@ o.word)))
- ORDER BY c.id LIMIT $4::int
-
 -- name: api_contact_interactions
 -- $1 contact, $2 kind or null, $3 $4 instant and id of the last one shown (null: from the newest), $5 limit, $6 digits of the currency's minor unit.
 -- No row: no such contact; a row of nulls: no interactions.

@@ -147,6 +147,7 @@ def line(name, ours, peer_name, peers, goal=""):
 
 def main():
     import ingest  # which stands on this module
+    import search
     folder = tempfile.mkdtemp(prefix="lazo-bench-")
     os.chmod(folder, 0o755)
     sink, source = sink_programs(folder)
@@ -170,6 +171,7 @@ def main():
             settle(instance)
             bare.append(bare_sender(source, port, folder))
         line(f"campaign of {MAILS}, 9 kB mails", sent, "smtp-source, 16 sessions", bare, "0.40")
+        search.measure(instance)
         print("peak memory: " + ", ".join(f"{name} {mb} MiB" for name, mb in sorted(instance.memory().items())))
     finally:
         instance.stop()

@@ -82,8 +82,10 @@ def test_data_of_earlier_migrations_stays(fresh, database, n):
     code, said = database.migrate()
     assert (code, said) == (0, "".join(f"applied {m.name}\n" for m in MIGRATIONS[n:]))
     after = counts(database)
-    # A later migration may bring kinds that the engine records.
-    assert {t: after[t] for t in before if t != "kind"} == {t: n for t, n in before.items() if t != "kind"} and after["kind"] >= before["kind"]
+    # A later migration may bring kinds that the engine records; the words that contacts are found by are made anew.
+    made = {"kind", "contact_word"}
+    assert {t: after[t] for t in before if t not in made} == {t: n for t, n in before.items() if t not in made}
+    assert all(after[t] >= before[t] for t in made & set(before))
     database.rows("DROP SCHEMA tap CASCADE")
     assert database.rows(SHAPE) == fresh.rows(SHAPE)
 

@@ -10,7 +10,7 @@
  *     hello  {worker, sort, session,            gives back to the queue what this worker had and
  *             held, credit}                     neither holds nor reports; "held" are the leases
  *                                               it still works on
- *                             welcome  {session}
+ *                             welcome  {session, lease}
  *     result {session, items}                   writes them in one transaction, then
  *                             ack      {session, leases}       the worker forgets them
  *                             template {session, id, language, subject, html, text}
@@ -20,6 +20,10 @@
  *     ping   {session}        pong     {session}               every bus.ping; silence for
  *                                               bus.dead_after ends the session
  *                             again    {}       lazod does not know this session: say hello anew
+ *
+ * `lease` is bus.lease in microseconds. lazod renews the leases of a worker that it hears; so a
+ * worker that has heard lazod within half of that may act on them. After a longer silence it gives
+ * its jobs back: another one may have them.
  *
  * `worker` is the worker's lasting name (the journal's), `session` a random number made anew with
  * each socket. A message of another session is dropped: so what was on its way when a connection

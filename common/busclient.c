@@ -12,6 +12,10 @@
  * session: results are idempotent by their lease. The inbox's mails are kept like results, under
  * their text ids.
  *
+ * The fence: each message from lazod moves the instants until which leases are surely ours, on the
+ * monotonic clock and, for a machine that slept, on the real one. A process that was stopped finds
+ * them passed when it wakes; what then still lies in its socket is of a session that is over.
+ *
  * The socket is replaced in prepare alone, never from its own callback. */
 #include "common/busclient.h"
 
@@ -22,6 +26,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define uthash_fatal(what) bug("uthash: %s", what)
@@ -69,6 +74,10 @@ struct busclient {
     int credit;  /* given back by results since hello, not yet said */
     int64_t began_us, heard_us;
     int64_t ping_us, dead_us, resend_us;
+    int64_t lease_us;
+    /* The fence; read by other threads. */
+    _Atomic int64_t until_us, until_real_us;
+    _Atomic uint64_t epoch;
 
     struct held *held;
     struct result *results;
@@ -325,6 +334,42 @@ static void on_ack(struct busclient *c, const json_t *body)
         on_acked_ids(c, ids);
 }
 
+/* --- the fence --------------------------------------------------------------------------- */
+
+static bool fence_open(const struct busclient *c)
+{
+    return clock_monotonic_us() < atomic_load(&c->until_us) &&
+           clock_real_us() < atomic_load(&c->until_real_us);
+}
+
+/* lazod was heard, and hears us: it renews our leases. */
+static void fence_move(struct busclient *c)
+{
+    if (!fence_open(c))
+        atomic_fetch_add(&c->epoch, 1);
+    atomic_store(&c->until_us, clock_monotonic_us() + c->lease_us / 2);
+    atomic_store(&c->until_real_us, clock_real_us() + c->lease_us / 2);
+}
+
+uint64_t busclient_epoch(const struct busclient *c)
+{
+    return atomic_load(&c->epoch);
+}
+
+bool busclient_may_act(const struct busclient *c, uint64_t epoch)
+{
+    return atomic_load(&c->epoch) == epoch && fence_open(c);
+}
+
+static void on_welcome(struct busclient *c, const json_t *body)
+{
+    json_int_t lease_us = json_integer_value(json_object_get(body, "lease"));
+
+    c->state = CLIENT_READY;
+    if (lease_us > 0)
+        c->lease_us = lease_us;
+}
+
 /* Where sessions end as soon as they begin (another worker has our name), they begin once a ping
  * and no oftener. */
 static void session_end(struct busclient *c)
@@ -350,10 +395,18 @@ static void on_message(void *arg, const void *peer, size_t peer_len, enum bus_ty
     }
     if (!json_is_integer(session) || json_integer_value(session) != c->session || c->anew)
         return;
+    /* What waited here while we slept is of a session that lazod has ended. */
+    if (clock_monotonic_us() - c->heard_us > c->dead_us) {
+        c->anew = true;
+        return;
+    }
     c->heard_us = clock_monotonic_us();
+    if (type == BUS_welcome)
+        on_welcome(c, body);
+    if (c->state == CLIENT_READY)
+        fence_move(c);
     switch (type) {
     case BUS_welcome:
-        c->state = CLIENT_READY;
         break;
     case BUS_jobs:
         on_jobs(c, body);
@@ -465,6 +518,7 @@ struct busclient *busclient_new(const void *ctx, struct ev_loop *loop,
     c->window = credit;
     c->dead_us = settings_int(settings, "bus.dead_after");
     c->resend_us = 2 * c->dead_us;
+    c->lease_us = settings_int(settings, "bus.lease");
     c->anew =
         true; /* hello waits for the first turn, so that a journal's results are named in it */
     c->ping_us = settings_int(settings, "bus.ping");

@@ -51,6 +51,11 @@ void busclient_renew(struct busclient *);
 /* busclient_held() - jobs taken and not answered; busclient_unacked() - results not yet
  * acknowledged. */
 size_t busclient_held(const struct busclient *);
+/* busclient_epoch() - changes when leases that are held may have run out meanwhile, since nothing
+ * was heard of lazod for too long. busclient_may_act() - whether a job that came in this epoch is
+ * still its worker's: to be asked by whichever thread, just before what cannot be undone. */
+uint64_t busclient_epoch(const struct busclient *);
+bool busclient_may_act(const struct busclient *, uint64_t epoch);
 size_t busclient_unacked(const struct busclient *);
 
 #endif

@@ -13,7 +13,7 @@
 
 #define TICK_S         1.0
 #define EXPIRE_TICKS   10
-#define RENEW_TICKS    60
+#define RENEW_MOST_US  (60 * CLOCK_SECOND_US)
 #define NAME_MAX_CHARS 200
 
 /* --- hands -------------------------------------------------------------------------------------
@@ -80,7 +80,9 @@ static void hand_ready(struct hand *hand)
     hand->state = HAND_ready;
     log_info("worker", "ready", "worker=%s sort=%s session=%" PRId64 " credit=%" PRId64,
              log_value(hand->name), hand->sort, hand->session, hand->credit);
-    hand_send(hand, BUS_welcome, json_object());
+    hand_send(hand, BUS_welcome,
+              json_pack("{s:I}", "lease", (json_int_t)settings_int(d->settings, "bus.lease")));
+    lease_renew(d);
     dispatch_wake(d);
 }
 
@@ -274,6 +276,25 @@ static void drop_silent(struct dispatch *d)
     }
 }
 
+/* Leases are renewed often enough that a worker may count on them for half their length after it
+ * heard us (bus.h). None runs out before those who live could come back and be heard: when we
+ * begin, and when the database was away, in which time nothing could be renewed. */
+static void leases_look(struct dispatch *d)
+{
+    int64_t now_us = clock_monotonic_us(), every_us = settings_int(d->settings, "bus.lease") / 8;
+
+    every_us = every_us > RENEW_MOST_US ? RENEW_MOST_US : every_us;
+    if (d->up_since_us == 0)
+        d->up_since_us = now_us;
+    if (d->up_since_us == now_us || now_us - d->renewed_us >= every_us) {
+        d->renewed_us = now_us;
+        lease_renew(d);
+    }
+    if (now_us - d->up_since_us > settings_int(d->settings, "bus.dead_after") &&
+        d->ticks++ % EXPIRE_TICKS == 0)
+        lease_expire(d);
+}
+
 static void tick_cb(EV_P_ ev_timer *w, int revents)
 {
     struct dispatch *d = w->data;
@@ -281,12 +302,11 @@ static void tick_cb(EV_P_ ev_timer *w, int revents)
     (void)loop;
     (void)revents;
     drop_silent(d);
-    if (!pgpool_up(d->pool))
+    if (!pgpool_up(d->pool)) {
+        d->up_since_us = 0;
         return;
-    if (d->ticks++ % EXPIRE_TICKS == 0)
-        lease_expire(d);
-    if (d->ticks % RENEW_TICKS == 0)
-        lease_renew(d);
+    }
+    leases_look(d);
     /* Jobs whose time has come, and those of strangers. */
     dispatch_wake(d);
 }

@@ -51,6 +51,7 @@ struct dispatch {
     bool asking[2]; /* a lease of this sort is under way: see lease.c */
     bool wanted[2];
     int64_t ticks;
+    int64_t up_since_us, renewed_us; /* monotonic; since when the database is there; 0: it is not */
     uint64_t leased, sent, failed, uncertain, again, released, refused;
 };
 

@@ -9,6 +9,22 @@ import requests
 from lazo_test import eventually, program
 
 
+def run_beside(lazo, name, conf, log_path, *words):
+    """One more of the instance's programs, as the user whom `up` became."""
+    owner = os.stat(lazo.home)
+    # The descriptor opens a way that may be closed to them.
+    fd = os.open(program(name), os.O_RDONLY)
+    other = {} if owner.st_uid == os.getuid() else {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+    os.chmod(conf, 0o600)
+    if other:
+        os.chown(conf, owner.st_uid, owner.st_gid)
+    with open(log_path, "ab") as log:
+        process = subprocess.Popen([name, "--config", str(conf), *words], executable=f"/proc/self/fd/{fd}", pass_fds=[fd], stdin=subprocess.DEVNULL,
+                                   stdout=log, stderr=log, cwd="/", env=lazo.environment(), **other)
+    os.close(fd)
+    return process
+
+
 class Second:
     """start(), kill(); request() and api() as those of the Instance, sent here. More than one may stand beside an instance."""
 
@@ -19,20 +35,10 @@ class Second:
         self.url = None
 
     def start(self):
-        owner = os.stat(self.lazo.home)
         conf = self.lazo.home / f"lazo-{self.name}.conf"
         conf.write_text(re.sub(r"(?m)^listen = .*$", "listen = 127.0.0.1:0", (self.lazo.home / "lazo.conf").read_text()))
-        os.chmod(conf, 0o600)
-        # It runs as the one whom `up` became; the descriptor opens a way that may be closed to them.
-        fd = os.open(program("lazod"), os.O_RDONLY)
-        other = {} if owner.st_uid == os.getuid() else {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
-        if other:
-            os.chown(conf, owner.st_uid, owner.st_gid)
         begin = self.log_path.stat().st_size if self.log_path.exists() else 0
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(["lazod", "--config", str(conf)], executable=f"/proc/self/fd/{fd}", pass_fds=[fd], stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log, cwd="/", env=self.lazo.environment(), **other)
-        os.close(fd)
+        self.process = run_beside(self.lazo, "lazod", conf, self.log_path)
 
         def port():
             assert self.process.poll() is None, self.log()

@@ -87,6 +87,13 @@ static void wake(void *arg)
     ev_async_send(m->loop, &m->finished);
 }
 
+/* In a sender thread. */
+static bool may_act(void *arg, uint64_t epoch)
+{
+    const struct mailer *m = arg;
+    return busclient_may_act(m->bus, epoch);
+}
+
 /* --- the bus ---------------------------------------------------------------------------- */
 
 static void refuse(struct mailer *m, const json_t *job, enum verdict_state state, const char *why)
@@ -115,6 +122,7 @@ static void on_job(void *arg, const json_t *job)
         refuse(m, job, VERDICT_failed, "the job has no id");
         return;
     }
+    task->epoch = busclient_epoch(m->bus);
     pool_put_take(m->pool, task);
 }
 
@@ -201,6 +209,7 @@ static void start(struct mailer *m)
                                    .smtp = open_relay(m, s),
                                    .maildir = settings_text(s, "mail.maildir"),
                                    .journal = m->journal,
+                                   .may_act = may_act,
                                    .finished = wake,
                                    .arg = m};
     m->pool = pool_new(m, &options);

@@ -119,9 +119,23 @@ static void task_done(struct pool *pool, struct task *t)
     pool->options.finished(pool->options.arg);
 }
 
+/* Whether the lease is still ours: after a long silence lazod may have given the job to another. */
+static bool task_is_ours(struct pool *pool, struct task *t)
+{
+    if (pool->options.may_act(pool->options.arg, t->epoch))
+        return true;
+    verdict_set(&t->verdict, VERDICT_retry, false, "",
+                "not sent: lazod was not heard for so long that the job may be another's");
+    return false;
+}
+
 /* Makes the message; false where the task is done with that. */
 static bool task_build(struct pool *pool, struct task *t)
 {
+    if (!task_is_ours(pool, t)) {
+        task_done(pool, t);
+        return false;
+    }
     if (t->scratch != NULL)
         return true;
     t->scratch = mem_must(talloc_new(NULL));
@@ -171,7 +185,7 @@ static bool session_offer(void *arg, struct smtp_message *m)
 {
     struct sender *s = arg;
     struct task *t = task_of(m);
-    return journal_offer(s->pool->options.journal, t->lease, t->job);
+    return task_is_ours(s->pool, t) && journal_offer(s->pool->options.journal, t->lease, t->job);
 }
 
 static void session_done(void *arg, struct smtp_message *m, const struct verdict *v)
@@ -256,6 +270,10 @@ static void send_over_smtp(struct pool *pool, struct task *first)
 static void send_to_maildir(struct pool *pool, struct task *t)
 {
     const struct letter *l = &t->letter;
+    if (!task_is_ours(pool, t)) {
+        task_done(pool, t);
+        return;
+    }
     if (maildir_write(pool->options.maildir, l->message_id, l->bytes, l->size))
         verdict_set(&t->verdict, VERDICT_sent, false, "", "written to the Maildir");
     else

@@ -21,7 +21,8 @@ struct pool;
  * the loop again. */
 struct task {
     int64_t lease, job;
-    json_t *body;                                  /* the job; only read by the threads */
+    uint64_t epoch; /* of the bus when it came; see busclient_may_act() */
+    json_t *body;   /* the job; only read by the threads */
     const struct letter_template *letter_template; /* held on the shelf by the loop */
     struct verdict verdict;                        /* set when it comes back */
     /* The pool's own. */
@@ -40,6 +41,9 @@ struct pool_options {
     struct smtp *smtp; /* NULL: into the Maildir */
     const char *maildir;
     struct journal *journal;
+    /* Whether a task of this epoch is still ours; asked in a sender thread just before a message is
+     * ended. */
+    bool (*may_act)(void *arg, uint64_t epoch);
     void (*finished)(void *arg); /* called in a sender thread when there is something to take out */
     void *arg;
 };

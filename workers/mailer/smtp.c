@@ -151,7 +151,7 @@ static const char *hand_over(void **ctx, int *len, void *arg)
         return piece;
     }
     if (!p->offered && !run->ops->offer(run->arg, p->message)) {
-        p->trouble = "the journal cannot be written";
+        p->trouble = "it may no longer be sent, or the journal cannot be written";
         errno = EIO;
         return NULL;
     }

@@ -42,6 +42,15 @@ void pass_sort_contacts(struct pass *p)
     p->n_contacts = n + 1;
 }
 
+bool pass_is_loud(const struct pass *p, int64_t id)
+{
+    const struct pass_contact key = {.id = id}, *found = NULL;
+
+    if (p->n_contacts > 0)
+        found = bsearch(&key, p->contacts, p->n_contacts, sizeof(key), compare_contacts);
+    return found != NULL && found->loud;
+}
+
 void pass_ids_add(const struct pass *p, struct pass_ids *list, int64_t id)
 {
     if (list->n > 0 && list->ids[list->n - 1] == id)
@@ -119,6 +128,7 @@ void pass_touch(struct pass *p, int64_t contact_id, const char *word)
 
     if (found != NULL)
         touch_groups(p, contact_id, found);
+    pass_reach_add(p, contact_id, word);
 }
 
 void pass_touch_all(struct pass *p, int64_t contact_id, const char *prefix)
@@ -127,6 +137,7 @@ void pass_touch_all(struct pass *p, int64_t contact_id, const char *prefix)
 
     for (; word < end; word++)
         touch_groups(p, contact_id, word);
+    pass_reach_all(p, contact_id, prefix);
 }
 
 /* --- the change log ------------------------------------------------------------------------------
@@ -179,7 +190,7 @@ static void take_named(struct pass *p, int64_t contact_id, const char *sort, con
  * whole, in every group. */
 static void take_unnamed(struct pass *p, int64_t contact_id, const char *sort)
 {
-    if (strcmp(sort, "tag") == 0 || strcmp(sort, "group") == 0)
+    if (strcmp(sort, "tag") == 0 || strcmp(sort, "group") == 0 || strcmp(sort, "relation") == 0)
         pass_touch(p, contact_id, sort);
     else if (strcmp(sort, "consent") == 0)
         pass_touch_all(p, contact_id, "topic:");

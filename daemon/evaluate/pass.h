@@ -2,6 +2,7 @@
  * is written. For evaluate.c and its parts:
  *
  *     pass.c          who is touched, and in which groups of rules
+ *     pass_reach.c    who is touched by what changed for a related contact
  *     pass_rules.c    the rules, level by level, then wakes and cues
  *     pass_members.c  the difference to what is stored */
 #ifndef LAZO_DAEMON_EVALUATE_PASS_H
@@ -50,6 +51,13 @@ struct pass_move {
     bool entered, by_hand;
 };
 
+/* On the way to those whom the facts of a related contact matter to. */
+struct pass_step {
+    int64_t contact_id;
+    size_t reach; /* of the rules */
+    size_t hop;   /* the next relation on the way */
+};
+
 /* When a group's answers for a contact may change next; INT64_MAX: never. */
 struct pass_wake {
     int64_t contact_id, at_us;
@@ -71,6 +79,8 @@ struct pass {
     struct pass_ids *touched; /* for each group of the rules */
     struct pass_ids whole;    /* for all groups, and scores */
     struct pass_ids scored;   /* whose scores may differ */
+    struct pass_step *steps;  /* that are to be asked for */
+    size_t n_steps, cap_steps;
     struct pass_fact *facts;
     size_t n_facts, cap_facts;
     int64_t *quiet_kinds; /* kinds of imported interactions: their models go stale */
@@ -101,6 +111,8 @@ void pass_prepare(struct pass *);
 void pass_add_contact(struct pass *, int64_t id, bool loud);
 /* pass_sort_contacts() - in order of id, each once. */
 void pass_sort_contacts(struct pass *);
+/* pass_is_loud() - of one of the sorted contacts. */
+bool pass_is_loud(const struct pass *, int64_t id);
 void pass_ids_add(const struct pass *, struct pass_ids *, int64_t id);
 void pass_ids_sort(struct pass_ids *);
 bool pass_ids_have(const struct pass_ids *, int64_t id); /* sorted ones */
@@ -118,6 +130,14 @@ void pass_take_wake(struct pass *, int64_t contact_id, int32_t part);
 /* pass_mark_models() - on the list of models: those that score kinds of imported history are scored
  * in full. */
 void pass_mark_models(void *pass, const struct pgres *);
+
+/* --- pass_reach.c --- */
+/* pass_reach_add() - what `word` says of the contact matters to those who are related to it, where
+ * a rule asks so. pass_reach_all() - the same of words that begin with `prefix`. */
+void pass_reach_add(struct pass *, int64_t contact_id, const char *word);
+void pass_reach_all(struct pass *, int64_t contact_id, const char *prefix);
+/* pass_reach() - finds them, and touches them in the groups of those rules; then calls `done`. */
+void pass_reach(struct pass *, void (*done)(struct pass *));
 
 /* --- pass_rules.c --- */
 /* pass_evaluate() - the rules of the touched groups for the touched contacts, level by level, with

@@ -185,7 +185,7 @@ static void add_referred(const struct pass *p, struct pgargs *args)
         char word[40];
 
         snprintf(word, sizeof(word), "segment:%" PRId64, p->rules->segments[i].id);
-        if (ruleset_word(p->all, word) != NULL)
+        if (ruleset_word(p->all, word) != NULL || ruleset_reaches(p->all, word))
             pgarray_int(&referred, p->rules->segments[i].id);
     }
     pgargs_array(args, &referred);
@@ -309,7 +309,7 @@ static bool find_level(struct pass *p)
     return false;
 }
 
-static void pass_next_level(struct pass *p)
+static void pass_level(struct pass *p)
 {
     struct pass_ids who = {0};
     struct pgargs args;
@@ -336,9 +336,17 @@ static void pass_next_level(struct pass *p)
             send_group(p, &p->rules->groups[i], &p->touched[i]);
 }
 
+/* Those whom it matters to that a related contact changed come first. */
+static void pass_next_level(struct pass *p)
+{
+    pass_reach(p, pass_level);
+}
+
 void pass_evaluate(struct pass *p)
 {
     pass_sort_contacts(p);
+    for (size_t c = 0; c < p->whole.n; c++)
+        pass_reach_all(p, p->whole.ids[c], "");
     for (size_t i = 0; i < p->rules->n_groups; i++)
         for (size_t c = 0; c < p->whole.n; c++)
             pass_ids_add(p, &p->touched[i], p->whole.ids[c]);

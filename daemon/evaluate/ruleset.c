@@ -244,14 +244,43 @@ static void add_word(struct ruleset *set, const char *word, size_t group)
     w->groups[w->n++] = group;
 }
 
+static bool same_way(const struct rule_reach *a, const struct rule_reach *b)
+{
+    return a->n_hops == b->n_hops && strcmp(a->word, b->word) == 0 &&
+           memcmp(a->hops, b->hops, a->n_hops * sizeof(a->hops[0])) == 0;
+}
+
+static void add_reach(struct ruleset *set, const struct rule_reach *way, size_t group)
+{
+    struct ruleset_reach *r = NULL;
+
+    for (size_t i = 0; i < set->n_reaches && r == NULL; i++)
+        if (same_way(&set->reaches[i].way, way))
+            r = &set->reaches[i];
+    if (r == NULL) {
+        mem_grow(set, &set->reaches, &set->cap_reaches, set->n_reaches + 1);
+        r = &set->reaches[set->n_reaches++];
+        *r = (struct ruleset_reach){.way = *way};
+        r->way.word = mem_strdup(set, way->word);
+    }
+    if (r->n > 0 && r->groups[r->n - 1] == group)
+        return;
+    mem_grow(set, &r->groups, &r->cap, r->n + 1);
+    r->groups[r->n++] = group;
+}
+
 static void collect_words(struct making *m)
 {
     for (size_t i = 0; i < m->n; i++) {
+        size_t n_ways;
+        const struct rule_reach *ways = rule_reaches(m->ctx, m->entries[i].rule, &n_ways);
         size_t n;
         const char *const *words = rule_reads(m->ctx, m->entries[i].rule, &n);
 
         for (size_t w = 0; w < n; w++)
             add_word(m->set, words[w], m->entries[i].group);
+        for (size_t w = 0; w < n_ways; w++)
+            add_reach(m->set, &ways[w], m->entries[i].group);
     }
     if (m->set->n_words > 0)
         qsort(m->set->words, m->set->n_words, sizeof(m->set->words[0]), compare_words);
@@ -317,6 +346,14 @@ const struct ruleset_word *ruleset_first(const struct ruleset *set, const char *
     while (*ret_end < set->words + set->n_words && strncmp((*ret_end)->word, prefix, n) == 0)
         (*ret_end)++;
     return set->words + first;
+}
+
+bool ruleset_reaches(const struct ruleset *set, const char *word)
+{
+    for (size_t i = 0; i < set->n_reaches; i++)
+        if (strcmp(set->reaches[i].way.word, word) == 0)
+            return true;
+    return false;
 }
 
 const struct ruleset_segment *ruleset_segment(const struct ruleset *set, int64_t id)

@@ -45,6 +45,14 @@ struct ruleset_word {
     size_t n, cap;
 };
 
+/* Which groups a word touches where it is about a related contact: those that are reached from
+ * there over `hops`. */
+struct ruleset_reach {
+    struct rule_reach way;
+    size_t *groups;
+    size_t n, cap;
+};
+
 /* Which group a segment belongs to. */
 struct ruleset_segment {
     int64_t id;
@@ -58,6 +66,8 @@ struct ruleset {
     size_t n_statements;
     struct ruleset_word *words; /* sorted */
     size_t n_words, cap_words;
+    struct ruleset_reach *reaches;
+    size_t n_reaches, cap_reaches;
     struct ruleset_segment *segments; /* that were compiled, by id */
     size_t n_segments;
     int64_t *score_kinds; /* kinds that some model scores */
@@ -75,6 +85,8 @@ struct ruleset *ruleset_compile(const void *ctx, const struct catalogue *, enum 
 const struct ruleset_word *ruleset_word(const struct ruleset *, const char *word);
 const struct ruleset_word *ruleset_first(const struct ruleset *, const char *prefix,
                                          const struct ruleset_word **ret_end);
+/* ruleset_reaches() - whether the word is one about related contacts. */
+bool ruleset_reaches(const struct ruleset *, const char *word);
 /* ruleset_segment() - NULL: there is no such dynamic segment. */
 const struct ruleset_segment *ruleset_segment(const struct ruleset *, int64_t id);
 /* ruleset_part_size() - how many groups a part has; 0: there is no such part. */

@@ -1,8 +1,7 @@
 /* checker.c - types a tree and resolves its names; see rule_check() in rule.h.
  *
- * It goes through the whole tree and says everything that is wrong. What the grammar has and the
- * compiler does not is refused here, so that the compiler never meets it. Without a catalogue only
- * what needs no organisation is checked. */
+ * It goes through the whole tree and says everything that is wrong. Without a catalogue only what
+ * needs no organisation is checked. */
 #include "daemon/rules/checker.h"
 
 #include "common/mem.h"
@@ -11,13 +10,6 @@
 #include <strings.h>
 
 static void check_condition(struct checker *k, struct rule_node *node);
-
-static void refuse(struct checker *k, const struct rule_node *node, const char *what)
-{
-    /* Without a catalogue nothing will be compiled: the grammar alone is asked. */
-    if (k->cat != NULL)
-        complain(k, node, "%s is not available in this version", what);
-}
 
 /* --- aggregates --- */
 
@@ -307,9 +299,12 @@ static void check_birthday(struct checker *k, const struct rule_node *node)
 
 static void check_related(struct checker *k, struct rule_node *node)
 {
-    refuse(k, node, "related as");
+    rule_checker_relation(k, node);
+    if (++k->related == RULE_RELATED_MAX + 1)
+        complain(k, node, "\"related as\" stands at most %d deep", RULE_RELATED_MAX);
     if (node->where != NULL)
         check_condition(k, node->where);
+    k->related--;
 }
 
 /* Conditions of the contact, which no interaction has. */
@@ -368,6 +363,7 @@ static void check_condition(struct checker *k, struct rule_node *node)
     case RULE_NODE_ANNIVERSARY:
     case RULE_NODE_PERSON:
     case RULE_NODE_COMPANY:
+    case RULE_NODE_HOUSEHOLD:
         check_of_contact(k, node);
         return;
     case RULE_NODE_CONSTANT:

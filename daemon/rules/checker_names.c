@@ -111,6 +111,45 @@ void rule_checker_segment(struct checker *k, struct rule_node *node)
     complain(k, node, "there is no segment \"%.100s\"%s", node->text, rule_close_hint(&close));
 }
 
+static const struct catalogue_relation *relation_find(const struct catalogue *cat,
+                                                      const char *wanted)
+{
+    for (size_t i = 0; i < cat->n_relations; i++)
+        if (strcasecmp(cat->relations[i].name, wanted) == 0)
+            return &cat->relations[i];
+    return NULL;
+}
+
+static const struct catalogue_relation *relation_of_id(const struct catalogue *cat, int64_t id)
+{
+    for (size_t i = 0; i < cat->n_relations; i++)
+        if (cat->relations[i].id == id)
+            return &cat->relations[i];
+    return NULL;
+}
+
+void rule_checker_relation(struct checker *k, struct rule_node *node)
+{
+    const struct catalogue_relation *relation;
+    struct rule_close close;
+
+    if (k->cat == NULL)
+        return;
+    relation = relation_find(k->cat, node->text);
+    node->shared = relation != NULL && relation->shares_id != 0;
+    if (node->shared)
+        relation = relation_of_id(k->cat, relation->shares_id);
+    if (relation != NULL) {
+        node->id = relation->id;
+        node->back_id = relation->inverse_id;
+        return;
+    }
+    close = rule_close_start(k->rule, node->text);
+    for (size_t i = 0; i < k->cat->n_relations; i++)
+        rule_close_offer(&close, k->cat->relations[i].name);
+    complain(k, node, "there is no relation \"%.100s\"%s", node->text, rule_close_hint(&close));
+}
+
 /* --- fields --- */
 
 static enum rule_type attribute_type(enum field_type type)

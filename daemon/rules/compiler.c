@@ -29,6 +29,7 @@ static struct rule_sql *gen_finish(const void *ctx, struct rule_gen *g, struct b
         bug("a statement of more than %d bytes", RULE_SQL_MAX);
     sql->text = buf_take(text, sql);
     sql->n_params = g->n_params;
+    sql->related = g->related;
     sql->params = mem_array(sql, const char *, g->n_params);
     for (size_t i = 0; i < g->n_params; i++)
         sql->params[i] = mem_strdup(sql, g->params[i].value);
@@ -214,6 +215,48 @@ struct rule_sql *rule_compile_page(const void *ctx, const struct rule_root *root
         ctx, gen_new(ctx, cat, "$2::timestamptz", 4), roots, n,
         "(SELECT * FROM contact p WHERE p.id > $1::bigint ORDER BY p.id LIMIT $3::int) c",
         " ORDER BY c.id");
+}
+
+/* --- within a sub-select --- */
+
+struct rule_gen *gen_within(struct rule_gen *g)
+{
+    struct rule_gen *inner = mem_new(g->ctx, struct rule_gen);
+
+    inner->ctx = g->ctx;
+    inner->cat = g->cat;
+    inner->now = g->now;
+    inner->first_param = g->first_param;
+    inner->with_changes = g->with_changes;
+    inner->params = g->params;
+    inner->n_params = g->n_params;
+    inner->cap_params = g->cap_params;
+    inner->once = g->once;
+    inner->n_once = g->n_once;
+    inner->cap_once = g->cap_once;
+    return inner;
+}
+
+void gen_within_done(struct rule_gen *g, const struct rule_gen *inner)
+{
+    g->params = inner->params;
+    g->n_params = inner->n_params;
+    g->cap_params = inner->cap_params;
+    g->once = inner->once;
+    g->n_once = inner->n_once;
+    g->cap_once = inner->cap_once;
+}
+
+const char *gen_joins(struct rule_gen *g)
+{
+    const char *day = g->uses_day ? day_lateral(g) : NULL;
+    struct buf b;
+
+    buf_init(&b, g->ctx, RULE_SQL_MAX);
+    add_laterals(&b, g);
+    add_days(&b, g, day);
+    add_changes(&b, g);
+    return buf_take(&b, g->ctx);
 }
 
 /* --- search and where --- */

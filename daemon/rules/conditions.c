@@ -407,11 +407,14 @@ static const char *plain_sql(struct rule_gen *g, const struct rule_node *node)
         return "c.kind = 'person'";
     case RULE_NODE_COMPANY:
         return "c.kind = 'company'";
+    case RULE_NODE_HOUSEHOLD:
+        return "c.kind = 'household'";
     case RULE_NODE_CONSTANT:
         return node->negated ? "false" : "true";
     case RULE_NODE_AGGREGATE: /* any(...) */
         return leaf(g, value_sql(g, node));
     case RULE_NODE_RELATED:
+        return related_sql(g, node);
     case RULE_NODE_FIELD:
     case RULE_NODE_STRING:
     case RULE_NODE_NUMBER:

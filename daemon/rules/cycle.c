@@ -66,6 +66,8 @@ static const struct rule_node *segment_node(const struct rule_node *node, const 
         return node;
     for (size_t i = 0; i < node->n_child && found == NULL; i++)
         found = segment_node(node->child[i], name);
+    if (found == NULL && node->type == RULE_NODE_RELATED && node->where != NULL)
+        found = segment_node(node->where, name);
     return found;
 }
 

@@ -261,6 +261,8 @@ static struct rule_node *parse_condition(struct parser *p)
             return parse_word_alone(p, RULE_NODE_PERSON, false);
         if (rule_parser_at(p, "company"))
             return parse_word_alone(p, RULE_NODE_COMPANY, false);
+        if (rule_parser_at(p, "household"))
+            return parse_word_alone(p, RULE_NODE_HOUSEHOLD, false);
         if ((rule_parser_at(p, "true") || rule_parser_at(p, "false")) && stands_alone(p))
             return parse_word_alone(p, RULE_NODE_CONSTANT, rule_parser_at(p, "false"));
     }

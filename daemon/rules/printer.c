@@ -217,6 +217,7 @@ static void print_node(struct buf *b, const struct rule_node *node)
         return;
     case RULE_NODE_PERSON:
     case RULE_NODE_COMPANY:
+    case RULE_NODE_HOUSEHOLD:
         buf_str(b, rule_node_word(node->type));
         return;
     case RULE_NODE_CONSTANT:

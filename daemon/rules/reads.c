@@ -6,16 +6,20 @@
 #include <string.h>
 #include <strings.h>
 
+_Static_assert(RULE_HOPS_MAX >= 2 * RULE_RELATED_MAX, "each `related as` is at most two hops");
+
 struct reads {
     const void *ctx;
-    const char **words;
+    struct rule_reach at; /* whose facts are being read: the way from there to the contact */
+    struct rule_reach *found;
     size_t n, cap;
 };
 
 static void add(struct reads *r, const char *word)
 {
-    mem_grow(r->ctx, &r->words, &r->cap, r->n + 1);
-    r->words[r->n++] = word;
+    mem_grow(r->ctx, &r->found, &r->cap, r->n + 1);
+    r->found[r->n] = r->at;
+    r->found[r->n++].word = word;
 }
 
 static void add_id(struct reads *r, const char *sort, int64_t id)
@@ -65,6 +69,35 @@ static void read_field(struct reads *r, const struct rule_node *node)
         add(r, mem_printf(r->ctx, "field:%s", field->name));
 }
 
+static void read_node(struct reads *r, const struct rule_node *node);
+
+/* step_out() - one more relation away from the contact; `hop` leads back. */
+static void step_out(struct rule_reach *at, int64_t hop)
+{
+    if (at->n_hops == RULE_HOPS_MAX)
+        bug("a way of more than %d relations", RULE_HOPS_MAX);
+    memmove(at->hops + 1, at->hops, at->n_hops * sizeof(at->hops[0]));
+    at->hops[0] = hop;
+    at->n_hops++;
+}
+
+/* The relations of a contact stand with the contact; of one that is shared half of them stands with
+ * whom it is shared. */
+static void read_related(struct reads *r, const struct rule_node *node)
+{
+    struct rule_reach here = r->at;
+
+    add(r, "relation");
+    step_out(&r->at, node->back_id);
+    if (node->shared) {
+        add(r, "relation");
+        step_out(&r->at, node->id);
+    }
+    if (node->where != NULL)
+        read_node(r, node->where);
+    r->at = here;
+}
+
 static void read_node(struct reads *r, const struct rule_node *node)
 {
     switch (node->type) {
@@ -97,7 +130,11 @@ static void read_node(struct reads *r, const struct rule_node *node)
         break;
     case RULE_NODE_PERSON:
     case RULE_NODE_COMPANY:
+    case RULE_NODE_HOUSEHOLD:
         add(r, "field:kind");
+        break;
+    case RULE_NODE_RELATED:
+        read_related(r, node);
         break;
     case RULE_NODE_AND:
     case RULE_NODE_OR:
@@ -108,7 +145,6 @@ static void read_node(struct reads *r, const struct rule_node *node)
     case RULE_NODE_TEXT_TEST:
     case RULE_NODE_KNOWN:
     case RULE_NODE_DURING:
-    case RULE_NODE_RELATED:
     case RULE_NODE_CONSTANT:
     case RULE_NODE_STRING:
     case RULE_NODE_NUMBER:
@@ -120,12 +156,20 @@ static void read_node(struct reads *r, const struct rule_node *node)
         read_node(r, node->child[i]);
 }
 
-static int compare_words(const void *a, const void *b)
+static int compare_reaches(const void *a, const void *b)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    const struct rule_reach *x = a, *y = b;
+
+    if (x->n_hops != y->n_hops)
+        return x->n_hops < y->n_hops ? -1 : 1;
+    for (size_t i = 0; i < x->n_hops; i++)
+        if (x->hops[i] != y->hops[i])
+            return x->hops[i] < y->hops[i] ? -1 : 1;
+    return strcmp(x->word, y->word);
 }
 
-const char *const *rule_reads(const void *ctx, const struct rule *rule, size_t *ret_n)
+/* All facts, sorted, each once: the contact's own first. */
+static struct reads read_rule(const void *ctx, const struct rule *rule)
 {
     struct reads r = {.ctx = ctx};
     size_t n = 0;
@@ -134,10 +178,31 @@ const char *const *rule_reads(const void *ctx, const struct rule *rule, size_t *
         bug("a rule is asked unchecked");
     read_node(&r, rule->root);
     if (r.n > 0)
-        qsort(r.words, r.n, sizeof(r.words[0]), compare_words);
+        qsort(r.found, r.n, sizeof(r.found[0]), compare_reaches);
     for (size_t i = 0; i < r.n; i++)
-        if (i == 0 || strcmp(r.words[i], r.words[n - 1]) != 0)
-            r.words[n++] = r.words[i];
-    *ret_n = n;
-    return r.words;
+        if (i == 0 || compare_reaches(&r.found[i], &r.found[n - 1]) != 0)
+            r.found[n++] = r.found[i];
+    r.n = n;
+    return r;
+}
+
+const char *const *rule_reads(const void *ctx, const struct rule *rule, size_t *ret_n)
+{
+    struct reads r = read_rule(ctx, rule);
+    const char **words = mem_array(ctx, const char *, r.n);
+
+    for (*ret_n = 0; *ret_n < r.n && r.found[*ret_n].n_hops == 0; (*ret_n)++)
+        words[*ret_n] = r.found[*ret_n].word;
+    return words;
+}
+
+const struct rule_reach *rule_reaches(const void *ctx, const struct rule *rule, size_t *ret_n)
+{
+    struct reads r = read_rule(ctx, rule);
+    size_t own = 0;
+
+    while (own < r.n && r.found[own].n_hops == 0)
+        own++;
+    *ret_n = r.n - own;
+    return r.found + own;
 }

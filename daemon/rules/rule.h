@@ -46,8 +46,17 @@ const char *const *rule_kinds(const struct rule *, size_t *ret_n);
  * once; an array of *ret_n, child of ctx: kind:ID      interactions of a kind; "kind": of any kind
  *     field:NAME   a field of the contact (birth: year, month and day; kind: person or company);
  *                  "field": any of them
- *     attr:ID, topic:ID, segment:ID, score:ID (a model), tag, group */
+ *     attr:ID, topic:ID, segment:ID, score:ID (a model), tag, group, relation */
 const char *const *rule_reads(const void *ctx, const struct rule *, size_t *ret_n);
+/* rule_reaches() - the same of facts of related contacts: to whom it matters is found from that
+ * contact over the relations `hops`, one after the other. In a fixed order, each once. */
+#define RULE_HOPS_MAX 6
+struct rule_reach {
+    const char *word;
+    int64_t hops[RULE_HOPS_MAX];
+    size_t n_hops;
+};
+const struct rule_reach *rule_reaches(const void *ctx, const struct rule *, size_t *ret_n);
 /* rule_cycle() - whether the checked rule, saved as that of the segment `name`, would make it refer
  * to itself through other segments of the catalogue; then the path stands in `d`. */
 bool rule_cycle(const char *name, const struct rule *, const struct catalogue *, struct diag *d);
@@ -57,6 +66,7 @@ struct rule_sql {
     const char *text;
     const char **params; /* text form, in order, from $(first_param) on */
     size_t n_params;
+    bool related; /* it reads facts of related contacts */
 };
 
 struct rule_root {

@@ -1,5 +1,5 @@
 /* sqlgen.h - a statement under construction, shared by the files of the compiler (compiler.c,
- * conditions.c, values.c, times.c).
+ * conditions.c, related.c, values.c, times.c).
  *
  * A statement has this shape; each part is filled on demand and nothing is written twice:
  *
@@ -54,6 +54,7 @@ struct rule_gen {
     bool with_changes;
     int negated;                      /* inside how many `not` */
     bool uses_day;                    /* z is needed */
+    bool related;                     /* facts of related contacts are read */
     const struct rule_node *row_node; /* the value that is read from a row at hand, */
     const char *row_value;            /* as this */
     struct rule_param *params;
@@ -185,6 +186,18 @@ const char *score_day_sql(struct rule_gen *, const struct rule_node *);
 const char *aggregate_where(struct rule_gen *, const struct rule_node *);
 const char *aggregate_events(struct rule_gen *, const struct rule_node *, const char *where);
 const char *aggregate_operand(struct rule_gen *, const struct rule_node *);
+
+/* --- compiler.c --- */
+/* gen_within() - a generator for a contact within a sub-select of g's statement: parameters and `w`
+ * are shared with it, all else is its own. gen_within_done() - gives back what is shared.
+ * gen_joins() - the joins of all that was generated, to stand behind "contact c". */
+struct rule_gen *gen_within(struct rule_gen *g);
+void gen_within_done(struct rule_gen *g, const struct rule_gen *inner);
+const char *gen_joins(struct rule_gen *);
+
+/* --- related.c --- */
+/* related_sql() - whether a related contact is there, for whom the rule holds. */
+const char *related_sql(struct rule_gen *, const struct rule_node *);
 
 /* --- conditions.c --- */
 enum rule_comparison comparison_mirrored(enum rule_comparison);

@@ -21,6 +21,8 @@
 #define RULE_CONDITIONS_MAX 200
 #define RULE_LITERALS_MAX   400
 #define RULE_PATH_MAX       3
+/* How deep `related as` may stand within another one's `where`. */
+#define RULE_RELATED_MAX 3
 
 /* Conditions first, then values. The second word is what rule_json() writes. */
 #define RULE_NODES(X)                                                                              \
@@ -42,6 +44,7 @@
     X(RELATED, "related")                                                                          \
     X(PERSON, "person")                                                                            \
     X(COMPANY, "company")                                                                          \
+    X(HOUSEHOLD, "household")                                                                      \
     X(CONSTANT, "constant")                                                                        \
     X(FIELD, "field")                                                                              \
     X(STRING, "string")                                                                            \
@@ -142,7 +145,9 @@ struct rule_node {
 
     enum rule_type value_type;      /* of a value; of a literal: that of its partner */
     const struct rule_field *field; /* a built-in field; NULL: attr. or data. */
-    int64_t id;                     /* kind, attribute, topic, segment, model */
+    int64_t id;                     /* kind, attribute, topic, segment, model, relation */
+    int64_t back_id;                /* of a relation: its inverse */
+    bool shared; /* the relation is to whom the other one, of `id`, leads as well */
 };
 
 struct rule {

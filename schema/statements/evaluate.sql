@@ -50,6 +50,12 @@ SELECT $1::bigint, u.contact_id, u.part, u.at FROM unnest($2::bigint[], $3::int[
  ORDER BY u.contact_id, u.part
 ON CONFLICT (contact_id, part) DO UPDATE SET at = excluded.at WHERE w.at > excluded.at;
 
+-- name: relation_step
+-- Who stands in a relation to contacts: $1 contacts, $2 the relation that each has to them. `ord` is the place in the arrays, from 0.
+SELECT (u.ord - 1)::int AS ord, r.other_id
+  FROM unnest($1::bigint[], $2::int[]) WITH ORDINALITY AS u(contact_id, kind_id, ord)
+  JOIN relation r ON r.contact_id = u.contact_id AND r.kind_id = u.kind_id;
+
 -- name: contact_page
 SELECT id FROM contact WHERE id > $1::bigint ORDER BY id LIMIT $2::int;
 

@@ -55,6 +55,9 @@ class History:
             one.api("PUT", f"/v1/fields/{name}", {"type": sort})
         for name in worlds.SEGMENTS:
             one.api("PUT", f"/v1/segments/{name}", {"kind": "fixed"})
+        one.api("PUT", "/v1/relations/colleague", {"shares": "employee of"})
+        self.relations = [self.ask("SELECT id FROM relation_kind WHERE name = %s", pair[0])[0] for pair in worlds.RELATIONS]
+        self.world.asks_related = True
         for kind in worlds.KINDS:
             self.do("INSERT INTO kind (org_id, name) VALUES (1, %s) ON CONFLICT DO NOTHING", kind)
         self.kinds = [self.ask("SELECT id FROM kind WHERE name = %s", k)[0] for k in worlds.KINDS]
@@ -73,6 +76,8 @@ class History:
                 text = f'({text}) or in segment "s{self.rnd.randrange(i)}"'
             if i % 7 == 6:
                 text = f'({text}) and not in segment "s{self.rnd.randrange(i)}"'
+            if i % 9 == 8:  # over rules about others
+                text = f'({text}) or related as "{self.rnd.choice(["spouse", "same household", "employs"])}" where (in segment "s{self.rnd.randrange(i)}")'
             self.one.api("PUT", f"/v1/segments/s{i}", {"kind": "dynamic", "rule": text})
 
     def moved(self):
@@ -146,6 +151,16 @@ class History:
     def unattribute(self):
         self.do("DELETE FROM contact_attr WHERE contact_id = %s", self.who())
 
+    def relate(self):
+        a, b = self.rnd.sample(self.contacts, 2)
+        days = sorted(self.world.near(self.world.now).date() for _ in range(2))
+        self.do("INSERT INTO relation (org_id, contact_id, kind_id, other_id, since, until) VALUES (1, %s, %s, %s, %s, %s)"
+                " ON CONFLICT (contact_id, kind_id, other_id) DO UPDATE SET since = excluded.since, until = excluded.until",
+                a, self.rnd.choice(self.relations), b, self.rnd.choice([None, None, days[0]]), self.rnd.choice([None, None, days[1]]))
+
+    def unrelate(self):
+        self.do("DELETE FROM relation WHERE contact_id = %s", self.who())
+
     def fixed(self):
         method = self.rnd.choice(["PUT", "PUT", "DELETE"])
         self.one.request(method, f"/v1/segments/{self.rnd.choice(worlds.SEGMENTS)}/members/{self.who()}")
@@ -176,7 +191,7 @@ class History:
         self.moved()
 
     HANDS = [("fact", 8), ("lost_fact", 3), ("changed_fact", 3), ("recorded", 3), ("field", 2), ("birthday", 2), ("patched", 1), ("tag", 2), ("untag", 1),
-             ("group", 1), ("topic", 2), ("attribute", 2), ("unattribute", 1), ("fixed", 2), ("exception", 2), ("exception_by_sql", 0.5), ("new_contact", 1), ("gone", 0.3), ("redefined", 0.1), ("clock", 3)]
+             ("group", 1), ("topic", 2), ("attribute", 2), ("unattribute", 1), ("fixed", 2), ("relate", 3), ("unrelate", 0.5), ("exception", 2), ("exception_by_sql", 0.5), ("new_contact", 1), ("gone", 0.3), ("redefined", 0.1), ("clock", 3)]
 
     def step(self, n):
         """What was done, in words."""

@@ -10,6 +10,8 @@ static struct catalogue_name models[] = {{"main", 1}};
 static struct catalogue_field fields[] = {
     {"t", 1, FIELD_TEXT}, {"n", 2, FIELD_NUMBER}, {"d", 3, FIELD_DATE}, {"b", 4, FIELD_BOOLEAN}};
 static struct catalogue_segment segments[] = {{"s", 1, "in segment \"s2\""}, {"s2", 2, "person"}};
+static struct catalogue_relation relations[] = {
+    {"parent of", 1, 2, 0}, {"child of", 2, 1, 0}, {"sibling", 3, 0, 2}};
 static const struct catalogue catalogue = {.org_id = 1,
                                            .time_zone = "Europe/Madrid",
                                            .currency = "EUR",
@@ -24,6 +26,8 @@ static const struct catalogue catalogue = {.org_id = 1,
                                            .n_topics = 1,
                                            .segments = segments,
                                            .n_segments = 2,
+                                           .relations = relations,
+                                           .n_relations = 3,
                                            .models = models,
                                            .n_models = 1};
 

@@ -324,6 +324,21 @@ def yearly(world, now, tz, day, month_day, after):
     return any(today < d <= last for d in dates)
 
 
+def related(world, c, name, day):
+    """Who is related so on a day. The relations of the world are (one, name, inverse, other, since, until); a name that shares another one is read from it."""
+    if name in world.shared:
+        mine = [x for x in sides(world, day) if x[0] is c and x[1] == world.shared[name]]
+        return [y[0] for x in mine for y in sides(world, day) if y[1] == world.shared[name] and y[2] is x[2] and y[0] is not c]
+    return [other for one, called, other in sides(world, day) if one is c and called == name]
+
+
+def sides(world, day):
+    for one, name, inverse, other, since, until in world.relations:
+        if (since is None or since <= day) and (until is None or until >= day):
+            yield one, name, other
+            yield other, inverse, one
+
+
 def holds(world, c, now, rule):
     what = rule[0]
     if what == "and":
@@ -361,8 +376,10 @@ def holds(world, c, now, rule):
         return c["topics"].get(rule[1], False)
     if what == "segment":
         return rule[1] in c["segments"]
-    if what in ("person", "company"):
+    if what in ("person", "company", "household"):
         return c["kind"] == what
+    if what == "related":
+        return any(rule[2] is None or holds(world, other, now, rule[2]) for other in related(world, c, rule[1], local(now, world.tz).date()))
     return what == "true"
 
 
@@ -445,4 +462,6 @@ def text(rule):
         return "%s %s" % (what, quoted(rule[1]))
     if what in ("segment", "group"):
         return "in %s %s" % (what, quoted(rule[1]))
+    if what == "related":
+        return "related as " + quoted(rule[1]) + ("" if rule[2] is None else " where (%s)" % text(rule[2]))
     return what

@@ -48,6 +48,24 @@ static void fields(const void *ctx, json_t *list, struct catalogue *cat)
     }
 }
 
+static void relations(const void *ctx, json_t *list, struct catalogue *cat)
+{
+    size_t i;
+    json_t *one;
+
+    cat->relations = mem_array(ctx, struct catalogue_relation, json_array_size(list));
+    cat->n_relations = json_array_size(list);
+    json_array_foreach(list, i, one)
+    {
+        cat->relations[i] = (struct catalogue_relation){
+            .name = get(one, "name"),
+            .id = json_integer_value(json_object_get(one, "id")),
+            .inverse_id = json_integer_value(json_object_get(one, "inverse")),
+            .shares_id = json_integer_value(json_object_get(one, "shares")),
+        };
+    }
+}
+
 static struct catalogue *catalogue(const void *ctx, json_t *c)
 {
     struct catalogue *cat = mem_new(ctx, struct catalogue);
@@ -64,6 +82,7 @@ static struct catalogue *catalogue(const void *ctx, json_t *c)
     cat->topics = names(ctx, json_object_get(c, "topics"), &cat->n_topics);
     cat->models = names(ctx, json_object_get(c, "models"), &cat->n_models);
     fields(ctx, json_object_get(c, "fields"), cat);
+    relations(ctx, json_object_get(c, "relations"), cat);
     cat->segments = mem_array(ctx, struct catalogue_segment, json_array_size(segments));
     cat->n_segments = json_array_size(segments);
     json_array_foreach(segments, i, one)

@@ -8,6 +8,7 @@ NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.timezone.utc)
 
 FILL = """
 SET lazo.org = '{org}';
+SELECT setval('interaction_id_seq', 100000);
 INSERT INTO contact (org_id, first_name, last_name, email, country, city, birth_year, birth_month, birth_day, created_at)
 SELECT {org}, 'Ana' || i % 100, 'Perez' || i % 1000, 'ana' || i || '@example.org', 'ES', 'Ciudad ' || i % 5000, 1950 + i % 50, 1 + i % 12, 1 + i % 28, '2020-01-01'
   FROM generate_series(1, 20000) i;

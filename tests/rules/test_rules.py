@@ -113,7 +113,7 @@ def test_is_never_late(compiler, writer, app, round):
     print("LAZO_SEED=%d" % SEED)
     world = world_of(SEED + 1000 + round, writer, app, 12)
     for _ in range(RULES):
-        rule = world.rnd.choice([world.aggregate_rule, world.instant_rule, world.date_rule, world.yearly_rule, world.number_rule, lambda: world.rule(1)])()
+        rule = world.rnd.choice([world.aggregate_rule, world.instant_rule, world.date_rule, world.yearly_rule, world.number_rule, world.related_rule, lambda: world.rule(1)])()
         answer = compiled(compiler, world, "some", [oracle.text(rule)])
         now = world.now
         for _ in range(4):
@@ -199,6 +199,25 @@ def test_a_condition_knows_its_change_at_once(compiler, writer, app, round):
             if changes_at:
                 assert oracle.holds(world, c, changes_at, rule) != bool(holds), "seed %d, zone %s, now %s, woken in vain at %s: %s\n%s" % (
                     SEED, world.tz, world.now, changes_at, oracle.text(rule), c)
+
+
+@pytest.mark.parametrize("round", range(ROUNDS))
+def test_relations(compiler, writer, app, round):
+    """Rules about related contacts, and about those related to them; alone and among others."""
+    print("LAZO_SEED=%d" % SEED)
+    world = world_of(SEED + 3000 + round, writer, app, 16)
+    rules = [world.related_rule() for _ in range(24)] + [("not", world.related_rule()) for _ in range(4)]
+    some = compiled(compiler, world, "some", [oracle.text(r) for r in rules])
+    ids = array(c["id"] for c in world.contacts)
+    for _ in range(4):
+        now = world.now
+        rows = {row[0]: row for row in run(app, some, ids, now)}
+        for c in world.contacts:
+            assert sorted(rows[c["id"]][1]) == expected(world, c, now, rules), differing(world, c, now, rules, rows[c["id"]][1])
+        for n, rule in world.rnd.sample(list(enumerate(rules, 1)), 4):
+            found = [row[0] for row in run(app, compiled(compiler, world, "search", [oracle.text(rule)]), 0, now, 1000)]
+            assert found == [c["id"] for c in world.contacts if n in rows[c["id"]][1]], oracle.text(rule)
+        world.now = world.near(now)
 
 
 @pytest.mark.parametrize("round", range(ROUNDS))

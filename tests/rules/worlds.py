@@ -26,6 +26,7 @@ TAGS = ["socio", "Sócio", "no-mail", "VIP"]
 GROUPS = ["Junta", "voluntarios"]
 TOPICS = ["boletin", "eventos"]
 SEGMENTS = ["fieles", "Nuevos socios"]
+RELATIONS = [("spouse", "spouse"), ("parent of", "child of"), ("employee of", "employs"), ("member of household", "has household member")]
 LABELS = ["Champion", "En riesgo", ""]
 DATA = {"form": ["web", "Gala", 5, "5", True, None], "units": [1, 2.5, "3", "x", -4, "1e5"], "vip": [True, False, "true", "no", 1]}
 
@@ -41,6 +42,9 @@ class World:
         self.fields = {"renta": "number", "carnet": "text", "alta": "date", "activo": "boolean"}
         self.campaigns = {}
         self.contacts = [self.contact() for _ in range(n_contacts)]
+        self.shared = {"same household": "member of household", "colleague": "employee of"}
+        self.asks_related = n_contacts > 1
+        self.relations = self.relate() if n_contacts > 1 else []
 
     def random_now(self):
         rnd = self.rnd
@@ -73,7 +77,7 @@ class World:
     def contact(self):
         rnd = self.rnd
         c = {name: rnd.choice(values + [None]) for name, values in TEXTS.items() if name != "email_domain"}
-        c["kind"] = rnd.choice(["person", "person", "company"])
+        c["kind"] = rnd.choice(["person", "person", "company", "household"])
         c["time_zone"] = rnd.choice([None, None, rnd.choice(ZONES)])
         today = self.now.date()
         born = rnd.choice([today + dt.timedelta(days=rnd.randint(-3, 33)), dt.date(1999, 1, 1) + dt.timedelta(days=rnd.randint(0, 364)), dt.date(2000, 2, 29), None])
@@ -95,6 +99,16 @@ class World:
         c["interactions"] = [self.interaction(i + 1) for i in range(rnd.choice([0, 1, 2, 5, 12]))]
         return c
 
+    def relate(self):
+        rnd, found = self.rnd, {}
+        for _ in range(2 * len(self.contacts)):
+            a, b = rnd.sample(range(len(self.contacts)), 2)
+            name, inverse = rnd.choice(RELATIONS)
+            if name != inverse or (b, name, a) not in found:
+                days = sorted(oracle.local(self.near(self.now), self.tz).date() for _ in range(2))
+                found[a, name, b] = (self.contacts[a], name, inverse, self.contacts[b], rnd.choice([None, None, days[0]]), rnd.choice([None, None, days[1]]))
+        return list(found.values())
+
     # --- into the database ------------------------------------------------------------------------
 
     def store(self, cursor):
@@ -112,7 +126,14 @@ class World:
         self.campaigns = dict(zip(ids, ("Otoño", "Navidad")))
         for c in self.contacts:
             self.store_contact(cursor, c, kinds, topics, fields, segments, model, ids)
-        self.catalogue = dict(time_zone=self.tz, currency_digits=2, leap_birthday=self.leap, kinds=kinds, topics=topics, models={"main": model},
+        cursor.execute("SELECT set_config('lazo.org', %s, false), relation_kind_put('colleague', NULL, 'employee of')", (str(self.org),))
+        cursor.execute("SELECT name, id, coalesce(inverse_id, 0), coalesce(shares_id, 0) FROM relation_kind WHERE org_id = %s", (self.org,))
+        relations = [dict(name=n, id=i, inverse=v, shares=s) for n, i, v, s in cursor.fetchall()]
+        named = {r["name"]: r["id"] for r in relations}
+        for one, name, _, other, since, until in self.relations:
+            cursor.execute("INSERT INTO relation (org_id, contact_id, kind_id, other_id, since, until) VALUES (%s, %s, %s, %s, %s, %s)",
+                           (self.org, one["id"], named[name], other["id"], since, until))
+        self.catalogue = dict(relations=relations, time_zone=self.tz, currency_digits=2, leap_birthday=self.leap, kinds=kinds, topics=topics, models={"main": model},
                               fields=[dict(name=f, id=fields[f], type=t) for f, t in self.fields.items()],
                               segments=[dict(name=s, id=i) for s, i in segments.items()])
 
@@ -146,13 +167,15 @@ class World:
 
     # --- rules ------------------------------------------------------------------------------------
 
-    def rule(self, depth=2):
+    def rule(self, depth=2, related=True):
         rnd = self.rnd
         if depth > 0 and rnd.random() < 0.6:
             what = rnd.choice(["and", "or", "not"])
             if what == "not":
-                return ("not", self.rule(depth - 1))
-            return (what, *(self.rule(depth - 1) for _ in range(rnd.randint(2, 3))))
+                return ("not", self.rule(depth - 1, related))
+            return (what, *(self.rule(depth - 1, related) for _ in range(rnd.randint(2, 3))))
+        if related and self.asks_related and rnd.random() < 0.12:
+            return self.related_rule()
         return rnd.choice([self.text_rule, self.number_rule, self.aggregate_rule, self.aggregate_rule, self.aggregate_rule, self.instant_rule, self.instant_rule, self.date_rule,
                            self.row_rule, self.yearly_rule, self.pair_rule, self.attribute_rule])()
 
@@ -279,7 +302,15 @@ class World:
     def row_rule(self):
         rnd = self.rnd
         return rnd.choice([("tag", rnd.choice(TAGS)), ("group", rnd.choice(["junta", "Voluntarios"])), ("subscribed", rnd.choice(TOPICS)), ("segment", rnd.choice(SEGMENTS)),
-                           ("person",), ("company",), ("true",), ("false",)])
+                           ("person",), ("company",), ("household",), ("true",), ("false",)])
+
+    def related_rule(self, depth=2):
+        """Some related contact, of whom a rule holds, in which another one may be nested."""
+        rnd = self.rnd
+        name = rnd.choice([n for pair in RELATIONS for n in pair] + list(self.shared) * 2)
+        if depth > 0 and rnd.random() < 0.3:
+            return ("related", name, self.related_rule(depth - 1))
+        return ("related", name, rnd.choice([None, self.rule(1, related=False), self.rule(0, related=False)]))
 
     def yearly_rule(self):
         rnd = self.rnd

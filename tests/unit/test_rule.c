@@ -239,10 +239,9 @@ static const struct {
     {"any(donation where data > 1)", 1, 20, "data.NAME"},
     {"country = \"ES\" and any(donation) = true", 1, 34, "expected \"and\", \"or\""},
     {"true = any(donation)", 1, 8, "condition by itself"},
-    /* what is not there yet */
     {"city matches \"(M\"", 1, 14, "a group \"(\" is not closed"},
     {"city matches \"\"", 1, 14, "expected a string that is not empty"},
-    {"related as \"child\" where (age < 18)", 1, 1, "related as is not available in this version"},
+    {"related as \"child\" where (age < 18)", 1, 1, "there is no relation \"child\""},
 };
 
 static void test_bad(void **state)

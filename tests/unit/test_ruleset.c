@@ -103,6 +103,48 @@ static void many_are_parted(void **state)
     talloc_free(ctx);
 }
 
+/* The facts of others that a rule hangs on, each with the way back from whom they are of. */
+static void facts_of_related_contacts(void **state)
+{
+    struct catalogue_relation relations[] = {
+        {"parent of", 1, 2, 0}, {"child of", 2, 1, 0}, {"sibling", 3, 0, 2}};
+    struct catalogue_segment segment[] = {{"uncles", 21,
+                                           "related as \"sibling\" where (related as \"parent of\" "
+                                           "where (tag \"x\" or any(donation)))"}};
+    static const struct {
+        const char *word;
+        size_t n_hops;
+        int64_t hops[4];
+    } wanted[] = {{"relation", 1, {1}},
+                  {"relation", 2, {2, 1}},
+                  {"kind:4", 3, {2, 2, 1}},
+                  {"tag", 3, {2, 2, 1}}};
+    struct catalogue c = catalogue_of(segment, 1);
+    void *ctx = talloc_new(NULL);
+    struct ruleset *set;
+    struct diag d;
+
+    (void)state;
+    c.relations = relations;
+    c.n_relations = 3;
+    diag_init(&d, ctx);
+    set = ruleset_compile(ctx, &c, RULESET_some, NULL, 0, &d);
+    assert_false(diag_any(&d));
+    assert_int_equal(set->n_words, 1);
+    assert_string_equal(set->words[0].word, "relation");
+    assert_int_equal(set->n_reaches, 4);
+    for (size_t i = 0; i < 4; i++) {
+        const struct rule_reach *way = &set->reaches[i].way;
+
+        assert_string_equal(way->word, wanted[i].word);
+        assert_int_equal(way->n_hops, wanted[i].n_hops);
+        assert_memory_equal(way->hops, wanted[i].hops, way->n_hops * sizeof(way->hops[0]));
+    }
+    assert_true(ruleset_reaches(set, "tag"));
+    assert_false(ruleset_reaches(set, "group"));
+    talloc_free(ctx);
+}
+
 static const char *text_of(void *ctx, const struct ruleset *set, const char *word)
 {
     const struct ruleset_word *w = ruleset_word(set, word);
@@ -200,8 +242,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dynamic_ones_that_check), cmocka_unit_test(some_alone),
-        cmocka_unit_test(many_are_parted),         cmocka_unit_test(words_touch_groups),
-        cmocka_unit_test(levels_and_parts),
+        cmocka_unit_test(many_are_parted),         cmocka_unit_test(facts_of_related_contacts),
+        cmocka_unit_test(words_touch_groups),      cmocka_unit_test(levels_and_parts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

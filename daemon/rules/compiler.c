@@ -29,7 +29,6 @@ static struct rule_sql *gen_finish(const void *ctx, struct rule_gen *g, struct b
         bug("a statement of more than %d bytes", RULE_SQL_MAX);
     sql->text = buf_take(text, sql);
     sql->n_params = g->n_params;
-    sql->related = g->related;
     sql->params = mem_array(sql, const char *, g->n_params);
     for (size_t i = 0; i < g->n_params; i++)
         sql->params[i] = mem_strdup(sql, g->params[i].value);

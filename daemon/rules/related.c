@@ -45,7 +45,6 @@ const char *related_sql(struct rule_gen *g, const struct rule_node *node)
     const char *changes, *answer;
     struct rule_gen *inner = gen_within(g);
 
-    g->related = true;
     if (node->where != NULL)
         holds = condition_sql(inner, node->where);
     from = gen_printf(inner, "%s%s%s WHERE (r.until IS NULL OR r.until >= %s)", rows,

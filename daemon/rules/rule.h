@@ -66,7 +66,6 @@ struct rule_sql {
     const char *text;
     const char **params; /* text form, in order, from $(first_param) on */
     size_t n_params;
-    bool related; /* it reads facts of related contacts */
 };
 
 struct rule_root {

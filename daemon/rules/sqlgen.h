@@ -54,7 +54,6 @@ struct rule_gen {
     bool with_changes;
     int negated;                      /* inside how many `not` */
     bool uses_day;                    /* z is needed */
-    bool related;                     /* facts of related contacts are read */
     const struct rule_node *row_node; /* the value that is read from a row at hand, */
     const char *row_value;            /* as this */
     struct rule_param *params;

@@ -13,21 +13,6 @@ static const char *tags_text(const void *ctx, const int64_t *tags, size_t n)
     return mem_printf(ctx, "%s}", text);
 }
 
-/* Whose answers may be other ones soon: what waits for them, or for those they are related to. */
-static const char *waiting_sql(const void *ctx, bool related)
-{
-    const char *own = "SELECT contact_id FROM contacts_waiting($2::timestamptz)";
-
-    if (!related)
-        return own;
-    return mem_printf(ctx,
-                      "WITH RECURSIVE far AS (SELECT contact_id, 0 AS hops FROM (%s) own UNION\n"
-                      "  SELECT r.other_id, f.hops + 1 FROM far f\n"
-                      "    JOIN relation r ON r.contact_id = f.contact_id WHERE f.hops < %d)\n"
-                      "  SELECT DISTINCT contact_id FROM far",
-                      own, RULE_HOPS_MAX);
-}
-
 struct rule_sql *rule_compile_truth(const void *ctx, const struct rule_sql *page,
                                     const int64_t *tags, size_t n)
 {
@@ -42,7 +27,7 @@ struct rule_sql *rule_compile_truth(const void *ctx, const struct rule_sql *page
     sql->text = mem_printf(
         sql,
         "WITH truth AS MATERIALIZED (%s),\n"
-        "waiting AS MATERIALIZED (%s),\n"
+        "waiting AS MATERIALIZED (SELECT contact_id FROM contacts_waiting($2::timestamptz)),\n"
         "segments AS MATERIALIZED (SELECT id, name FROM segment\n"
         "  WHERE id = ANY ($%zu::int[]) AND kind = 'dynamic' AND NOT stale),\n"
         "exempt AS MATERIALIZED (SELECT e.contact_id, e.segment_id, e.mode\n"
@@ -64,6 +49,6 @@ struct rule_sql *rule_compile_truth(const void *ctx, const struct rule_sql *page
         "  coalesce((SELECT json_agg(json_build_object('segment', name, 'contact', contact_id,\n"
         "    'stored', stored, 'true', NOT stored) ORDER BY name, contact_id)\n"
         "    FROM differing), '[]')::text AS differences",
-        page->text, waiting_sql(sql, page->related), page->n_params + 4);
+        page->text, page->n_params + 4);
     return sql;
 }

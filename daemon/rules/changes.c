@@ -238,33 +238,38 @@ static const char *may_enter(const struct follow *f)
     return "true";
 }
 
-/* The instants of the interactions that `events` holds for, newest first, and their numbers. */
-static const char *arrays_sql(const struct follow *f, const char *events)
+/* The instants of all interactions that `where` holds for, newest first, and their numbers: the
+ * same for all windows. */
+static const char *arrays_sql(const struct follow *f)
 {
     struct rule_gen *g = f->g;
-    const char *filter = and_where(f, events);
-    const char *t = gen_ordered(
-        g, f->from, gen_printf(g, "array_agg(i.occurred_at) FILTER (WHERE %s)", filter));
+    const char *filter = f->where == NULL ? "" : gen_printf(g, " FILTER (WHERE %s)", f->where);
+    const char *t = gen_ordered(g, f->from, gen_printf(g, "array_agg(i.occurred_at)%s", filter));
 
     if (is_count(f))
         return gen_printf(g, "%s, NULL::numeric[]", t);
     return gen_printf(g, "%s, %s", t,
                       gen_ordered(g, f->from,
-                                  gen_printf(g, "array_agg((%s)::numeric) FILTER (WHERE %s)",
+                                  gen_printf(g, "array_agg((%s)::numeric)%s",
                                              aggregate_operand(g, f->value), filter)));
 }
 
+static const char *count_sql(const struct follow *f, const char *events)
+{
+    return gen_column(f->g, f->from,
+                      gen_printf(f->g, "count(*) FILTER (WHERE %s)", and_where(f, events)));
+}
+
+/* `within`: what the function takes after the arrays. */
 static const char *flip_sql(const struct follow *f, const char *way, const char *may,
-                            const char *events, const char *after)
+                            const char *within)
 {
     struct rule_gen *g = f->g;
+    const char *fn = is_count(f) ? "count" : rule_aggregate_word((enum rule_aggregate)f->value->op);
 
-    return gen_flip(
-        g,
-        gen_printf(g, "CASE WHEN %s THEN flip_by_%s('%s', '%s', %s, %s%s%s, %s) END", may, way,
-                   is_count(f) ? "count" : rule_aggregate_word((enum rule_aggregate)f->value->op),
-                   test_word(f->node), bounds_sql(g, f->node), arrays_sql(f, events),
-                   after == NULL ? "" : ", ", after == NULL ? "" : after, f->truth));
+    return gen_flip(g, gen_printf(g, "CASE WHEN %s THEN flip_by_%s('%s', '%s', %s, %s, %s, %s) END",
+                                  may, way, fn, test_word(f->node), bounds_sql(g, f->node),
+                                  arrays_sql(f), within, f->truth));
 }
 
 /* The next one that is still to happen; where several would be needed, the first of them. */
@@ -282,20 +287,26 @@ static void record_future(const struct follow *f, const char *within)
 /* in last, after ... ago: what is in the window leaves, the oldest first. */
 static void record_leaving(const struct follow *f)
 {
-    const char *events = aggregate_events(f->g, f->value, NULL);
+    struct rule_gen *g = f->g;
+    const char *in = count_sql(f, aggregate_events(g, f->value, NULL));
+    const char *ahead = count_sql(f, "i.occurred_at > w.now");
+    const char *may = gen_printf(g, "%s > 0 AND %s", in, may_leave(f));
+    const char *flip = flip_sql(f, "leaving", may, gen_printf(g, "%s::int, %s::int", ahead, in));
 
-    window_reach_changes(f->g, f->value->window, flip_sql(f, "leaving", may_leave(f), events, NULL),
-                         f->from, f->where);
+    window_reach_changes(g, f->value->window, flip, f->from, f->where);
     record_future(f, "");
 }
 
 /* before ... ago: what is ahead of the bound enters. */
 static void record_entering(const struct follow *f)
 {
-    const char *bound = window_bound(f->g, f->value->window);
+    struct rule_gen *g = f->g;
+    const char *bound = window_bound(g, f->value->window);
+    const char *flip =
+        flip_sql(f, "entering", may_enter(f),
+                 gen_printf(g, "%s, '-infinity'::timestamptz, 'infinity'::timestamptz", bound));
 
-    window_reach_changes(f->g, f->value->window,
-                         flip_sql(f, "entering", may_enter(f), "true", bound), f->from, f->where);
+    window_reach_changes(g, f->value->window, flip, f->from, f->where);
 }
 
 /* No window, or one over fixed days: only what is still to happen enters. */
@@ -303,11 +314,13 @@ static void record_fixed(const struct follow *f)
 {
     struct rule_gen *g = f->g;
     const struct rule_window *w = f->value->window;
-    const char *within = w == NULL ? "true" : window_sql(g, w, "i.occurred_at", false);
-    const char *future = gen_column(g, f->from, "max(i.occurred_at)");
-    const char *may = gen_printf(g, "%s > w.now AND %s", future, may_enter(f));
+    const char *start = "'-infinity'::timestamptz", *end = "'infinity'::timestamptz";
+    const char *may = gen_printf(g, "%s > w.now AND %s",
+                                 gen_column(g, f->from, "max(i.occurred_at)"), may_enter(f));
 
-    gen_change(g, flip_sql(f, "entering", may, within, "w.now"));
+    if (w != NULL)
+        window_span(g, w, &start, &end);
+    gen_change(g, flip_sql(f, "entering", may, gen_printf(g, "w.now, %s, %s", start, end)));
 }
 
 /* Days and months of the calendar: all of a window changes at its end. What comes after `previous`

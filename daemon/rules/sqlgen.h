@@ -156,6 +156,10 @@ const char *birthday_search_sql(struct rule_gen *);
 void window_reach_changes(struct rule_gen *, const struct rule_window *, const char *v,
                           const char *from, const char *where);
 const char *window_bound(struct rule_gen *, const struct rule_window *);
+/* window_span() - of a window over fixed days: the first instant in it and the first after it;
+ * untouched where it has none. */
+void window_span(struct rule_gen *, const struct rule_window *, const char **ret_start,
+                 const char **ret_end);
 /* window_period() - of a window of whole days: where it begins and ends, when it becomes another
  * one, and when that one does. */
 void window_period(struct rule_gen *, const struct rule_window *, const char **ret_start,

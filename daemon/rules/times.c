@@ -350,6 +350,26 @@ void window_any_changes(struct rule_gen *g, const struct rule_window *w, const c
     edge_changes(g, &b, from, "max", filter, filter);
 }
 
+void window_span(struct rule_gen *g, const struct rule_window *w, const char **ret_start,
+                 const char **ret_end)
+{
+    const char *start, *end, *to, *to_end;
+
+    date_span(g, w->from, &start, &end);
+    if (w->type == RULE_WINDOW_BEFORE) {
+        *ret_end = start;
+        return;
+    }
+    *ret_start = start;
+    if (w->type == RULE_WINDOW_SINCE)
+        return;
+    to = start;
+    to_end = end;
+    if (w->type == RULE_WINDOW_BETWEEN)
+        date_span(g, w->to, &to, &to_end);
+    *ret_end = to_end != NULL ? to_end : gen_printf(g, "(%s + interval '1 microsecond')", to);
+}
+
 const char *window_bound(struct rule_gen *g, const struct rule_window *w)
 {
     return bound_make(g, w->duration, false).at;

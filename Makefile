@@ -160,6 +160,7 @@ bench:
 	@tests/install.sh $(DEBIAN) $(DEBIAN_DEMO) $(DEBIAN_CHECK)
 	@$(MAKE) --no-print-directory -j2 V=release BUILD=build/release all
 	@LAZO_BUILD=$(abspath build/release) $(PYTHON) tests/bench/bench.py
+	@LAZO_BUILD=$(abspath build/release) $(PYTHON) tests/bench/segments.py
 
 lint:
 	@$(PYTHON) tests/lint/lint.py

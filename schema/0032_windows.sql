@@ -1,4 +1,4 @@
--- 0040 - flips over windows: the functions of 0022 and after look at a piece of all interactions of a kind, so that rules over several windows share the arrays.
+-- 0032 - flips over windows: the functions of 0022 and after look at a piece of all interactions of a kind, so that rules over several windows share the arrays.
 SET LOCAL search_path = lazo;
 
 DROP FUNCTION flip_by_leaving(text, text, numeric[], timestamptz[], numeric[], boolean);

@@ -59,6 +59,15 @@ static const struct command {
      "Show one contact, its segments and its last interactions; or what its fields were before; or "
      "say that it died, which stops everything, or lives.",
      ctl_contact},
+    {"address", "list CONTACT | add|primary|remove CONTACT EMAIL|PHONE [--label LABEL] [--json]",
+     "Show or change the e-mail addresses and phones of a contact.", ctl_address},
+    {"relation",
+     "kinds | list CONTACT | add|remove CONTACT RELATION OTHER [--since DATE] [--until DATE] "
+     "[--note TEXT] [--json]",
+     "Show which relations there are and who is related to whom; relate two contacts.",
+     ctl_relation},
+    {"group", "list | members GROUP | add|remove GROUP CONTACT [--json]",
+     "Show groups and who is in them; put a contact in, or take it out.", ctl_group},
     {"consent", "verify | evidence ID|EMAIL",
      "Check the chains of the ledger of consent, or print the evidence for one person.",
      ctl_consent},

@@ -228,12 +228,13 @@ static json_t *shown_part(const struct definition *d, json_t *shown)
     return NULL;
 }
 
-/* Topics and fields are shown in lists alone. */
+/* Topics, fields and relations are shown in lists alone. */
 static json_t *shown_listed(struct applying *ap, const struct definition *d)
 {
     json_t *items = client_list(ap->client, definition_noun(d->sort),
-                                d->sort == DEFINITION_topic ? "/v1/topics?limit=1000"
-                                                            : "/v1/fields?limit=1000");
+                                d->sort == DEFINITION_topic   ? "/v1/topics?limit=1000"
+                                : d->sort == DEFINITION_field ? "/v1/fields?limit=1000"
+                                                              : "/v1/relations?limit=1000");
     json_t *item, *found = NULL;
     size_t i;
 
@@ -254,7 +255,8 @@ static void definition_compare(struct applying *ap, const struct definition *d)
     const struct answer *a;
     json_t *listed, *part;
 
-    if (d->sort == DEFINITION_topic || d->sort == DEFINITION_field) {
+    if (d->sort == DEFINITION_topic || d->sort == DEFINITION_field ||
+        d->sort == DEFINITION_relation) {
         listed = shown_listed(ap, d);
         outcome_say(ap, d,
                     listed == NULL           ? OUTCOME_created

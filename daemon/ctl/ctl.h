@@ -36,6 +36,9 @@ ctl_fn ctl_segments;
 ctl_fn ctl_scores; /* rfm: a model, a contact's scores */
 ctl_fn ctl_campaign;
 ctl_fn ctl_contact;
+ctl_fn ctl_address;
+ctl_fn ctl_relation;
+ctl_fn ctl_group;
 ctl_fn ctl_doubt;
 ctl_fn ctl_consent;
 ctl_fn ctl_check;

@@ -28,6 +28,7 @@ static const char *const nouns[] = {
     [DEFINITION_organisation] = "organisation",
     [DEFINITION_topic] = "topic",
     [DEFINITION_field] = "field",
+    [DEFINITION_relation] = "relation",
     [DEFINITION_stages] = "stages",
     [DEFINITION_rfm] = "rfm model",
     [DEFINITION_segment] = "segment",
@@ -277,7 +278,15 @@ static void webhook_url(struct reading *r, const struct definition *d)
         mem_printf(r->all, "the variable %s is not set in the environment", missing));
 }
 
-/* A file of NAME: {…}, or for topics NAME: title. */
+/* What a text alone says of a thing: its title; of a relation its inverse. */
+static json_t *body_of(enum definition_sort sort, json_t *value)
+{
+    if (json_is_string(value))
+        return json_pack("{s:O}", sort == DEFINITION_relation ? "inverse" : "title", value);
+    return json_is_null(value) ? json_object() : json_incref(value);
+}
+
+/* A file of NAME: {…}, or NAME: text. */
 static void names_read(struct reading *r, const char *file, enum definition_sort sort,
                        const char *path)
 {
@@ -289,9 +298,7 @@ static void names_read(struct reading *r, const char *file, enum definition_sort
     json_object_foreach(all, key, value)
     {
         const char *name = mem_strdup(r->all, key);
-        json_t *body = json_is_string(value) ? json_pack("{s:O}", "title", value)
-                       : json_is_null(value) ? json_object()
-                                             : json_incref(value);
+        json_t *body = body_of(sort, value);
         struct definition *d = definition_add(r, sort, name, client_path(r->all, path, name), body);
 
         source_add(r, d, file, text, n, "", pointer_step(d, name));
@@ -423,9 +430,9 @@ static void files_read(struct reading *r, const char *folder, enum definition_so
 /* Files at the top whose names nobody knows would be left out without a word. */
 static void strangers_say(struct reading *r)
 {
-    static const char *const known[] = {"organisation.yaml", "topics.yaml", "fields.yaml",
-                                        "stages.yaml",       "rfm.yaml",    "forms.yaml",
-                                        "webhooks.yaml"};
+    static const char *const known[] = {"organisation.yaml", "topics.yaml",   "fields.yaml",
+                                        "stages.yaml",       "rfm.yaml",      "forms.yaml",
+                                        "webhooks.yaml",     "relations.yaml"};
 
     for (char **file = folder_names(r, "."); *file != NULL; file++) {
         bool is_known = !text_ends(*file, ".yaml") && !text_ends(*file, ".yml");
@@ -457,6 +464,7 @@ struct definitions *definitions_read(const void *ctx, const char *dir, const cha
     names_read(&r, "topics.yaml", DEFINITION_topic, "/v1/topics/%s");
     names_read(&r, "fields.yaml", DEFINITION_field, "/v1/fields/%s");
     stages_read(&r);
+    names_read(&r, "relations.yaml", DEFINITION_relation, "/v1/relations/%s");
     names_read(&r, "rfm.yaml", DEFINITION_rfm, "/v1/rfm/%s");
     segments_read(&r);
     templates_read(&r);

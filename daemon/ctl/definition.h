@@ -3,6 +3,7 @@
  *
  *     organisation.yaml                      name, time_zone, language, mail_from, …
  *     topics.yaml  fields.yaml  rfm.yaml     NAME: {…}; a topic may be its title alone
+ *     relations.yaml                         NAME: INVERSE, or NAME: {shares: OTHER}
  *     stages.yaml                            NAME: TITLE, in their order
  *     segments/NAME.rule                     the first line, a comment, is the title
  *     templates/NAME/LANG/subject.liquid, body.html.liquid, body.txt.liquid
@@ -25,6 +26,7 @@ enum definition_sort {
     DEFINITION_organisation,
     DEFINITION_topic,
     DEFINITION_field,
+    DEFINITION_relation,
     DEFINITION_stages,
     DEFINITION_rfm,
     DEFINITION_segment,

@@ -142,6 +142,41 @@ def test_addresses_leave_with_the_file_and_the_card(lazo):
     assert status == 422 and errors[0][0] == "/emails/0" and "erased" in errors[0][1]
 
 
+# --- lazoctl ---------------------------------------------------------------------------------------------------------------
+
+def test_lazoctl(lazo, tmp_path):
+    for n in ("one", "two"):
+        lazo.api("POST", "/v1/contacts", {"email": f"{n}@ctl.example", "first_name": n.title()})
+    lazo.ctl("address", "add", "one@ctl.example", "uno@ctl.example", "--label", "work")
+    lazo.ctl("address", "primary", "one@ctl.example", "+34 633 000 111")
+    lazo.ctl("address", "add", "one@ctl.example", "+34 633 000 222")
+    lazo.ctl("address", "remove", "one@ctl.example", "+34 633 000 111")
+    shown = lazo.ctl("address", "list", "uno@ctl.example").stdout
+    assert "uno@ctl.example" in shown and "work" in shown and "+34633000222" in shown and "+34633000111" not in shown
+    assert lazo.ctl("address", "add", "two@ctl.example", "uno@ctl.example", check=False).returncode == 1
+    lazo.ctl("relation", "add", "one@ctl.example", "spouse", "two@ctl.example", "--since", "2001-01-01", "--note", "civil")
+    listed = lazo.ctl("relation", "list", "two@ctl.example").stdout
+    assert "spouse" in listed and "One" in listed and "2001-01-01" in listed and "civil" in listed
+    assert "member of household" in lazo.ctl("relation", "kinds").stdout
+    lazo.ctl("relation", "remove", "two@ctl.example", "spouse", "one@ctl.example")
+    assert "spouse" not in lazo.ctl("relation", "list", "two@ctl.example").stdout
+    lazo.ctl("group", "add", "Coro", "two@ctl.example")
+    assert "Coro" in lazo.ctl("group", "list").stdout and "two@ctl.example" in lazo.ctl("group", "members", "coro").stdout
+    lazo.ctl("group", "remove", "Coro", "two@ctl.example")
+    assert lazo.ctl("group", "members", "coro", check=False).returncode == 1
+    assert lazo.ctl("relation", "add", "x", check=False).returncode == 2
+    (tmp_path / "relations.yaml").write_text("mentor of: mentored by\nteammate: teammate\nfellow: {shares: member of}\n")
+    said = lazo.ctl("apply", tmp_path).stdout
+    assert said.count("created") >= 3, said
+    assert "created" not in lazo.ctl("apply", tmp_path).stdout.replace("0 created", "")
+    kinds = {r["name"]: (r["inverse"], r["shares"]) for r in lazo.items("/v1/relations")}
+    assert (kinds["mentor of"], kinds["mentored by"], kinds["teammate"], kinds["fellow"]) == \
+        (("mentored by", None), ("mentor of", None), ("teammate", None), (None, "member of"))
+    (tmp_path / "relations.yaml").write_text("mentor of: something else\n")
+    refused = lazo.ctl("apply", tmp_path, check=False)
+    assert refused.returncode == 1 and "relations.yaml:1:1" in refused.stderr + refused.stdout
+
+
 # --- groups ----------------------------------------------------------------------------------------------------------------
 
 def test_groups(lazo):

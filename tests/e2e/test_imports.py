@@ -246,3 +246,129 @@ def test_undo_of_consent(lazo):
     assert lazo.ctl("consent", "verify").returncode == 0
     assert run(lazo, one)["consents"] == 2, "the undoing is nobody's no"
     undo(lazo, one)
+
+
+# --- the way of a file -------------------------------------------------------------------------------------------------------
+
+def long_file(n, kind=""):
+    return "external_id,fecha,importe\n" + "".join(f"way{kind}{i},2022-03-0{1 + i % 9},{i % 50 + 1}\n" for i in range(n))
+
+
+def test_pieces(lazo):
+    text = PEOPLE.encode()
+    one = lazo.api("POST", f"/v1/imports?name=pieces.csv&size={len(text)}", data=text[:50])
+    assert (one["state"], one["received"], one["guess"]) == ("uploading", 50, None)
+    path = f"/v1/imports/{one['id']}/pieces?offset="
+    r = lazo.request("POST", path + "40", data=text[40:90])
+    assert r.status_code == 409 and "50 bytes were received" in r.json()["detail"]
+    assert lazo.request("POST", path + "50", data=text[50:] + b"x").status_code == 413
+    assert lazo.request("PUT", f"/v1/imports/{one['id']}/mapping", json={}).status_code == 409
+    assert lazo.api("POST", path + "50", data=text[50:60])["received"] == 60
+    done = lazo.api("POST", path + "60", data=text[60:])
+    assert done["state"] == "ready" and done["rows"] == 4
+    assert lazo.request("POST", path + str(len(text)), data=b"").status_code == 404
+    assert lazo.request("POST", "/v1/imports?size=5", data=b"more than five").status_code == 400
+    assert lazo.request("POST", "/v1/imports?size=99999999999999", data=b"x").status_code == 413
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b'"never closed\n'])
+def test_files_that_are_none(lazo, content):
+    one = upload(lazo, content)
+    assert one["state"] == "failed" and "empty" in one["why"] and one["guess"] is None
+    assert lazo.request("POST", f"/v1/imports/{one['id']}/start").status_code == 409
+    assert lazo.request("DELETE", f"/v1/imports/{one['id']}").status_code == 204
+    assert lazo.request("GET", f"/v1/imports/{one['id']}").status_code == 404
+
+
+def test_pause_resume_cancel(lazo):
+    one = upload(lazo, long_file(8000))
+    settle(lazo, one, kind="waygift", columns={"importe": "amount"})
+    lazo.api("POST", f"/v1/imports/{one['id']}/start")
+    eventually(lambda: lazo.get(f"/v1/imports/{one['id']}")["position"] > 0)
+    paused = lazo.request("POST", f"/v1/imports/{one['id']}/pause")
+    if paused.status_code == 202:
+        assert lazo.request("POST", f"/v1/imports/{one['id']}/start").status_code == 409
+        lazo.api("POST", f"/v1/imports/{one['id']}/resume")
+    did = wait(lazo, one, "finished")["report"]
+    assert (did["rows"], did["recorded"], did["duplicates"]) == (8000, 8000, 0)
+    assert lazo.sql("SELECT count(*) FROM interaction WHERE import_id = %s", [one["id"]]) == [(8000,)]
+    two = upload(lazo, long_file(8000, "b"))
+    settle(lazo, two, kind="waygift", columns={"importe": "amount"})
+    lazo.api("POST", f"/v1/imports/{two['id']}/start")
+    lazo.request("POST", f"/v1/imports/{two['id']}/cancel")
+    wait(lazo, two, "cancelled", "finished")
+    assert lazo.request("DELETE", f"/v1/imports/{one['id']}").status_code == 409
+    for each in (one, two):
+        undo(lazo, each)
+        assert lazo.sql("SELECT count(*) FROM interaction WHERE import_id = %s", [each["id"]]) == [(0,)]
+        assert lazo.request("DELETE", f"/v1/imports/{each['id']}").status_code == 204
+
+
+def test_one_bad_row_fails_alone(lazo):
+    text = ('email,nombre,fecha,importe\n"bad1@bad.example","two\nlines",2022-01-01,5\nbad2@bad.example,x,2022-01-01\n"bad3@bad.example" x,y,2022-01-01,5\n'
+            'bad4@bad.example,=cmd(),2022-02-30,5\nbad5@bad.example,+1,2022-01-01,1.2345\n,z,2022-01-01,5\nbad6@bad.example,fin,2022-01-02,7\n')
+    one = upload(lazo, text)
+    settle(lazo, one, kind="badgift", decimal=".")
+    would = check(lazo, one)
+    did = run(lazo, one)
+    assert numbers(did) == numbers(would) and (did["recorded"], did["refused"]) == (1, 6)
+    refused = rejected(lazo, one)
+    assert [(r["line"], r["column"]) for r in refused] == [("2", "nombre"), ("4", ""), ("5", ""), ("6", "fecha"), ("7", "importe"), ("8", "")]
+    assert refused[3]["nombre"] == "'=cmd()" and refused[4]["nombre"] == "'+1" and refused[0]["nombre"] == "two\nlines" and all(r["reason"] for r in refused)
+    assert [r["line"] for r in rejected(lazo, one, "true")] == [r["line"] for r in refused]
+    undo(lazo, one)
+
+
+def test_who_was_erased_or_suppressed(lazo):
+    who = lazo.api("POST", "/v1/contacts", {"email": "gone@imp.example"})["id"]
+    lazo.api("POST", f"/v1/contacts/{who}/erase", {"reason": "asked"})
+    lazo.api("POST", "/v1/contacts", {"email": "bounced@imp.example"})
+    lazo.api("POST", "/v1/suppressions", {"email": "bounced@imp.example", "reason": "manual"})
+    before = lazo.items("/v1/suppressions")
+    one = upload(lazo, "email\ngone@imp.example\nbounced@imp.example\n")
+    settle(lazo, one, consent={"topic": "news", "attestation": "on paper"})
+    would = check(lazo, one)
+    did = run(lazo, one)
+    assert numbers(did) == numbers(would) and (did["refused"], did["consents"]) == (1, 1)
+    assert "erased" in rejected(lazo, one)[0]["reason"]
+    assert lazo.items("/v1/suppressions") == before
+    undo(lazo, one)
+
+
+def test_amendments_by_key(lazo):
+    """The dry run judges them as the run does: of this file, of the database, of another's, more than is left."""
+    lazo.api("POST", "/v1/interactions?import=true", {"contact": {"external_id": "am1"}, "kind": "amgift", "amount": 20, "source": "am", "key": "old"})
+    one = upload(lazo, "external_id,fecha,importe,key,amends\nam1,2022-01-01,10,n1,\nam1,2022-01-02,-4,n2,n1\nam1,2022-01-03,-7,n3,n1\nam1,2022-01-04,-20,n4,old\n"
+                       "am1,2022-01-05,-1,n5,old\nam2,2022-01-06,-1,n6,n1\nam1,2022-01-07,-1,n7,nothing\nam1,2022-01-08,-1,n8,n2\nam1,2022-01-09,0,n9,n1\n")
+    settle(lazo, one, kind="amback", source="am", dates="yyyy-mm-dd", decimal=".")
+    would = check(lazo, one)
+    reasons = [(r["line"], r["column"]) for r in rejected(lazo, one)]
+    did = run(lazo, one)
+    assert numbers(did) == numbers(would) and did["amended"] == 3
+    assert [(r["line"], r["column"]) for r in rejected(lazo, one)] == reasons
+    assert undo(lazo, one)["interactions_removed"] == did["recorded"]
+    assert lazo.sql("SELECT amount FROM interaction i JOIN kind k ON k.id = i.kind_id WHERE k.name = 'amgift'") == [(2000,)]
+
+
+def test_live(lazo):
+    lazo.template("imp-hello", text="Hola {{ unsubscribe_url }}")
+    lazo.journey("imp-live", {"start": {"interaction": "implive"}, "steps": [{"tag": "implive"}]})
+    day = lazo.now()[:10]
+    for live in (False, True):
+        one = upload(lazo, f"email,fecha\nlive{live}@imp.example,{day}\n")
+        settle(lazo, one, kind="implive", live=live)
+        run(lazo, one)
+    eventually(lambda: lazo.get("/v1/contacts/%d" % lazo.contact_id("liveTrue@imp.example"))["tags"] == ["implive"])
+    assert lazo.get("/v1/contacts/%d" % lazo.contact_id("liveFalse@imp.example"))["tags"] == []
+
+
+def test_roles_and_others(lazo):
+    r = lazo.request("GET", "/v1/imports/999999/rejected")
+    assert r.status_code == 404
+    assert lazo.request("POST", "/v1/imports/x/start").status_code == 404
+    assert lazo.request("GET", "/v1/imports", token="").status_code == 401
+    names = [i["name"] for i in lazo.items("/v1/imports")]
+    assert "socios.csv" in names
+    assert "lazo_import_recorded_total" in lazo.request("GET", "/metrics").text
+    acts = {(a["action"], a["what"]) for a in lazo.items("/v1/audit?what=import")}
+    assert ("created", "import") in acts and ("changed", "import") in acts

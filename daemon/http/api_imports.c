@@ -8,182 +8,13 @@
 #include "daemon/export/export.h"
 #include "daemon/http/api.h"
 #include "daemon/http/api_record.h"
-#include "daemon/import/import_look.h"
 #include "daemon/import/import_settings.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define PIECE      ((size_t)256 << 10)
-#define PAGE       500
-#define PAGE_MAX   ((size_t)64 << 20)
-#define NAME_BYTES 200
-
-/* --- a file comes in ----------------------------------------------------------------------------
- */
-
-struct upload {
-    struct app *app;
-    struct http_request *req;
-    int64_t id, at, size; /* where the next piece begins; of the whole file */
-    const char *next;     /* of the body: what is not stored yet */
-    size_t left;
-    int status;
-};
-
-static void upload_next(struct upload *u);
-
-static void upload_show(struct upload *u)
-{
-    struct pgargs args;
-
-    pgargs_init(&args, u);
-    pgargs_int(&args, u->id);
-    api_show(u->app, u->req, Q_IMPORT_SHOW, &args, "import");
-}
-
-static void upload_on_looked(void *arg, bool ok)
-{
-    struct upload *u = arg;
-
-    if (ok)
-        upload_show(u);
-    else
-        api_away(u->req);
-}
-
-static void upload_on_org(void *arg, const struct org *org)
-{
-    struct upload *u = arg;
-
-    if (org == NULL)
-        api_away(u->req);
-    else
-        import_look(u, u->app->pool, api_org(u->req), u->id, org->catalogue.time_zone,
-                    upload_on_looked, u);
-}
-
-static void upload_on_piece(void *arg, const struct pgres *res)
-{
-    struct upload *u = arg;
-    size_t n = u->left < PIECE ? u->left : PIECE;
-
-    if (api_failed(u->req, res))
-        return;
-    if (pgres_rows(res) == 0) {
-        http_problem(u->req, 404, NULL, "there is no such upload under way");
-        return;
-    }
-    u->size = pgres_int(res, 0, "size");
-    if (!pgres_bool(res, 0, "added")) {
-        if (pgres_int(res, 0, "received") == u->at)
-            http_problem(u->req, 413, NULL, "the file was said to have %" PRId64 " bytes", u->size);
-        else
-            http_problem(u->req, 409, NULL,
-                         "%" PRId64 " bytes were received: the next piece begins there",
-                         pgres_int(res, 0, "received"));
-        return;
-    }
-    u->at += (int64_t)n;
-    u->next += n;
-    u->left -= n;
-    upload_next(u);
-}
-
-/* upload_next() - the next piece, or, behind the last one of the file, a look at it. */
-static void upload_next(struct upload *u)
-{
-    MEM_SCOPED void *scratch = talloc_new(NULL);
-    struct pgargs args;
-
-    if (u->left == 0 && u->at == u->size) {
-        orgs_get(u->app->orgs, api_org(u->req), upload_on_org, u);
-        return;
-    }
-    if (u->left == 0 && u->size >= 0) {
-        upload_show(u);
-        return;
-    }
-    pgargs_init(&args, scratch);
-    pgargs_int(&args, u->id);
-    pgargs_int(&args, u->at);
-    pgargs_bytea(&args, u->next, u->left < PIECE ? u->left : PIECE);
-    pgpool_query(u->app->pool, api_org(u->req), Q_IMPORT_PIECE_ADD, &args, upload_on_piece, u);
-}
-
-static struct upload *upload_new(struct app *app, struct http_request *req)
-{
-    struct upload *u = mem_new(http_ctx(req), struct upload);
-
-    u->app = app;
-    u->req = req;
-    u->next = http_body(req, &u->left);
-    u->size = -1;
-    return u;
-}
-
-static void upload_on_created(void *arg, const struct pgres *res)
-{
-    struct upload *u = arg;
-
-    if (api_failed(u->req, res))
-        return;
-    u->id = pgres_int(res, 0, "id");
-    http_set_header(u->req, "Location", mem_printf(u, "/v1/imports/%" PRId64, u->id));
-    upload_next(u);
-}
-
-/* "size" of the query, or the body's; false where it was answered. */
-static bool upload_size(struct upload *u)
-{
-    int64_t most = settings_int(u->app->settings, "limits.import_size");
-
-    u->size = (int64_t)u->left;
-    if (http_query(u->req, "size") != NULL &&
-        (!http_query_int(u->req, "size", &u->size) || u->size < (int64_t)u->left)) {
-        http_problem(u->req, 400, NULL, "\"size\" is how many bytes the whole file has");
-        return false;
-    }
-    if (u->size > most) {
-        http_problem(u->req, 413, NULL, "a file may have %" PRId64 " bytes", most);
-        return false;
-    }
-    return true;
-}
-
-static void import_post(void *arg, struct http_request *req)
-{
-    struct upload *u = upload_new(arg, req);
-    const char *name = http_query(req, "name");
-    struct pgact who = api_act(req, "import");
-    struct pgargs args;
-
-    if (!upload_size(u))
-        return;
-    if (name != NULL && (strlen(name) > NAME_BYTES || *name == '\0')) {
-        http_problem(req, 400, NULL, "\"name\" has 1 to %d bytes", NAME_BYTES);
-        return;
-    }
-    pgargs_init(&args, u);
-    pgargs_text(&args, name != NULL ? name : "import.csv");
-    pgargs_int(&args, u->size);
-    pgargs_instant(&args, clock_now_us());
-    pgargs_text(&args, api_by(u, req));
-    pgpool_query_as(u->app->pool, api_org(req), &who, Q_IMPORT_CREATE, &args, upload_on_created, u);
-}
-
-static void import_piece_post(void *arg, struct http_request *req)
-{
-    struct upload *u = upload_new(arg, req);
-
-    if (!api_id(req, "id", &u->id))
-        return;
-    if (!http_query_int(req, "offset", &u->at) || u->at < 0) {
-        http_problem(req, 400, NULL, "\"offset\" is where in the file the piece begins");
-        return;
-    }
-    upload_next(u);
-}
+#define PAGE     500
+#define PAGE_MAX ((size_t)64 << 20)
 
 /* --- what is known of it ------------------------------------------------------------------------
  */
@@ -563,11 +394,11 @@ static void import_rejected(void *arg, struct http_request *req)
 }
 
 const struct http_route api_import_routes[] = {
-    {HTTP_POST, "/v1/imports", "editor", import_post},
+    {HTTP_POST, "/v1/imports", "editor", api_import_post},
     {HTTP_GET, "/v1/imports", "editor", imports_list},
     {HTTP_GET, "/v1/imports/{id}", "editor", import_show},
     {HTTP_DELETE, "/v1/imports/{id}", "editor", import_delete},
-    {HTTP_POST, "/v1/imports/{id}/pieces", "editor", import_piece_post},
+    {HTTP_POST, "/v1/imports/{id}/pieces", "editor", api_import_piece_post},
     {HTTP_PUT, "/v1/imports/{id}/mapping", "editor", import_map},
     {HTTP_POST, "/v1/imports/{id}/dry-run", "editor", import_check},
     {HTTP_POST, "/v1/imports/{id}/start", "editor", import_start},

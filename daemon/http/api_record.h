@@ -84,6 +84,10 @@ void api_idempotent(const void *ctx, struct record_item *, const char *key, size
                     int64_t content);
 /* api_by() - "token:ID" of who asks, for record_item.by. */
 const char *api_by(const void *ctx, const struct http_request *);
+/* api_imports_stream() - whether the request brings an import's file: its body is read as it comes.
+ */
+bool api_imports_stream(const struct http_request *);
+http_handler api_import_post, api_import_piece_post;
 /* api_content() - a hash of so many bytes; never 0. */
 int64_t api_content(const char *bytes, size_t n);
 

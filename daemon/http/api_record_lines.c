@@ -316,8 +316,9 @@ bool api_is_lines(const struct http_request *req)
 bool api_streams(void *app, const struct http_request *req)
 {
     (void)app;
-    return http_method(req) == HTTP_POST && strcmp(http_path(req), "/v1/interactions") == 0 &&
-           api_is_lines(req);
+    return api_imports_stream(req) ||
+           (http_method(req) == HTTP_POST && strcmp(http_path(req), "/v1/interactions") == 0 &&
+            api_is_lines(req));
 }
 
 void api_lines_post(struct app *app, struct http_request *req)

@@ -58,7 +58,7 @@ extern const struct http_route api_import_routes[];  /* files */
 extern const struct http_route api_form_routes[];    /* forms, /f/ */
 extern const struct http_route api_admin_routes[];   /* tokens, users, audit, tags, tasks */
 
-/* api_streams() - http_options.streams: NDJSON for POST /v1/interactions. */
+/* api_streams() - http_options.streams: NDJSON for POST /v1/interactions, files of imports. */
 bool api_streams(void *app, const struct http_request *);
 
 /* api_authorise() - http_options.authorise: finds the token's organisation by its SHA-256; answers

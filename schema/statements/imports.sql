@@ -11,6 +11,13 @@ SELECT import_files_purge($1::timestamptz) AS purged;
 INSERT INTO import (org_id, name, state, size, made_at, made_by)
 VALUES (current_org(), $1::text, 'uploading', $2::bigint, $3::timestamptz, actor($4::text)) RETURNING id;
 
+-- name: import_uploading
+SELECT i.id, i.size FROM import i WHERE i.id = $1::bigint AND i.state = 'uploading';
+
+-- name: import_sized
+-- The body is over: what was received is the file.
+UPDATE import SET size = received WHERE id = $1::bigint AND state = 'uploading';
+
 -- name: import_piece_add
 -- $1 import, $2 place of the first byte, $3 bytes. `received` is null where there is no such upload; it stays where it was where the piece does not begin there.
 WITH found AS (

@@ -271,6 +271,23 @@ def test_pieces(lazo):
     assert lazo.request("POST", "/v1/imports?size=99999999999999", data=b"x").status_code == 413
 
 
+def test_any_length_in_constant_memory(lazo):
+    """A body in chunks, of a length that nobody said; far longer than what lazod keeps of it."""
+    line = b"x" * 99 + b"\n"
+
+    def chunks():
+        yield b"email\n"
+        for _ in range(600):
+            yield line * 1000
+    lazo.get("/v1/imports")
+    peak = lambda: next(int(w.split()[1]) for w in open(f"/proc/{lazo.pid('lazod')}/status") if w.startswith("VmHWM"))
+    before = peak()
+    one = lazo.api("POST", "/v1/imports?name=long.csv", data=chunks(), timeout=300)
+    assert (one["state"], one["rows"], one["size"]) == ("ready", 600000, 60000006)
+    assert peak() - before < 24 << 10, "KiB"
+    assert lazo.request("DELETE", f"/v1/imports/{one['id']}").status_code == 204
+
+
 @pytest.mark.parametrize("content", [b"", b"\n\n", b'"never closed\n'])
 def test_files_that_are_none(lazo, content):
     one = upload(lazo, content)

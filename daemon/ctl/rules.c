@@ -84,10 +84,12 @@ static int rule_check_run(const void *ctx, const char *as_of, bool json)
 
 static void explain_print(const void *ctx, const json_t *answer)
 {
-    static const char *const headings[] = {"CONDITION", ">VALUE", "HOLDS", NULL};
-    static const char *const keys[] = {"text", "value", "holds"};
+    static const char *const headings[] = {"CONDITION",  ">VALUE",  "HOLDS", "SINCE",
+                                           "CHANGES AT", "UNKNOWN", NULL};
+    static const char *const keys[] = {"text", "value", "holds", "since", "changes_at", "unknown"};
     const json_t *exception = json_object_get(answer, "exception");
     const char *changes = json_string_value(json_object_get(answer, "changes_at"));
+    const char *since = json_string_value(json_object_get(answer, "since"));
 
     table_items(json_object_get(answer, "conditions"), headings, keys);
     printf("the rule %s\n",
@@ -97,6 +99,8 @@ static void explain_print(const void *ctx, const json_t *answer)
                json_string_value(json_object_get(exception, "mode")),
                table_value(ctx, json_object_get(exception, "by")),
                table_value(ctx, json_object_get(exception, "reason")));
+    if (since != NULL)
+        printf("it has been so since %s\n", since);
     if (changes == NULL)
         puts("time alone changes nothing");
     else

@@ -33,9 +33,3 @@ WITH seg AS (SELECT id FROM segment WHERE name = $1::text),
      gone AS (DELETE FROM segment_exception e USING seg WHERE e.contact_id = $2::bigint AND e.segment_id = seg.id RETURNING e.contact_id, e.segment_id),
      log AS (INSERT INTO change (org_id, contact_id, sort, what) SELECT current_org(), contact_id, 'segment', ARRAY[segment_id::text] FROM gone)
 SELECT CASE WHEN EXISTS (SELECT FROM gone) THEN 204 ELSE 404 END AS status, 'there is no exception for this contact' AS body FROM seg;
-
--- name: exception_show
--- $1 segment, $2 contact.
-SELECT e.mode, json_build_object('mode', e.mode, 'reason', e.reason, 'by', e.made_by, 'at', e.made_at)::text AS body
-  FROM segment_exception e JOIN segment s ON s.id = e.segment_id
- WHERE s.name = $1::text AND e.contact_id = $2::bigint;

@@ -1,0 +1,190 @@
+/* instant.c - see instant.h. A table expression goes before a table of its name; the tables
+ * themselves are reached with their schema's. */
+#include "daemon/rules/instant.h"
+
+#include "common/mem.h"
+#include "daemon/rules/tree.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define INLINE_DEPTH 20
+
+/* --- statements ----------------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *table, *fn, *id;
+} pasts[] = {
+    {"contact", "contacts_as_of", "id"},
+    {"contact_attr", "attrs_as_of", "contact_id"},
+    {"contact_tag", "tags_as_of", "contact_id"},
+    {"contact_group", "groups_as_of", "contact_id"},
+    {"subscription", "subscriptions_as_of", "contact_id"},
+    {"membership", "members_as_of", "contact_id"},
+    {"rfm_score", "scores_as_of", "contact_id"},
+};
+
+/* Other contacts, who are related, are as they are. */
+static const char *shadow(const void *ctx, const char *table, const char *fn, const char *id,
+                          const char *ids)
+{
+    return mem_printf(ctx,
+                      "%s AS NOT MATERIALIZED (SELECT * FROM lazo.%s(%s, $2::timestamptz)\n"
+                      "  UNION ALL SELECT * FROM lazo.%s WHERE %s <> ALL (%s))",
+                      table, fn, ids, table, id, ids);
+}
+
+static struct rule_sql *wrap(const void *ctx, const struct rule_sql *sql, const char *shadows,
+                             const char *columns)
+{
+    struct rule_sql *wrapped = mem_new(ctx, struct rule_sql);
+
+    *wrapped = *sql;
+    wrapped->text =
+        mem_printf(wrapped, "WITH %s\nSELECT %s FROM (%s) q", shadows, columns, sql->text);
+    return wrapped;
+}
+
+struct rule_sql *rule_instant_past(const void *ctx, const struct rule_sql *sql, bool one)
+{
+    const char *ids = one ? "ARRAY[$1::bigint]" : "$1::bigint[]";
+    const char *shadows = "";
+
+    for (size_t i = 0; i < sizeof(pasts) / sizeof(pasts[0]); i++)
+        shadows = mem_printf(ctx, "%s%s%s", shadows, i == 0 ? "" : ",\n",
+                             shadow(ctx, pasts[i].table, pasts[i].fn, pasts[i].id, ids));
+    return wrap(ctx, sql, shadows, "q.*");
+}
+
+struct rule_sql *rule_instant_ahead(const void *ctx, const struct rule_sql *sql)
+{
+    return wrap(ctx, sql,
+                mem_printf(ctx,
+                           "rfm_changes AS MATERIALIZED (SELECT contact_id AS id, "
+                           "min(changes_at) AS at\n"
+                           "  FROM lazo.rfm_ahead($1::bigint[], $2::timestamptz) GROUP BY 1),\n%s",
+                           shadow(ctx, "rfm_score", "scores_ahead", "contact_id", "$1::bigint[]")),
+                "q.*, (SELECT r.at FROM rfm_changes r WHERE r.id = q.contact_id) AS scores_at");
+}
+
+/* --- segments in place ---------------------------------------------------------------------------
+ */
+
+struct inlining {
+    const void *ctx;
+    const struct catalogue *cat;
+    const int64_t *keep;
+    size_t n_keep;
+    struct rule *whole; /* counts what it grows to */
+    bool left;
+};
+
+static struct rule_node *inlined(struct inlining *in, struct rule_node *node, int depth);
+
+static bool is_kept(const struct inlining *in, int64_t id)
+{
+    for (size_t i = 0; i < in->n_keep; i++)
+        if (in->keep[i] == id)
+            return true;
+    return false;
+}
+
+/* The rule of the dynamic segment; NULL where it cannot stand in its place. */
+static struct rule_node *segment_root(struct inlining *in, int64_t id)
+{
+    const struct catalogue_segment *s = NULL;
+    struct rule *rule;
+    struct diag d;
+
+    for (size_t i = 0; i < in->cat->n_segments; i++)
+        if (in->cat->segments[i].id == id)
+            s = &in->cat->segments[i];
+    if (s == NULL || s->rule == NULL)
+        return NULL;
+    diag_init(&d, in->ctx);
+    rule = rule_parse(in->ctx, s->rule, strlen(s->rule), &d);
+    if (rule == NULL || !rule_check(rule, in->cat, &d, NULL) ||
+        in->whole->n_aggregates + rule->n_aggregates > RULE_AGGREGATES_MAX ||
+        in->whole->n_conditions + rule->n_conditions > RULE_CONDITIONS_MAX ||
+        in->whole->n_literals + rule->n_literals > RULE_LITERALS_MAX) {
+        in->left = true;
+        return NULL;
+    }
+    in->whole->n_aggregates += rule->n_aggregates;
+    in->whole->n_conditions += rule->n_conditions;
+    in->whole->n_literals += rule->n_literals;
+    in->whole->uses_scores = in->whole->uses_scores || rule->uses_scores;
+    return rule->root;
+}
+
+static struct rule_node *inlined_children(struct inlining *in, struct rule_node *node, int depth)
+{
+    struct rule_node *copy = mem_new(in->ctx, struct rule_node);
+
+    *copy = *node;
+    copy->child = mem_array(in->ctx, struct rule_node *, node->n_child);
+    for (size_t i = 0; i < node->n_child; i++)
+        copy->child[i] = inlined(in, node->child[i], depth);
+    return copy;
+}
+
+/* Whether a related contact is asked for a segment. */
+static bool names_segment(const struct rule_node *node)
+{
+    if (node->type == RULE_NODE_SEGMENT || (node->where != NULL && names_segment(node->where)))
+        return true;
+    for (size_t i = 0; i < node->n_child; i++)
+        if (names_segment(node->child[i]))
+            return true;
+    return false;
+}
+
+static struct rule_node *inlined(struct inlining *in, struct rule_node *node, int depth)
+{
+    struct rule_node *root;
+
+    if (node->type == RULE_NODE_AND || node->type == RULE_NODE_OR || node->type == RULE_NODE_NOT)
+        return inlined_children(in, node, depth);
+    if (node->type == RULE_NODE_RELATED)
+        in->left = in->left || names_segment(node);
+    if (node->type != RULE_NODE_SEGMENT || is_kept(in, node->id))
+        return node;
+    root = depth < INLINE_DEPTH ? segment_root(in, node->id) : NULL;
+    return root == NULL ? node : inlined(in, root, depth + 1);
+}
+
+const struct rule *rule_inline(const void *ctx, const struct rule *rule,
+                               const struct catalogue *cat, const int64_t *keep, size_t n_keep,
+                               bool *ret_left)
+{
+    struct rule *whole = mem_new(ctx, struct rule);
+    struct inlining in = {.ctx = whole, .cat = cat, .keep = keep, .n_keep = n_keep, .whole = whole};
+
+    *whole = *rule;
+    whole->root = inlined(&in, rule->root, 0);
+    *ret_left = in.left;
+    return whole;
+}
+
+/* --- the past ------------------------------------------------------------------------------------
+ */
+
+static const char *node_no_history(const struct rule_node *node)
+{
+    const char *why = NULL;
+
+    if (node->type == RULE_NODE_RELATED)
+        return "relations have no history: they are taken as they are now";
+    if (node->type == RULE_NODE_FIELD && node->n_path == 1 &&
+        strcasecmp(node->path[0], "updated_at") == 0)
+        return "what updated_at was is not kept";
+    for (size_t i = 0; i < node->n_child && why == NULL; i++)
+        why = node_no_history(node->child[i]);
+    return why;
+}
+
+const char *rule_no_history(const struct rule *rule)
+{
+    return node_no_history(rule->root);
+}

@@ -1,0 +1,116 @@
+"""Explain: since when, until when, and as of; forecast: who will enter and leave by time alone. The clock moved, what was foretold happens, at its instant."""
+import datetime as dt
+import json
+from urllib.parse import quote
+
+import pytest
+from lazo_test import Instance, eventually
+
+START = "2027-03-10T10:00:00Z"
+ZERO = dt.timedelta(0)
+
+
+def at(text):
+    return None if text is None else dt.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+@pytest.fixture(scope="module")
+def one():
+    instance = Instance(clock=START).start()
+    instance.api("PATCH", "/v1/organisation", {"time_zone": "Europe/Madrid"})
+    yield instance
+    instance.stop()
+
+
+def settle(one):
+    """Whoever is due too."""
+    one.settle()
+    report = one.api("POST", "/v1/check", {})
+    assert report["count"] == 0 and not report["waiting"], report
+
+
+def explain(one, contact, rule=None, **more):
+    body = {"contact": contact, **({"rule": rule} if rule else {}), **more}
+    return one.api("POST", "/v1/rules/explain", body)
+
+
+def about(said):
+    return [(c["holds"], at(c["since"]), at(c["changes_at"])) for c in said["conditions"]]
+
+
+def utc(*parts):
+    return dt.datetime(*parts, tzinfo=dt.timezone.utc)
+
+
+def test_since_and_until_by_the_facts(one):
+    who = one.record({"email": "since@instants.example"}, "donation", amount="10", occurred_at="2027-01-05T12:00:00Z")
+    one.record({"id": who}, "donation", amount="10", occurred_at="2027-02-20T12:00:00Z")
+    settle(one)
+    said = explain(one, who, 'any(donation) and count(donation in last 60 days) >= 2 and not any(call) and any(donation in last 30 days)')
+    # 60 days after 5 January is 6 March; the second gift began its 30 days, which end on 22 March.
+    assert about(said) == [(True, utc(2027, 1, 5, 12), None), (False, utc(2027, 3, 6, 12), None), (False, None, None),
+                           (True, utc(2027, 2, 20, 12), utc(2027, 3, 22, 12))]
+    assert said["holds"] is False and at(said["since"]) == utc(2027, 3, 6, 12) and said["changes_at"] is None
+    # As of an instant when it held.
+    then = explain(one, who, "count(donation in last 60 days) >= 2", as_of="2027-03-01T00:00:00Z")
+    assert then["holds"] is True and then["conditions"][0]["value"] == 2
+    assert (at(then["since"]), at(then["changes_at"])) == (utc(2027, 2, 20, 12), utc(2027, 3, 6, 12))
+    # What is always so.
+    said = explain(one, who, 'true or country = "ES"')
+    assert about(said) == [(True, None, None), (False, None, None)]
+    assert "2027-03-22T12:00:00" in one.ctl("rule", "explain", who, input="any(donation in last 30 days)").stdout
+
+
+def test_as_of_by_history(one):
+    who = one.record({"email": "past@instants.example", "first_name": "Eva", "city": "Madrid", "consents": []}, "call")
+    one.api("PUT", "/v1/fields/points", {"type": "number"})
+    one.api("PATCH", f"/v1/contacts/{who}", {"attr": {"points": 5}})
+    settle(one)
+    first = one.now()
+    one.advance("10 days")
+    one.api("PATCH", f"/v1/contacts/{who}", {"city": "Sevilla", "attr": {"points": 9}})
+    one.api("PATCH", f"/v1/contacts/{who}", {"tags": ["socia"]})
+    settle(one)
+    changed = at(one.now())
+    one.advance("10 days")
+    rule = 'city = "sevilla" and attr.points > 6 and tag "socia" and first_name = "Eva"'
+    said = explain(one, who, rule)
+    assert [c["holds"] for c in said["conditions"]] == [True] * 4 and said["holds"]
+    for c in said["conditions"][:3]:
+        assert ZERO <= changed - at(c["since"]) < dt.timedelta(minutes=5), c
+    then = explain(one, who, rule, as_of=first)
+    assert [(c["holds"], c["value"]) for c in then["conditions"]] == [(False, "madrid"), (False, 5), (False, None), (True, "eva")], then
+    assert at(then["changes_at"]) == at(said["since"]), "as of then, it changed when it did"
+
+
+def test_scores_and_segments_in_the_past_and_ahead(one):
+    one.api("PUT", "/v1/rfm/inst", {"kinds": ["present"], "scoring": "fixed", "classes": 3, "labels": [{"label": "new", "r": [3, 3]}, {"label": "old"}],
+                                    "breaks": {"recency": [10, 30], "frequency": [2, 4], "monetary": [50, 200]}})
+    one.segment("fresh", 'rfm.inst.label = "new"')
+    one.segment("stale", 'not in segment "fresh" and any(present)')
+    who = one.record({"email": "ahead@instants.example"}, "present", amount="20")
+    settle(one)
+    begun = at(one.now())
+    said = explain(one, who, 'rfm.inst.label = "new" and in segment "fresh" and not in segment "stale"')
+    assert [c["holds"] for c in said["conditions"]] == [True, True, False] and said["holds"]
+    midnight = begun.astimezone(dt.timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0) + dt.timedelta(days=11)
+    flips = {at(c["changes_at"]) for c in said["conditions"]} | {at(said["changes_at"])}
+    assert len(flips) == 1, flips
+    flip = flips.pop()
+    assert abs(flip - midnight) <= dt.timedelta(hours=2), "a midnight in Madrid"
+    since = at(said["since"])
+    one.advance_to((flip - dt.timedelta(seconds=2)).isoformat())
+    settle(one)
+    assert explain(one, who, segment="fresh")["member"] is True and one.count("stale") == 0
+    one.advance("2 s")
+    settle(one)
+    now = explain(one, who, segment="stale")
+    assert now["member"] is True and ZERO <= at(now["since"]) - flip < dt.timedelta(minutes=1)
+    then = explain(one, who, segment="fresh", as_of=(flip - dt.timedelta(hours=3)).isoformat())
+    assert then["holds"] is True and abs(at(then["since"]) - since) < dt.timedelta(minutes=1), then
+
+
+def test_what_has_no_history_says_so(one):
+    who = one.record({"email": "kin@instants.example"}, "call")
+    said = explain(one, who, "updated_at in last 5 days", as_of="2027-03-12T00:00:00Z")
+    assert "not kept" in said["conditions"][0]["unknown"] and "not kept" in said["unknown"]

@@ -37,7 +37,7 @@ struct walk_question {
     int64_t at_us, now_us;             /* at_us may be in the past, or ahead */
     struct walk_root *roots;           /* at most RULE_ROOTS_MAX; filled */
     size_t n_roots;
-    const struct rule_sql *values; /* as it is compiled for now */
+    const struct rule_sql *values; /* as it is compiled, about what is */
     const int64_t *kept;           /* segments in which an exception keeps the contact in, or out */
     size_t n_kept;
 };

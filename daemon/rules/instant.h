@@ -2,7 +2,7 @@
  *
  * What a rule reads of interactions is known for each instant by itself. The rest (fields, tags,
  * memberships, scores …) is in tables that say what is now: the statement is given others of the
- * same names in their place, as they were (schema/0030_instants.sql), or as time alone will make
+ * same names in their place, as they were (schema/0033_instants.sql), or as time alone will make
  * them. */
 #ifndef LAZO_DAEMON_RULES_INSTANT_H
 #define LAZO_DAEMON_RULES_INSTANT_H

@@ -1,4 +1,4 @@
--- Other instants: what explains rules (daemon/evaluate/walk.c) and tells who will enter and leave (daemon/evaluate/forecast.c).
+-- Other instants: what explains rules (daemon/evaluate/walk.c).
 
 -- name: walk_instants
 -- $1 contact, $2 up to when.

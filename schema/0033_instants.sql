@@ -1,4 +1,4 @@
--- 0030 - other instants: what rules read of contacts as it was, and as time alone will make it. A statement of the rule compiler is asked about another instant by
+-- 0033 - other instants: what rules read of contacts as it was, and as time alone will make it. A statement of the rule compiler is asked about another instant by
 -- putting these in place of its tables (daemon/rules/instant.c).
 SET LOCAL search_path = lazo;
 

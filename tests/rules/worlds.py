@@ -5,7 +5,7 @@ import json
 import oracle
 
 UTC = dt.timezone.utc
-ZONES = ["Europe/Madrid", "America/New_York", "Asia/Kathmandu", "America/Havana", "Australia/Lord_Howe", "America/Sao_Paulo", "Pacific/Auckland", "UTC"]
+ZONES = ["Europe/Madrid", "America/New_York", "Asia/Kathmandu", "America/Havana", "Australia/Lord_Howe", "America/Sao_Paulo", "Pacific/Auckland", "Atlantic/Canary", "Pacific/Apia", "UTC"]
 KINDS = ["donation", "call", "email_opened", "Cena de gala"]
 DURATIONS = [(90, "minute"), (36, "hour"), (1, "day"), (30, "day"), (90, "day"), (2, "week"), (1, "month"), (3, "month"), (12, "month"), (1, "year"), (2, "year")]
 TEXTS = {
@@ -50,7 +50,9 @@ class World:
         rnd = self.rnd
         day = dt.date(rnd.randint(2015, 2027), rnd.randint(1, 12), 1) + dt.timedelta(days=rnd.choice([0, 1, 14, 26, 27, 28, 29, 30, -1, -2]))
         if rnd.random() < 0.2:  # around a change of the clocks
-            day = rnd.choice([dt.date(2024, 3, 31), dt.date(2024, 10, 27), dt.date(2018, 11, 4), dt.date(2018, 3, 11), dt.date(2025, 4, 6)])
+            day = rnd.choice([dt.date(2024, 3, 31), dt.date(2024, 10, 27), dt.date(2018, 11, 4), dt.date(2018, 3, 11), dt.date(2025, 4, 6), dt.date(2024, 2, 29), dt.date(2024, 3, 1)])
+        if self.tz == "Pacific/Apia" and rnd.random() < 0.5:  # 30 December 2011 was skipped there
+            day = dt.date(2011, 12, 28) + dt.timedelta(days=rnd.randint(0, 5))
         t = dt.datetime(day.year, day.month, day.day, rnd.randint(0, 23), rnd.choice([0, 0, 15, 30, 59]), rnd.choice([0, 0, 30]), rnd.choice([0, 0, 123456]))
         return t.replace(tzinfo=UTC)
 

@@ -65,8 +65,10 @@ SELECT x.kind_id || '.' || x.other_id AS cursor, x.item
 
 -- name: api_contact_relate
 -- $1 contact, $2 relation, $3 the other, $4 since, $5 until, $6 note, $7 now. The other side is written by the database (relation_mirrors_written).
-WITH who AS (SELECT id FROM contact WHERE id = $1::bigint),
-     other AS (SELECT id FROM contact WHERE id = $3::bigint),
+-- Both contacts are locked in the order of their ids: the same relation may be said from both sides at once.
+WITH pair AS MATERIALIZED (SELECT id FROM contact WHERE id IN ($1::bigint, $3::bigint) ORDER BY id FOR NO KEY UPDATE),
+     who AS (SELECT id FROM pair WHERE id = $1::bigint),
+     other AS (SELECT id FROM pair WHERE id = $3::bigint),
      kind AS (SELECT k.id, k.name, k.shares_id, s.name AS shares FROM relation_kind k LEFT JOIN relation_kind s ON s.id = k.shares_id
                WHERE k.org_id = current_org() AND k.name_fold = fold($2::text)),
      written AS (INSERT INTO relation AS r (org_id, contact_id, kind_id, other_id, since, until, note, added_at)
@@ -87,7 +89,8 @@ SELECT CASE WHEN kind.id IS NULL OR kind.shares_id IS NOT NULL OR other.id IS NU
 
 -- name: api_contact_unrelate
 -- $1 contact, $2 relation, $3 the other
-WITH gone AS (DELETE FROM relation r USING relation_kind k
-               WHERE r.contact_id = $1::bigint AND r.kind_id = k.id AND k.org_id = current_org() AND k.name_fold = fold($2::text) AND r.other_id = $3::bigint
+WITH pair AS MATERIALIZED (SELECT id FROM contact WHERE id IN ($1::bigint, $3::bigint) ORDER BY id FOR NO KEY UPDATE),
+     gone AS (DELETE FROM relation r USING relation_kind k
+               WHERE (SELECT count(*) FROM pair) = 2 AND r.contact_id = $1::bigint AND r.kind_id = k.id AND k.org_id = current_org() AND k.name_fold = fold($2::text) AND r.other_id = $3::bigint
               RETURNING r.contact_id)
 SELECT 204 AS status, NULL::text AS body FROM gone;

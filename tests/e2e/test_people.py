@@ -1,4 +1,5 @@
 """People: several addresses, of which one is the primary; groups."""
+import concurrent.futures
 import json
 
 from lazo_test import ApiError
@@ -237,6 +238,26 @@ def test_relations_have_two_sides(lazo):
     assert lazo.sql("SELECT count(*) FROM lazo.relation WHERE %s IN (contact_id, other_id)", [luz], user="postgres") == [(0,)]
 
 
+def test_both_sides_at_once(lazo):
+    """Two who say the same from either side do not stand in each other's way."""
+    pairs = [(person(lazo, f"left{n}"), person(lazo, f"right{n}")) for n in range(3)]
+
+    def say(side):
+        codes = set()
+        for n in range(40):
+            a, b = pairs[n % 3] if side else reversed(pairs[n % 3])
+            relation = "parent%20of" if side else "child%20of"
+            r = lazo.request("PUT" if n % 4 < 3 else "DELETE", f"/v1/contacts/{a}/relations/{relation}/{b}", json={"note": f"{side} {n}"} if n % 4 < 3 else None)
+            codes.add(r.status_code)
+        return codes
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        codes = set().union(*pool.map(say, [0, 1, 0, 1]))
+    assert codes <= {200, 201, 204, 404}, codes
+    for a, b in pairs:
+        assert [(r[4], r[1]) for r in related(lazo, a)] == [(r[4], b) for r in related(lazo, b)]
+
+
 def test_a_company_and_a_household(lazo):
     maker = lazo.api("POST", "/v1/contacts", {"kind": "company", "company_name": "Makers", "email": "office@makers.example"})["id"]
     home = lazo.api("POST", "/v1/contacts", {"kind": "household", "company_name": "Familia Ruiz", "street": "Sol 1", "city": "Lugo", "external_id": "home-1"})
@@ -278,5 +299,7 @@ def test_which_relations_there_are(lazo):
     assert lazo.request("DELETE", f"{path}/neighbour/{b}").status_code == 204
     assert lazo.request("DELETE", "/v1/relations/neighbour").status_code == 204
     assert lazo.request("DELETE", "/v1/relations/godchild%20of").status_code == 204
+    told = [(e["action"], e["name"]) for e in lazo.items("/v1/audit?what=relation") if "god" in e["name"]]
+    assert sorted(told) == [("created", "godchild of"), ("created", "godparent of"), ("deleted", "godchild of"), ("deleted", "godparent of")]
     assert not {"godparent of", "neighbour"} & {r["name"] for r in lazo.items("/v1/relations")}
     assert lazo.request("GET", f"{path}?after=x").status_code == 400

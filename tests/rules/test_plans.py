@@ -12,6 +12,8 @@ SELECT setval('interaction_id_seq', 100000);
 INSERT INTO contact (org_id, first_name, last_name, email, country, city, birth_year, birth_month, birth_day, created_at)
 SELECT {org}, 'Ana' || i % 100, 'Perez' || i % 1000, 'ana' || i || '@example.org', 'ES', 'Ciudad ' || i % 5000, 1950 + i % 50, 1 + i % 12, 1 + i % 28, '2020-01-01'
   FROM generate_series(1, 20000) i;
+INSERT INTO relation (org_id, contact_id, kind_id, other_id) SELECT {org}, c.id, k.id, c.id + 1 FROM contact c, relation_kind k
+ WHERE k.org_id = {org} AND k.name IN ('spouse', 'employee of') AND c.id % 50 = 0 AND c.id < (SELECT max(id) FROM contact) ON CONFLICT DO NOTHING;
 INSERT INTO contact_tag (org_id, contact_id, tag) SELECT {org}, id, 'tag ' || id % 500 FROM contact WHERE email LIKE 'ana%@example.org';
 INSERT INTO contact_group (org_id, contact_id, name) SELECT {org}, id, 'group ' || id % 500 FROM contact WHERE email LIKE 'ana%@example.org';
 INSERT INTO contact_attr (org_id, contact_id, field_id, value_text) SELECT {org}, id, {carnet}, 'C' || id % 500 FROM contact WHERE email LIKE 'ana%@example.org' AND id NOT IN (SELECT contact_id FROM contact_attr);
@@ -51,6 +53,8 @@ def plan(app, answer, *fixed):
     ('tag "TAG 7"', "contact_tag_find", "tag_fold ="),
     ('in group "group 7"', "contact_group_find", "name_fold ="),
     ('attr.carnet = "c7"', "contact_attr_text", "value_fold ="),
+    ('related as "spouse"', "relation_", "kind_id ="),
+    ('related as "employee of" where (company)', "relation_", "kind_id ="),
     ('rfm.label = "l7" and not company', "rfm_score_label", "label_fold ="),
     ('city = "ciudad 7" and count(donation in last 12 months) > 1', "contact_city", "city_fold ="),
 ])

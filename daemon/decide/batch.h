@@ -15,6 +15,7 @@
 #define DECIDE_COUNTS(X)                                                                           \
     X(cues, "Interactions looked at for journeys and webhooks.")                                   \
     X(starts, "Journeys started for a contact.")                                                   \
+    X(loops, "Journeys not started since they go round: too often within an hour for a contact.")  \
     X(steps, "Steps of journeys done for a contact.")                                              \
     X(jobs, "Jobs made.")                                                                          \
     X(campaign_blocks, "Blocks of campaigns made into jobs.")                                      \

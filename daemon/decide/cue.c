@@ -9,18 +9,23 @@
 #include "daemon/decide/verdict.h"
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/mem.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #define CUES_MAX 500
+/* So often within an hour what Lazo itself recorded begins one journey for one contact. Journeys
+ * whose acts begin each other would go round for ever. */
+#define ROUNDS_MAX 24
 
 struct cue {
     int64_t contact_id, interaction_id, occurred_us, recorded_us;
     const char *kind; /* NULL: the interaction is gone */
     const char *segment, *webhook;
     const char *model, *from, *to; /* of label_changed; NULL labels: none */
+    bool own;                      /* recorded by a journey, a segment, a delivery */
     bool echo;                     /* a call failed that was about a failed call */
 };
 
@@ -230,7 +235,7 @@ static void ask_conditions(struct cue_batch *b)
 /* --- what follows ------------------------------------------------------------ */
 
 struct start_columns {
-    struct pgarray journeys, versions, contacts, interactions, entries, gaps;
+    struct pgarray journeys, versions, contacts, interactions, entries, gaps, own;
     size_t n;
 };
 
@@ -248,23 +253,41 @@ static void start_add(struct start_columns *s, const struct plan_journey *j, con
         pgarray_text(&s->gaps, NULL);
     else
         pgarray_int(&s->gaps, j->def->again_days);
+    pgarray_bool(&s->own, cue->own);
     s->n++;
+}
+
+static const char *journey_name(const struct cue_batch *b, int64_t id)
+{
+    for (size_t i = 0; i < b->env.plan->n_journeys; i++)
+        if (b->env.plan->journeys[i].id == id)
+            return b->env.plan->journeys[i].name;
+    return "";
 }
 
 static void cue_on_started(void *arg, const struct pgres *res)
 {
     struct cue_batch *b = arg;
 
-    if (pgres_ok(res))
-        b->env.counts->starts += (uint64_t)pgres_affected(res);
+    if (!pgres_ok(res))
+        return;
+    b->env.counts->starts += (uint64_t)pgres_int(res, 0, "started");
+    if (pgres_int(res, 0, "loops") == 0)
+        return;
+    b->env.counts->loops += (uint64_t)pgres_int(res, 0, "loops");
+    log_warning("journey", "goes round",
+                "org=%" PRId64 " journey=%s contact=%" PRId64 " not_started=%" PRId64
+                " most_an_hour=%d",
+                b->env.org_id, log_value(journey_name(b, pgres_int(res, 0, "journey_id"))),
+                pgres_int(res, 0, "contact_id"), pgres_int(res, 0, "loops"), ROUNDS_MAX);
 }
 
 static void send_starts(struct cue_batch *b)
 {
     MEM_SCOPED void *scratch = talloc_new(NULL);
     struct start_columns s = {.n = 0};
-    struct pgarray *columns[] = {&s.journeys,     &s.versions, &s.contacts,
-                                 &s.interactions, &s.entries,  &s.gaps};
+    struct pgarray *columns[] = {&s.journeys, &s.versions, &s.contacts, &s.interactions,
+                                 &s.entries,  &s.gaps,     &s.own};
     struct pgargs args;
 
     for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
@@ -276,9 +299,11 @@ static void send_starts(struct cue_batch *b)
     if (s.n == 0)
         return;
     pgargs_init(&args, scratch);
-    for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+    for (size_t i = 0; columns[i] != &s.own; i++)
         pgargs_array(&args, columns[i]);
     pgargs_instant(&args, b->now_us);
+    pgargs_array(&args, &s.own);
+    pgargs_int(&args, ROUNDS_MAX);
     pgtx_query(b->tx, Q_DECIDE_START, &args, cue_on_started, b);
 }
 
@@ -365,6 +390,7 @@ static void read_cues(struct cue_batch *b, const struct pgres *res)
         cue->recorded_us = pgres_instant(res, i, "recorded_at");
         cue->kind = kind == NULL ? NULL : mem_strdup(b, kind);
         cue->segment = segment == NULL ? NULL : mem_strdup(b, segment);
+        cue->own = pgres_bool(res, i, "own");
         cue->echo = pgres_bool(res, i, "echo");
         cue->webhook = webhook == NULL ? NULL : mem_strdup(b, webhook);
         cue->model = read_text(b, res, i, "model");

@@ -36,7 +36,7 @@ UPDATE journey_position p SET wake_at = $3::timestamptz
  WHERE p.state = 'waiting' AND p.wake_at = 'infinity' AND p.journey_id = r.journey_id AND p.version = r.version;
 
 -- name: decide_cues_take
--- $1 limit. A cue whose interaction is gone comes with nulls. `echo`: a call failed that was itself about a failed call.
+-- $1 limit. A cue whose interaction is gone comes with nulls. `own`: Lazo recorded it. `echo`: a call failed that was itself about a failed call.
 -- ANY of an array, for the planner: it takes the batch for small whatever the length of the queue.
 WITH taken AS (
     DELETE FROM cue
@@ -45,6 +45,7 @@ WITH taken AS (
 )
 SELECT t.contact_id, t.interaction_id, k.name AS kind, i.occurred_at, i.recorded_at, i.data ->> 'segment' AS segment, i.data ->> 'webhook' AS webhook,
        i.data ->> 'model' AS model, i.data ->> 'from' AS label_from, i.data ->> 'to' AS label_to,
+       (i.source IN ('journey', 'lazo')) IS TRUE AS own,
        k.name = 'webhook_failed' AND (
            SELECT about.kind_id = i.kind_id FROM delivery d JOIN interaction about ON about.contact_id = d.contact_id AND about.id = d.interaction_id
             WHERE d.org_id = current_org()
@@ -56,19 +57,33 @@ SELECT t.contact_id, t.interaction_id, k.name AS kind, i.occurred_at, i.recorded
 
 -- name: decide_start
 -- Begins passages through journeys, each at step 0, due at once; for nobody who died.
---   $1 journey ids, $2 versions, $3 contacts, $4 interactions, $5 entries, $6 gaps (null: always again; 0: once; n: once per n days), $7 now
-INSERT INTO journey_position (org_id, contact_id, journey_id, entry, version, step, state, wake_at, interaction_id, entered_at)
-SELECT DISTINCT ON (s.journey_id, s.contact_id, CASE WHEN s.gap IS NULL THEN s.entry ELSE '' END)
-       current_org(), s.contact_id, s.journey_id, s.entry, s.version, 0, 'waiting', $7::timestamptz, s.interaction_id, $7::timestamptz
-  FROM unnest($1::int[], $2::int[], $3::bigint[], $4::bigint[], $5::text[], $6::int[]) WITH ORDINALITY
-       AS s(journey_id, version, contact_id, interaction_id, entry, gap, ord)
- WHERE NOT EXISTS (SELECT FROM contact c WHERE c.id = s.contact_id AND c.deceased)
-   AND (s.gap IS NULL
-        OR NOT EXISTS (SELECT FROM journey_position p
-                        WHERE p.contact_id = s.contact_id AND p.journey_id = s.journey_id
-                          AND (s.gap = 0 OR p.entered_at > $7::timestamptz - s.gap * interval '24 hours')))
- ORDER BY s.journey_id, s.contact_id, CASE WHEN s.gap IS NULL THEN s.entry ELSE '' END, s.ord
-ON CONFLICT DO NOTHING;
+--   $1 journey ids, $2 versions, $3 contacts, $4 interactions, $5 entries, $6 gaps (null: always again; 0: once; n: once per n days), $7 now,
+--   $8 whether Lazo itself recorded the interaction, $9 how often that may begin one journey for one contact within an hour: what goes beyond is a loop.
+WITH asked AS (
+    SELECT s.*, s.own AND s.gap IS NULL
+               AND row_number() OVER (PARTITION BY s.journey_id, s.contact_id, s.own ORDER BY s.ord)
+                   + CASE WHEN s.own AND s.gap IS NULL
+                          THEN (SELECT count(*) FROM journey_position p WHERE p.contact_id = s.contact_id AND p.journey_id = s.journey_id
+                                   AND p.entered_at > $7::timestamptz - interval '1 hour') ELSE 0 END > $9::int AS loops
+      FROM unnest($1::int[], $2::int[], $3::bigint[], $4::bigint[], $5::text[], $6::int[], $8::bool[]) WITH ORDINALITY
+           AS s(journey_id, version, contact_id, interaction_id, entry, gap, own, ord)
+), started AS (
+    INSERT INTO journey_position (org_id, contact_id, journey_id, entry, version, step, state, wake_at, interaction_id, entered_at)
+    SELECT DISTINCT ON (s.journey_id, s.contact_id, CASE WHEN s.gap IS NULL THEN s.entry ELSE '' END)
+           current_org(), s.contact_id, s.journey_id, s.entry, s.version, 0, 'waiting', $7::timestamptz, s.interaction_id, $7::timestamptz
+      FROM asked s
+     WHERE NOT s.loops
+       AND NOT EXISTS (SELECT FROM contact c WHERE c.id = s.contact_id AND c.deceased)
+       AND (s.gap IS NULL
+            OR NOT EXISTS (SELECT FROM journey_position p
+                            WHERE p.contact_id = s.contact_id AND p.journey_id = s.journey_id
+                              AND (s.gap = 0 OR p.entered_at > $7::timestamptz - s.gap * interval '24 hours')))
+     ORDER BY s.journey_id, s.contact_id, CASE WHEN s.gap IS NULL THEN s.entry ELSE '' END, s.ord
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM started) AS started, count(*) AS loops, min(a.journey_id) AS journey_id, min(a.contact_id) AS contact_id
+  FROM asked a WHERE a.loops;
 
 -- name: decide_positions_take
 -- SKIP LOCKED: a second daemon may run during a hand-over. $1 limit, $2 now, $3 ids, $4 versions of the journeys that run

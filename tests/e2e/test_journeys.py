@@ -157,3 +157,31 @@ def test_webhook_step(lazo, receiver):
     assert call.json["data"]["interaction"]["amount"] == "7.25"
     assert call.json["data"]["interaction"]["data"] == {"from": "till 3"}
     assert call.headers["content-type"].startswith("application/json")
+
+
+def test_journeys_that_begin_each_other_come_to_rest(lazo):
+    lazo.journey("ping", {"start": {"interaction": "pinged"}, "again": "always", "steps": [{"record": "ponged"}]})
+    lazo.journey("pong", {"start": {"interaction": "ponged"}, "again": "always", "steps": [{"record": "pinged"}]})
+    lazo.journey("tick", {"start": {"interaction": "ticked"}, "again": "always", "steps": [{"wait": "1 minute"}, {"record": "tocked"}]})
+    lazo.journey("tock", {"start": {"interaction": "tocked"}, "again": "always", "steps": [{"record": "ticked"}]})
+    who = lazo.record({"email": "round@example.org"}, "pinged")
+    lazo.settle()
+    counts = lambda kind: lazo.sql("SELECT count(*) FROM interaction i JOIN kind k ON k.id = i.kind_id WHERE k.name = %s AND i.contact_id = %s", (kind, who))[0][0]
+    assert 20 <= counts("pinged") <= 30 and 20 <= counts("ponged") <= 30
+    said = lazo.log("lazod")
+    assert 'event="goes round"' in said
+    metrics = lazo.request("GET", "/metrics", token="").text
+    assert any(line.startswith("lazo_decide_loops_total") and float(line.split()[1]) > 0 for line in metrics.splitlines())
+    # With waits between, too.
+    lazo.record({"id": who}, "ticked")
+    for _ in range(40):
+        lazo.advance("1 minute")
+        lazo.settle()
+    assert 20 <= counts("ticked") <= 30
+    # What others record begins it as often as it is recorded.
+    other = lazo.api("POST", "/v1/interactions", [{"contact": {"email": "often@example.org"}, "kind": "pinged", "key": f"often{n}"} for n in range(40)])["items"][0]["contact"]
+    lazo.settle()
+    assert lazo.sql("SELECT count(*) FROM journey_position p JOIN journey j ON j.id = p.journey_id JOIN interaction i ON i.id = p.interaction_id"
+                    " WHERE p.contact_id = %s AND j.name = 'ping' AND i.source <> 'journey'", (other,)) == [(40,)]
+    for name in ("ping", "pong", "tick", "tock"):
+        lazo.api("POST", f"/v1/journeys/{name}/disable")

@@ -105,7 +105,7 @@ static void add_list(struct buf *b, const struct rule_list *list, const char *na
 /* What is computed of all that is before, each level of the one below it. */
 static void add_changes(struct buf *b, const struct rule_gen *g)
 {
-    char name[8];
+    char name[16];
 
     add_list(b, &g->truths, "q", "t");
     add_list(b, &g->flips, "e", "x");

@@ -105,7 +105,7 @@ static void keys_remember(struct import_overlay *o, struct batch *b)
         *import_table_at(&o->keys, hash) = b->slots[i]->contact_id;
         if (item->amends != NULL)
             *import_table_at(&o->flags, import_hash("amends", item->source, item->key, NULL)) = 1;
-        else if (item->has_amount && b->counts[i] != BATCH_NO_RATE)
+        else if (item->has_amount && b->counts[i] != FACTS_NO_RATE)
             *import_table_at(&o->lefts, left_hash(item->source, item->key)) = b->counts[i];
     }
 }
@@ -164,7 +164,7 @@ static const char *amend_fault(struct import_overlay *o, const struct batch *b, 
     const struct record_amends *a = b->items[i]->amends;
     const int64_t *owner = import_table_find(&o->keys, import_hash(a->source, a->key, NULL));
     int64_t *left = import_table_find(&o->lefts, left_hash(a->source, a->key));
-    int64_t by = b->counts[i] == BATCH_NO_RATE ? b->items[i]->amount : b->counts[i];
+    int64_t by = b->counts[i] == FACTS_NO_RATE ? b->items[i]->amount : b->counts[i];
 
     *ret_pointer = "/amends";
     if (owner == NULL)

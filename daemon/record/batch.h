@@ -3,6 +3,7 @@
 #ifndef LAZO_DAEMON_RECORD_BATCH_H
 #define LAZO_DAEMON_RECORD_BATCH_H
 
+#include "daemon/record/facts.h"
 #include "daemon/record/record.h"
 
 #include <uthash.h>
@@ -18,7 +19,8 @@ struct record_request {
     void *arg;
     const struct record_work *work; /* NULL: it may share a transaction */
     int tries;                      /* how often a race made it start anew */
-    struct record_result *refused;  /* of each item, what an earlier try found; NULL: nothing */
+    struct record_result *settled;  /* of each item, what became of it before: refused by an earlier
+                                       try, or recorded the short way; NULL: nothing */
 };
 
 /* One person that items of the batch speak of. */
@@ -130,8 +132,10 @@ void batch_on_interactions(struct batch *, const struct pgres *);
  * says that there must be one. */
 bool batch_amend(struct batch *, pgres_fn *done);
 void batch_on_amended(struct batch *, const struct pgres *);
-/* batch_refused_before() - what earlier tries found, into the results of a new batch. */
-void batch_refused_before(struct batch *);
+/* batch_settled_before() - what became of items before, into the results of a new batch: they are
+ * passed over. batch_is_settled() - whether that is so. */
+void batch_settled_before(struct batch *);
+bool batch_is_settled(const struct record_result *);
 
 /* --- batch_erased.c: names whose person was erased
  * -------------------------------------------- */
@@ -145,10 +149,8 @@ bool batch_returned_args(struct batch *, const char *secret, struct pgargs *);
 /* --- batch_rates.c: amounts in other currencies
  * -------------------------------------------- */
 
-#define BATCH_NO_RATE INT64_MIN
-
 /* batch_rates_args() - the amounts to convert; false where there are none. batch_on_rates() - takes
- * the answer into `counts`; BATCH_NO_RATE where there is no rate. Amendments are converted where
+ * the answer into `counts`; FACTS_NO_RATE where there is no rate. Amendments are converted where
  * they are written. */
 bool batch_rates_args(struct batch *, struct pgargs *);
 void batch_on_rates(struct batch *, const struct pgres *);

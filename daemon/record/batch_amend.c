@@ -73,13 +73,13 @@ static void remember(struct batch *b, size_t item, const char *pointer, const ch
 {
     struct record_request *r = b->owners[item];
 
-    if (r->refused == NULL)
-        r->refused = mem_array(r, struct record_result, r->n);
-    r->refused[place_of(b, item)] =
+    if (r->settled == NULL)
+        r->settled = mem_array(r, struct record_result, r->n);
+    r->settled[place_of(b, item)] =
         (struct record_result){.error = mem_strdup(r, error), .pointer = mem_strdup(r, pointer)};
     for (size_t i = 0; r->all_or_nothing && i < r->n; i++) {
-        if (r->refused[i].error == NULL)
-            r->refused[i] = (struct record_result){
+        if (r->settled[i].error == NULL)
+            r->settled[i] = (struct record_result){
                 .error = "not recorded: another item of the request was refused", .pointer = ""};
     }
     b->refused = true;
@@ -99,12 +99,17 @@ void batch_on_amended(struct batch *b, const struct pgres *res)
     }
 }
 
-void batch_refused_before(struct batch *b)
+bool batch_is_settled(const struct record_result *result)
+{
+    return result->error != NULL || result->interaction_id != 0;
+}
+
+void batch_settled_before(struct batch *b)
 {
     size_t at = 0;
 
     for (const struct record_request *r = b->requests; r != NULL; at += r->n, r = r->next)
-        for (size_t i = 0; r->refused != NULL && i < r->n; i++)
-            if (r->refused[i].error != NULL)
-                b->results[at + i] = r->refused[i];
+        for (size_t i = 0; r->settled != NULL && i < r->n; i++)
+            if (batch_is_settled(&r->settled[i]))
+                b->results[at + i] = r->settled[i];
 }

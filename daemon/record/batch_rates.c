@@ -38,5 +38,5 @@ void batch_on_rates(struct batch *b, const struct pgres *res)
 {
     for (int row = 0; row < pgres_rows(res); row++)
         b->counts[b->converting[pgres_int(res, row, "ord")]] =
-            pgres_null(res, row, "amount") ? BATCH_NO_RATE : pgres_int(res, row, "amount");
+            pgres_null(res, row, "amount") ? FACTS_NO_RATE : pgres_int(res, row, "amount");
 }

@@ -81,6 +81,8 @@ void batch_name_items(struct batch *b)
     for (size_t i = 0; i < b->n; i++) {
         const struct record_contact *c = &b->items[i]->contact;
 
+        if (batch_is_settled(&b->results[i]))
+            continue;
         if (b->items[i]->key != NULL)
             name_get(b, &b->keys, b->items[i]->source, b->items[i]->key);
         if (c->id != 0)
@@ -309,10 +311,10 @@ void batch_resolve(struct batch *b)
     for (size_t i = 0; i < b->n; i++) {
         const struct batch_name *key = batch_key(b, i);
 
-        if (b->results[i].error != NULL)
+        if (batch_is_settled(&b->results[i]))
             continue;
         if (key == NULL || key->contact_id == 0) {
-            if (b->counts[i] == BATCH_NO_RATE && !b->items[i]->may_not_count)
+            if (b->counts[i] == FACTS_NO_RATE && !b->items[i]->may_not_count)
                 refuse(b, i, "/currency",
                        mem_printf(b, "there is no rate for %s on this day or before",
                                   b->items[i]->currency));

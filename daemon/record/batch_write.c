@@ -232,65 +232,26 @@ static void write_kinds(struct batch *b, pgres_fn *fn)
     pgtx_query(b->tx, Q_RECORD_KINDS, &args, fn, b);
 }
 
-struct columns {
-    struct pgarray contact, kind, at, amount, recorded, currency, source, key, data, quiet,
-        campaign, content;
-};
-
-static void array_nonzero(struct pgarray *array, int64_t value)
-{
-    if (value != 0)
-        pgarray_int(array, value);
-    else
-        pgarray_text(array, NULL);
-}
-
-static void columns_add(struct columns *c, const struct record_item *item, int64_t contact_id,
-                        int64_t counts)
-{
-    pgarray_int(&c->contact, contact_id);
-    pgarray_text(&c->kind, item->kind);
-    pgarray_instant(&c->at, item->occurred_at_us);
-    if (item->has_amount) {
-        if (counts == BATCH_NO_RATE)
-            pgarray_text(&c->amount, NULL);
-        else
-            pgarray_int(&c->amount, counts);
-        pgarray_int(&c->recorded, item->amount);
-        pgarray_text(&c->currency, item->currency);
-    } else {
-        pgarray_text(&c->amount, NULL);
-        pgarray_text(&c->recorded, NULL);
-        pgarray_text(&c->currency, NULL);
-    }
-    pgarray_text(&c->source, item->source);
-    pgarray_text(&c->key, item->key);
-    pgarray_text(&c->data, item->data);
-    pgarray_bool(&c->quiet, item->quiet);
-    array_nonzero(&c->campaign, item->campaign_id);
-    array_nonzero(&c->content, item->content);
-}
-
 static void write_interactions(struct batch *b, pgres_fn *done)
 {
-    struct columns c;
-    struct pgarray *all[] = {&c.contact, &c.kind, &c.at,   &c.amount, &c.recorded, &c.currency,
-                             &c.source,  &c.key,  &c.data, &c.quiet,  &c.campaign, &c.content};
+    struct pgarray contacts;
+    struct facts facts;
     struct pgargs args;
 
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        pgarray_init(all[i], b);
+    pgarray_init(&contacts, b);
+    facts_init(&facts, b);
     b->written = mem_array(b, size_t, b->n);
     for (size_t i = 0; i < b->n; i++) {
         if (b->items[i]->kind == NULL || b->items[i]->amends != NULL || b->slots[i] == NULL)
             continue;
-        columns_add(&c, b->items[i], b->slots[i]->contact_id, b->counts[i]);
+        pgarray_int(&contacts, b->slots[i]->contact_id);
+        facts_add(&facts, b->items[i], b->counts[i]);
         b->written[b->n_written++] = i;
     }
     pgargs_init(&args, b);
     pgargs_int(&args, b->org_id);
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        pgargs_array(&args, all[i]);
+    pgargs_array(&args, &contacts);
+    facts_args(&facts, &args);
     pgargs_instant(&args, b->now_us);
     pgtx_query(b->tx, Q_RECORD_INTERACTIONS, &args, done, b);
 }

@@ -5,6 +5,10 @@
  *
  *     record_find ──► record_create ──► the writes, pipelined ──► commit ──► answers
  *
+ * Interactions that say nothing new of their contact first go the short way (quick.h), one
+ * statement for all that wait; what it leaves goes the long one. A second one goes beside the first
+ * where many wait.
+ *
  * A batch that raced with another process for the names of one contact, and lost, is tried again
  * from the start. One that failed for a reason of its content is split: each request alone, so that
  * the others do not suffer; the request that is at fault is told what the database said. When the
@@ -16,6 +20,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "daemon/record/batch.h"
+#include "daemon/record/quick.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -24,31 +29,6 @@
 /* Each time somebody else has got on: who meets a stranger's long line of single rows loses often.
  */
 #define TRIES_MAX 25
-/* Of what the items of a batch bring along. */
-#define BATCH_BYTES_MAX ((size_t)32 << 20)
-
-struct record_lane {
-    struct record *record;
-    struct record_lane *next;
-    int64_t org_id;
-    struct record_request *first, **last;
-    bool busy;
-    size_t n_alone; /* so many of the next batches take one request each: one of them spoils a
-                       transaction */
-};
-
-struct record {
-    struct pgpool *pool;
-    struct orgs *orgs;
-    struct record_lane *lanes;
-    struct ev_loop *loop;
-    ev_prepare prepare;
-    void (*recorded)(void *arg, int64_t org_id);
-    void *arg;
-    const char *secret; /* or NULL */
-};
-
-static void lane_start(struct record_lane *lane);
 
 static struct record_lane *record_lane(struct record *r, int64_t org_id)
 {
@@ -61,9 +41,17 @@ static struct record_lane *record_lane(struct record *r, int64_t org_id)
     lane->record = r;
     lane->org_id = org_id;
     lane->last = &lane->first;
+    lane->quick_last = &lane->quick_first;
     lane->next = r->lanes;
     r->lanes = lane;
     return lane;
+}
+
+void lane_append(struct record_lane *lane, struct record_request *request)
+{
+    request->next = NULL;
+    *lane->last = request;
+    lane->last = &request->next;
 }
 
 /* --- a batch's end --------------------------------------------------------------------------- */
@@ -150,6 +138,7 @@ static void batch_answer_refused(struct batch *b, const struct pgres *error)
             .pointer = "",
             .error =
                 b->n == 1 ? why : mem_printf(b, "one of %zu items was refused: %s", b->n, why)};
+    batch_settled_before(b);
     batch_answer(b, true);
 }
 
@@ -424,12 +413,12 @@ static struct batch *batch_new(struct record_lane *lane)
             b->owners[at] = r;
         }
     }
-    batch_refused_before(b);
+    batch_settled_before(b);
     batch_name_items(b);
     return b;
 }
 
-static void lane_start(struct record_lane *lane)
+void lane_start(struct record_lane *lane)
 {
     if (lane->busy || lane->first == NULL)
         return;
@@ -444,8 +433,10 @@ static void record_prepare_cb(EV_P_ ev_prepare *w, int revents)
 
     (void)loop;
     (void)revents;
-    for (struct record_lane *lane = r->lanes; lane != NULL; lane = lane->next)
+    for (struct record_lane *lane = r->lanes; lane != NULL; lane = lane->next) {
+        quick_start(lane);
         lane_start(lane);
+    }
 }
 
 static int record_destroy(struct record *r)
@@ -476,56 +467,39 @@ void record_secret(struct record *r, const char *secret)
     r->secret = secret;
 }
 
-static size_t json_bytes(const json_t *value)
-{
-    const char *key;
-    json_t *member;
-    size_t i, n = 0;
-
-    if (json_is_string(value))
-        return json_string_length(value);
-    json_array_foreach((json_t *)value, i, member) n += json_bytes(member);
-    json_object_foreach((json_t *)value, key, member) n += json_bytes(member);
-    return n;
-}
-
-static size_t item_bytes(const struct record_item *item)
-{
-    const struct record_contact *c = &item->contact;
-
-    return (item->data == NULL ? 0 : strlen(item->data)) + json_bytes(c->fields) +
-           json_bytes(c->attrs) + json_bytes(c->emails) + json_bytes(c->phones) +
-           json_bytes(c->tags) + json_bytes(c->groups) + json_bytes(c->consents);
-}
-
-static struct record_request *request_add(struct record *r, int64_t org_id,
+static struct record_request *request_new(struct record *r, int64_t org_id,
                                           const struct record_item *items, size_t n, record_fn *fn,
                                           void *arg)
 {
-    struct record_lane *lane = record_lane(r, org_id);
     struct record_request *request = mem_new(r, struct record_request);
 
     request->org_id = org_id;
     request->items = items;
     request->n = n;
     for (size_t i = 0; i < n; i++)
-        request->bytes += item_bytes(&items[i]);
+        request->bytes += facts_bytes(&items[i]);
     request->quiet = n > 0 && items[0].quiet;
     request->fn = fn;
     request->arg = arg;
-    *lane->last = request;
-    lane->last = &request->next;
     return request;
 }
 
 void record_items(struct record *r, int64_t org_id, const struct record_item *items, size_t n,
                   bool all_or_nothing, record_fn *fn, void *arg)
 {
-    request_add(r, org_id, items, n, fn, arg)->all_or_nothing = all_or_nothing;
+    struct record_lane *lane = record_lane(r, org_id);
+    struct record_request *request = request_new(r, org_id, items, n, fn, arg);
+
+    request->all_or_nothing = all_or_nothing;
+    if (!quick_add(lane, request))
+        lane_append(lane, request);
 }
 
 void record_block(struct record *r, int64_t org_id, const struct record_item *items, size_t n,
                   const struct record_work *work, record_fn *fn, void *arg)
 {
-    request_add(r, org_id, items, n, fn, arg)->work = work;
+    struct record_request *request = request_new(r, org_id, items, n, fn, arg);
+
+    request->work = work;
+    lane_append(record_lane(r, org_id), request);
 }

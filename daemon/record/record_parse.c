@@ -48,7 +48,8 @@ bool parse_has_control(const char *s)
     for (; *s != '\0'; s++)
         if ((unsigned char)*s < 0x20 || *s == 0x7f ||
             ((unsigned char)s[0] == 0xc2 && (unsigned char)s[1] < 0xa0) ||
-            strncmp(s, "\u2028", 3) == 0 || strncmp(s, "\u2029", 3) == 0)
+            ((unsigned char)s[0] == 0xe2 &&
+             (strncmp(s, "\u2028", 3) == 0 || strncmp(s, "\u2029", 3) == 0)))
             return true;
     return false;
 }
@@ -57,19 +58,19 @@ const char *parse_string(const struct parse *p, const json_t *object, const char
                          const char *pointer, size_t max)
 {
     const json_t *value = json_object_get(object, key);
-    const char *where = parse_pointer(p, pointer, key), *s;
+    const char *s;
     char *copy;
     size_t n;
 
     if (value == NULL || json_is_null(value))
         return NULL;
     if (!json_is_string(value)) {
-        diag_field(p->d, where, "a string is expected");
+        diag_field(p->d, parse_pointer(p, pointer, key), "a string is expected");
         return NULL;
     }
     s = json_string_value(value);
     if (strlen(s) != json_string_length(value) || parse_has_control(s)) {
-        diag_field(p->d, where, "control characters are not allowed");
+        diag_field(p->d, parse_pointer(p, pointer, key), "control characters are not allowed");
         return NULL;
     }
     s += strspn(s, " ");
@@ -77,7 +78,7 @@ const char *parse_string(const struct parse *p, const json_t *object, const char
         ;
     copy = mem_strndup(p->ctx, s, n);
     if (parse_characters(copy) > max) {
-        diag_field(p->d, where, "at most %zu characters are allowed", max);
+        diag_field(p->d, parse_pointer(p, pointer, key), "at most %zu characters are allowed", max);
         return NULL;
     }
     return copy[0] == '\0' ? NULL : copy;
@@ -248,10 +249,11 @@ static const char *attr_fault(const struct catalogue_field *field, const json_t 
 static json_t *contact_attrs(const struct parse *p, json_t *object, const char *pointer)
 {
     json_t *attrs = json_object_get(object, "attr"), *value;
-    const char *key, *where = parse_pointer(p, pointer, "attr");
+    const char *key, *where;
 
     if (attrs == NULL)
         return NULL;
+    where = parse_pointer(p, pointer, "attr");
     if (!json_is_object(attrs)) {
         diag_field(p->d, where, "an object of custom fields is expected");
         return NULL;
@@ -353,7 +355,6 @@ static void item_amount(const struct parse *p, const json_t *object, const char 
                         struct record_item *item)
 {
     const json_t *value = json_object_get(object, "amount");
-    const char *where = parse_pointer(p, pointer, "amount");
     char text[AMOUNT_TEXT];
     int digits;
 
@@ -364,7 +365,7 @@ static void item_amount(const struct parse *p, const json_t *object, const char 
     }
     digits = item->foreign ? currency_digits(item->currency) : p->catalogue->currency_digits;
     if (!amount_text(value, text) || !amount_parse(text, digits, &item->amount))
-        diag_field(p->d, where,
+        diag_field(p->d, parse_pointer(p, pointer, "amount"),
                    "a decimal with at most %d digits after the point is expected, like \"%s\"",
                    digits, amount_format(0, digits, text));
     item->has_amount = true;
@@ -410,11 +411,12 @@ static void item_amends(const struct parse *p, const json_t *object, const char 
 {
     static const char *const keys[] = {"key", "source", NULL};
     json_t *value = json_object_get(object, "amends");
-    const char *where = parse_pointer(p, pointer, "amends"), *source;
+    const char *where, *source;
     struct record_amends *amends;
 
     if (value == NULL || json_is_null(value))
         return;
+    where = parse_pointer(p, pointer, "amends");
     amends = mem_new(p->ctx, struct record_amends);
     amends->source = item->source;
     amends->currency_digits = p->catalogue->currency_digits;

@@ -16,11 +16,12 @@
 json_t *parse_names(const struct parse *p, json_t *object, const char *pointer, const char *name)
 {
     json_t *list = json_object_get(object, name), *value;
-    const char *where = parse_pointer(p, pointer, name);
+    const char *where;
     size_t i;
 
     if (list == NULL)
         return NULL;
+    where = parse_pointer(p, pointer, name);
     if (!json_is_array(list) || json_array_size(list) > LIST_MAX) {
         diag_field(p->d, where, "an array of at most %d strings is expected", LIST_MAX);
         return NULL;
@@ -85,11 +86,12 @@ static json_t *consent_read(const struct parse *p, json_t *entry, const char *wh
 json_t *parse_consents(const struct parse *p, json_t *object, const char *pointer)
 {
     json_t *list = json_object_get(object, "consents"), *entry, *read;
-    const char *where = parse_pointer(p, pointer, "consents");
+    const char *where;
     size_t i;
 
     if (list == NULL)
         return NULL;
+    where = parse_pointer(p, pointer, "consents");
     if (!json_is_array(list) || json_array_size(list) > LIST_MAX) {
         diag_field(p->d, where, "an array of at most %d entries is expected", LIST_MAX);
         return NULL;
@@ -169,11 +171,12 @@ static json_t *parse_addresses(const struct parse *p, json_t *object, const char
                                const char *name, const char *key, address_read_fn *read)
 {
     json_t *list = json_object_get(object, name), *entry, *all;
-    const char *where = parse_pointer(p, pointer, name);
+    const char *where;
     size_t i;
 
     if (list == NULL)
         return NULL;
+    where = parse_pointer(p, pointer, name);
     if (!json_is_array(list) || json_array_size(list) > LIST_MAX) {
         diag_field(p->d, where, "an array of at most %d is expected", LIST_MAX);
         return NULL;

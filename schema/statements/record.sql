@@ -352,3 +352,33 @@ WITH input AS (
       FROM input i WHERE i.key IS NULL OR i.id IN (SELECT interaction_id FROM claimed)
 )
 SELECT i.ord, i.id FROM input i WHERE i.key IS NULL OR i.id IN (SELECT interaction_id FROM claimed);
+
+-- name: record_quick
+-- Interactions that say nothing new of their contact, who is named by one e-mail or external id. One whose contact or kind is not known, or whose key is there,
+-- is left: it gets no row.
+WITH input AS (
+    SELECT nextval('interaction_id_seq') AS id, (u.ord - 1)::int AS ord, i.contact_id, k.id AS kind_id, u.occurred_at,
+           u.amount, u.amount_recorded, u.currency, u.source, u.key, u.data, u.quiet, u.campaign_id, u.content
+      FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::text[], $9::text[], $10::text[],
+                  $11::jsonb[], $12::bool[], $13::bigint[], $14::bigint[]) WITH ORDINALITY
+           AS u(sort, value, kind, occurred_at, amount, amount_recorded, currency, source, key, data, quiet, campaign_id, content, ord)
+     CROSS JOIN LATERAL (SELECT n.contact_id FROM identity n WHERE n.org_id = $1::bigint AND n.sort = u.sort AND n.value = u.value LIMIT 1) i
+      JOIN kind k ON k.name = u.kind
+), claimed AS (
+    INSERT INTO interaction_key (org_id, source, key, contact_id, interaction_id, content)
+    SELECT $1::bigint, i.source, i.key, i.contact_id, i.id, i.content FROM input i WHERE i.key IS NOT NULL
+     ORDER BY i.source COLLATE "C", i.key COLLATE "C", i.ord
+    ON CONFLICT DO NOTHING RETURNING interaction_id
+), added AS (
+    INSERT INTO interaction (org_id, id, contact_id, kind_id, occurred_at, recorded_at, amount, amount_recorded, currency, source,
+                             campaign_id, data)
+    SELECT $1::bigint, i.id, i.contact_id, i.kind_id, i.occurred_at, $15::timestamptz, i.amount, i.amount_recorded, i.currency, i.source,
+           i.campaign_id, i.data
+      FROM input i
+     WHERE i.key IS NULL OR i.id IN (SELECT interaction_id FROM claimed)
+), logged AS (
+    INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, quiet)
+    SELECT $1::bigint, i.contact_id, 'interaction', i.kind_id, i.id, i.quiet
+      FROM input i WHERE i.key IS NULL OR i.id IN (SELECT interaction_id FROM claimed)
+)
+SELECT i.ord, i.id, i.contact_id FROM input i WHERE i.key IS NULL OR i.id IN (SELECT interaction_id FROM claimed);

@@ -24,8 +24,8 @@
 #include <utlist.h>
 
 /* What libmicrohttpd keeps of a connection, and clears for each request. It answers a head that
- * does not fit by itself, and badly; so that is three times what http_serve.c takes. */
-#define CONNECTION_MEMORY ((size_t)3 * HTTP_HEAD_MAX)
+ * does not fit by itself, and badly; so that is four times what http_serve.c takes. */
+#define CONNECTION_MEMORY ((size_t)4 * HTTP_HEAD_MAX)
 #define BACKLOG           511
 /* Turns of libmicrohttpd before the loop goes on with others. */
 #define RUNS_MAX 4

@@ -351,6 +351,8 @@ static const char *value_json_sql(struct rule_gen *g, const struct rule *rule)
 
     if (!rule->checked)
         bug("a rule is compiled unchecked");
+    if (rule->root->type == RULE_NODE_RELATED)
+        return related_value_sql(g, rule->root);
     if (node == NULL)
         return "NULL::jsonb";
     sql = value_sql(g, node);

@@ -10,6 +10,9 @@
  * answer changes when one begins or ends, or when that of a related contact does. */
 #include "daemon/rules/sqlgen.h"
 
+/* So many related contacts are told at most. */
+#define SHOWN_MAX 10
+
 /* r: the contacts that are related to c, with the first and last day. One that is shared leads to
  * another contact and back from there. */
 static const char *related_rows(struct rule_gen *g, const struct rule_node *node)
@@ -39,32 +42,58 @@ static const char *day_changes(struct rule_gen *g, const char *today)
                       day_start_sql(g, "(r.until + 1)", zone));
 }
 
+/* The sub-select over the related contacts of a node. */
+struct related {
+    const char *from;
+    const char *holds;   /* of one of them: whether the relation stands and the rule holds */
+    const char *changes; /* when the rule's answer for one of them does; or NULL */
+};
+
+static struct related related_make(struct rule_gen *g, const struct rule_node *node)
+{
+    const char *today = org_today(g), *rows = related_rows(g, node), *rule = NULL;
+    const char *begun = gen_printf(g, "(r.since IS NULL OR r.since <= %s)", today);
+    struct rule_gen *inner = gen_within(g);
+    struct related r = {.holds = begun};
+
+    if (node->where != NULL) {
+        rule = condition_sql(inner, node->where);
+        r.changes = inner->next;
+        r.holds = gen_printf(inner, "%s AND (%s) IS TRUE", begun, rule);
+        rows =
+            gen_printf(inner, "%s JOIN contact c ON c.id = r.other_id\n%s", rows, gen_joins(inner));
+    }
+    r.from = gen_printf(inner, "%s WHERE (r.until IS NULL OR r.until >= %s)", rows, today);
+    gen_within_done(g, inner);
+    return r;
+}
+
 const char *related_sql(struct rule_gen *g, const struct rule_node *node)
 {
-    const char *today = org_today(g), *rows = related_rows(g, node), *from, *holds = NULL;
-    const char *changes, *answer;
-    struct rule_gen *inner = gen_within(g);
+    struct related r = related_make(g, node);
+    const char *answer = gen_printf(g, "coalesce(%s, false)",
+                                    gen_column(g, r.from, gen_printf(g, "bool_or(%s)", r.holds)));
 
-    if (node->where != NULL)
-        holds = condition_sql(inner, node->where);
-    from = gen_printf(inner, "%s%s%s WHERE (r.until IS NULL OR r.until >= %s)", rows,
-                      holds == NULL ? "" : " JOIN contact c ON c.id = r.other_id\n",
-                      holds == NULL ? "" : gen_joins(inner), today);
-    changes = holds == NULL ? NULL : inner->next;
-    gen_within_done(g, inner);
-    answer = gen_column(g, from,
-                        gen_printf(g, "bool_or((r.since IS NULL OR r.since <= %s)%s%s%s)", today,
-                                   holds == NULL ? "" : " AND (", holds == NULL ? "" : holds,
-                                   holds == NULL ? "" : ") IS TRUE"));
     if (g->with_changes)
-        gen_change(g, gen_column(g, from, gen_printf(g, "min(%s)", day_changes(g, today))));
-    if (g->with_changes && changes != NULL)
-        gen_change(g, gen_column(g, from, gen_printf(g, "min(%s)", changes)));
-    answer = gen_printf(g, "coalesce(%s, false)", answer);
+        gen_change(g,
+                   gen_column(g, r.from, gen_printf(g, "min(%s)", day_changes(g, org_today(g)))));
+    if (g->with_changes && r.changes != NULL)
+        gen_change(g, gen_column(g, r.from, gen_printf(g, "min(%s)", r.changes)));
     if (!g->search)
         return answer;
     /* So that those who are related to nobody are never looked at. */
     return gen_printf(
         g, "(EXISTS (SELECT FROM relation t WHERE t.contact_id = c.id AND t.kind_id = %s) AND %s)",
         gen_param_int(g, "int", node->id), answer);
+}
+
+const char *related_value_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    struct related r = related_make(g, node);
+
+    return gen_printf(
+        g, "to_jsonb(%s)",
+        gen_column(g, r.from,
+                   gen_printf(g, "(array_agg(DISTINCT r.other_id) FILTER (WHERE %s))[1:%d]",
+                              r.holds, SHOWN_MAX)));
 }

@@ -201,6 +201,8 @@ const char *gen_joins(struct rule_gen *);
 /* --- related.c --- */
 /* related_sql() - whether a related contact is there, for whom the rule holds. */
 const char *related_sql(struct rule_gen *, const struct rule_node *);
+/* related_value_sql() - the ids of the first of them, as jsonb. */
+const char *related_value_sql(struct rule_gen *, const struct rule_node *);
 
 /* --- conditions.c --- */
 enum rule_comparison comparison_mirrored(enum rule_comparison);

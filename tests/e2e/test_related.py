@@ -46,7 +46,7 @@ def test_part_of_a_household_that_gave(lazo, people):
     moves = [i["kind"] for i in lazo.items(f"/v1/contacts/{people['ana']}/interactions") if i["data"].get("segment") == "household-gave"]
     assert moves == ["segment_left", "segment_entered"]
     explained = lazo.api("POST", "/v1/rules/explain", {"segment": "household-gave", "contact": people["leo"]})
-    assert explained["holds"] and explained["changes_at"]
+    assert explained["holds"] and explained["changes_at"] and explained["conditions"][0]["value"] == [people["ana"]]
     lazo.advance("31 days")  # time passes for her gift, and he leaves
     assert in_it() == set()
 

@@ -55,9 +55,12 @@ static const struct command {
      rfm},
     {"campaign", "show|start|pause|resume|cancel NAME [--json]", "Show a campaign or steer it.",
      ctl_campaign},
-    {"contact", "show|history|deceased|alive ID|EMAIL [--on DATE] [--json]",
+    {"contact",
+     "show|history|deceased|alive ID|EMAIL [--on DATE] | merge KEEP OTHER | merges | undo MERGE | "
+     "duplicates | distinct ID ID [--json]",
      "Show one contact, its segments and its last interactions; or what its fields were before; or "
-     "say that it died, which stops everything, or lives.",
+     "say that it died, which stops everything, or lives; or find and merge those that are one "
+     "person.",
      ctl_contact},
     {"address", "list CONTACT | add|primary|remove CONTACT EMAIL|PHONE [--label LABEL] [--json]",
      "Show or change the e-mail addresses and phones of a contact.", ctl_address},

@@ -150,7 +150,9 @@ void api_not_found(struct app *app, struct http_request *req, const char *what)
     f->req = req;
     f->what = what;
     f->name = http_param(req, "name");
-    if (f->name != NULL)
+    if (strcmp(what, "contact") == 0 && http_param(req, "id") != NULL)
+        api_contact_absent(app, req);
+    else if (f->name != NULL)
         orgs_get(app->orgs, api_org(req), not_found_on_org, f);
     else
         http_problem(req, 404, NULL, "there is no such %s", what);

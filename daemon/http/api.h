@@ -96,6 +96,10 @@ void api_answer_change(struct app *, struct http_request *, const struct pgres *
  * catalogue has some. */
 void api_not_found(struct app *, struct http_request *, const char *what);
 
+/* api_contact_absent() - for the {id} of the path: 308 to the contact that it was merged into, else
+ * 404. In api_merge.c. */
+void api_contact_absent(struct app *, struct http_request *);
+
 /* Each asks one statement in the caller's organisation and answers. `what` names the thing for a
  * 404: "segment", "template". */
 void api_show(struct app *, struct http_request *, enum query, const struct pgargs *,

@@ -106,6 +106,8 @@ http_handler api_contact_consents, api_contact_consent_post;
  * they are said. */
 void api_erased_hashes(const void *ctx, struct app *, int64_t org_id, const struct record_contact *,
                        struct pgargs *);
+http_handler api_contacts_merge, api_merge_undo, api_merges_list, api_duplicates_list,
+    api_duplicates_dismiss;
 http_handler api_contact_erase, api_erasures_list, api_erasures_totals;
 http_handler api_export, api_contact_file, api_contact_vcard;
 http_handler api_interaction_patch, api_interaction_delete;

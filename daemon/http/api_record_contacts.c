@@ -100,7 +100,7 @@ static void patch_on_identified(void *arg, const struct pgres *res)
     if (api_failed(r->req, res))
         return;
     if (pgres_rows(res) == 0) {
-        http_problem(r->req, 404, NULL, "there is no such contact");
+        api_contact_absent(r->app, r->req);
         return;
     }
     if (pgres_int(res, 0, "status") != 200) {
@@ -314,7 +314,7 @@ static void past_on_result(void *arg, const struct pgres *res)
     if (api_failed(p->req, res))
         return;
     if (pgres_rows(res) == 0)
-        http_problem(p->req, 404, NULL, "there is no such contact");
+        api_contact_absent(p->app, p->req);
     else if (pgres_null(res, 0, "body"))
         http_problem(p->req, 404, NULL, "the contact was not there yet at that instant");
     else

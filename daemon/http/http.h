@@ -85,6 +85,9 @@ const char *http_param(const struct http_request *,
 bool http_param_int(const struct http_request *, const char *name, int64_t *ret);
 const char *http_query(const struct http_request *,
                        const char *name); /* of the query string, decoded; or NULL */
+/* http_query_text() - the query string, encoded anew: "a=1&b=2"; "" where there is none. Child of
+ * the request. */
+const char *http_query_text(const struct http_request *);
 bool http_query_int(const struct http_request *, const char *name,
                     int64_t *ret); /* false: not there, or no number */
 const char *http_header(const struct http_request *, const char *name); /* or NULL */

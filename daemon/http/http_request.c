@@ -1,9 +1,11 @@
 /* http_request.c - what a handler reads of its request. See http.h. */
 #include "daemon/http/http_request.h"
 
+#include "common/buf.h"
 #include "common/mem.h"
 #include "daemon/http/http_form.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,32 @@ const struct http_caller *http_caller(const struct http_request *r)
 enum http_method http_method(const struct http_request *r)
 {
     return r->method;
+}
+
+/* Percent-encoded, but for unreserved characters (RFC 3986). */
+static void encode(struct buf *out, const char *s)
+{
+    for (; *s != '\0'; s++) {
+        if (isalnum((unsigned char)*s) || strchr("-._~", *s) != NULL)
+            buf_char(out, *s);
+        else
+            buf_printf(out, "%%%02X", (unsigned)(unsigned char)*s);
+    }
+}
+
+const char *http_query_text(const struct http_request *r)
+{
+    struct buf out;
+
+    buf_init(&out, r, 1 << 20);
+    for (size_t i = 0; i < r->uri.query.n; i++) {
+        if (i > 0)
+            buf_char(&out, '&');
+        encode(&out, r->uri.query.items[i].name);
+        buf_char(&out, '=');
+        encode(&out, r->uri.query.items[i].value);
+    }
+    return buf_take(&out, http_ctx(r));
 }
 
 const char *http_path(const struct http_request *r)

@@ -62,6 +62,21 @@ SELECT json_build_object('made_at', $3::timestamptz, 'contact', contact_doc(c),
     'journeys', (SELECT coalesce(json_agg(json_build_object('journey', j.name, 'state', p.state, 'step', p.step, 'entered_at', p.entered_at,
                      'ended_at', p.ended_at) ORDER BY p.entered_at), '[]')
                    FROM journey_position p JOIN journey j ON j.id = p.journey_id WHERE p.contact_id = c.id),
+    'past_segments', (SELECT coalesce(json_agg(json_build_object('name', s.name, 'entered_at', p.entered_at, 'left_at', p.left_at) ORDER BY p.left_at, p.id), '[]')
+                        FROM membership_past p JOIN segment s ON s.id = p.segment_id WHERE p.contact_id = c.id),
+    'segment_exceptions', (SELECT coalesce(json_agg(json_build_object('name', s.name, 'mode', x.mode, 'reason', x.reason, 'at', x.made_at) ORDER BY s.name), '[]')
+                             FROM segment_exception x JOIN segment s ON s.id = x.segment_id WHERE x.contact_id = c.id),
+    'past_scores', (SELECT coalesce(json_agg(json_build_object('model', r.name, 'r', h.r, 'f', h.f, 'm', h.m, 'label', h.label, 'since', h.since, 'until', h.until)
+                               ORDER BY h.until, h.id), '[]')
+                      FROM rfm_history h JOIN rfm_model r ON r.id = h.model_id WHERE h.contact_id = c.id),
+    'waiting', (SELECT coalesce(json_agg(json_build_object('id', j.id, 'sort', j.sort, 'template', t.name, 'run_at', nullif(j.run_at, 'infinity'), 'data', j.data)
+                           ORDER BY j.id), '[]')
+                  FROM job j LEFT JOIN template t ON t.id = j.template_id WHERE j.contact_id = c.id),
+    'sign_ups', (SELECT coalesce(json_agg(json_build_object('form', f.name, 'email', q.email, 'contact', q.contact, 'topics', q.topics, 'at', q.at,
+                            'confirmed_at', q.confirmed_at) ORDER BY q.id), '[]')
+                   FROM form_request q JOIN form f ON f.id = q.form_id WHERE q.contact_id = c.id),
+    'merged', (SELECT coalesce(json_agg(json_build_object('contact', m.merged_id, 'at', m.at, 'undone_at', m.undone_at, 'was', m.was) ORDER BY m.id), '[]')
+                 FROM contact_merge m WHERE m.contact_id = c.id),
     'field_history', (SELECT coalesce(json_agg(field_history_doc(h) ORDER BY h.at, h.id), '[]') FROM field_history h WHERE h.contact_id = c.id),
     'tasks', (SELECT coalesce(json_agg(task_doc(k) ORDER BY k.id), '[]') FROM task k WHERE k.contact_id = c.id),
     'campaigns', (SELECT coalesce(json_agg(g.name ORDER BY g.name), '[]')

@@ -29,7 +29,7 @@ SELECT schema_privs_are('lazo', 'lazo_app', ARRAY['USAGE']);
 SELECT schema_privs_are('public', 'lazo_app', ARRAY['USAGE']);
 SELECT is_empty($$ SELECT name FROM bound WHERE has_table_privilege('lazo_app', oid, 'TRUNCATE, TRIGGER, REFERENCES') $$, 'lazo_app may truncate nothing');
 -- What lazo_app may not do to everything: these, and a new table has its line here or all four rights.
-SELECT is(rights, CASE name WHEN 'consent' THEN 'SELECT INSERT' WHEN 'consent_head' THEN 'SELECT' WHEN 'organisation' THEN 'SELECT UPDATE'
+SELECT is(rights, CASE name WHEN 'consent' THEN 'SELECT INSERT' WHEN 'consent_head' THEN 'SELECT' WHEN 'consent_merged' THEN 'SELECT' WHEN 'organisation' THEN 'SELECT UPDATE'
                             WHEN 'template_version' THEN 'SELECT INSERT DELETE' WHEN 'erasure' THEN 'SELECT INSERT' WHEN 'audit' THEN 'SELECT INSERT' ELSE 'SELECT INSERT UPDATE DELETE' END, 'what lazo_app may do to ' || name)
   FROM (SELECT name, (SELECT string_agg(r, ' ' ORDER BY ord) FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) WITH ORDINALITY AS u(r, ord)
                        WHERE has_table_privilege('lazo_app', oid, r)) AS rights FROM bound) b ORDER BY name;
@@ -38,7 +38,7 @@ SELECT table_privs_are('lazo', 'clock', 'lazo_app', ARRAY['SELECT', 'UPDATE']);
 -- Functions that run as somebody else.
 SELECT is_empty($$ SELECT proname FROM pg_proc WHERE pronamespace = 'lazo'::regnamespace AND prosecdef AND proname NOT IN
     ('jobs_waiting', 'lease_owners', 'leases_held', 'leases_run_out', 'organisation_create', 'organisation_list', 'token_create', 'token_find', 'work_waiting',
-     'consent_chains', 'form_open', 'form_requests_purge', 'import_waiting', 'import_files_purge', 'gather_statistics', 'field_history_purge') $$, 'no other function looks over all organisations');
+     'consent_chains', 'form_open', 'form_requests_purge', 'import_waiting', 'import_files_purge', 'gather_statistics', 'field_history_purge', 'consent_move') $$, 'no other function looks over all organisations');
 -- Statistics belong to who owns the tables.
 SELECT is(proowner::regrole::text, CASE proname WHEN 'gather_statistics' THEN 'lazo_owner' ELSE 'lazo_directory' END, proname || '() runs as it should') FROM pg_proc
  WHERE pronamespace = 'lazo'::regnamespace AND prosecdef ORDER BY proname;

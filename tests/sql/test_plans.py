@@ -18,6 +18,7 @@ LARGE = {"contact", "interaction", "identity", "interaction_key", "contact_tag",
 
 # Who reads a large table whole, and why that is right.
 WHOLE = {
+    "duplicates_list": {"contact", "contact_phone", "identity"},  # everybody is compared, on demand
     "rfm_score_all": {"interaction", "rfm_score", "wake"},  # all gifts and scores of all contacts, once a day
     "api_status": {"contact", "interaction", "job", "delivery"},  # counts, where the table is small
     "api_organisation_patch": {"interaction"},  # EXISTS: ends at the first amount

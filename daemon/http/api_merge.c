@@ -1,0 +1,205 @@
+/* api_merge.c - contacts that are one person: merged, taken apart, proposed. See lazo-contacts(7).
+ *
+ * The database does it in one transaction, under the lock of both. Who asks for a contact that was
+ * merged is sent on to the one that was kept. */
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/mem.h"
+#include "common/text.h"
+#include "daemon/http/api.h"
+#include "daemon/http/api_record.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Fields of which the caller may choose whose is kept. */
+static const char *const fields[] = {"kind",        "first_name", "last_name",   "company_name",
+                                     "email",       "phone",      "language",    "country",
+                                     "street",      "city",       "postal_code", "time_zone",
+                                     "external_id", "stage",      "birth_date",  "deceased"};
+
+static bool is_field(const char *name)
+{
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        if (strcmp(fields[i], name) == 0)
+            return true;
+    return false;
+}
+
+static const char *read_choices(struct api_body *body)
+{
+    json_t *choices = api_body_object(body, "fields"), *value;
+    const void *ctx = http_ctx(body->req);
+    const char *name;
+
+    if (choices == NULL)
+        return "{}";
+    json_object_foreach(choices, name, value)
+    {
+        const char *s = json_string_value(value);
+
+        if (!is_field(name))
+            diag_field(&body->mistakes, diag_pointer(ctx, "/fields", name),
+                       "no field has this name");
+        else if (s == NULL || (strcmp(s, "keep") != 0 && strcmp(s, "merge") != 0))
+            diag_field(&body->mistakes, diag_pointer(ctx, "/fields", name),
+                       "this must be keep or merge");
+    }
+    return api_json_text(ctx, choices);
+}
+
+static int64_t need_id(struct api_body *body, const char *name)
+{
+    int64_t id = api_body_int(body, name, 1, INT64_MAX, 0);
+
+    if (json_object_get(body->object, name) == NULL)
+        diag_field(&body->mistakes, diag_pointer(http_ctx(body->req), "", name),
+                   "the id of a contact is expected");
+    return id;
+}
+
+void api_contacts_merge(void *app, struct http_request *req)
+{
+    static const char *const known[] = {"keep", "merge", "fields", NULL};
+    struct api_body body;
+    struct pgargs args;
+
+    if (!api_body_read(&body, req, known))
+        return;
+    pgargs_init(&args, http_ctx(req));
+    pgargs_int(&args, need_id(&body, "keep"));
+    pgargs_int(&args, need_id(&body, "merge"));
+    pgargs_text(&args, read_choices(&body));
+    pgargs_text(&args, api_by(http_ctx(req), req));
+    pgargs_instant(&args, clock_now_us());
+    if (api_body_ok(&body))
+        api_change(app, req, Q_MERGE_CONTACTS, &args, "contact");
+}
+
+void api_merge_undo(void *app, struct http_request *req)
+{
+    struct pgargs args;
+    int64_t id;
+
+    if (!api_id(req, "merge", &id))
+        return;
+    pgargs_init(&args, http_ctx(req));
+    pgargs_int(&args, id);
+    pgargs_text(&args, api_by(http_ctx(req), req));
+    pgargs_instant(&args, clock_now_us());
+    api_change(app, req, Q_MERGE_UNDO, &args, "merge");
+}
+
+/* "contact" of the query; NULL in *ret_contact: of all. False and 400 answered where it is no id.
+ */
+static bool read_contact(struct http_request *req, const char **ret_contact)
+{
+    int64_t id;
+
+    *ret_contact = http_query(req, "contact");
+    if (*ret_contact == NULL || (text_int(*ret_contact, &id) && id > 0))
+        return true;
+    http_problem(req, 400, NULL, "\"contact\" is the id of a contact");
+    return false;
+}
+
+void api_merges_list(void *app, struct http_request *req)
+{
+    const char *contact;
+    struct pgargs args;
+    int64_t after;
+    int limit;
+
+    if (!http_limit(req, &limit) || !api_after(req, &after) || !read_contact(req, &contact))
+        return;
+    pgargs_init(&args, http_ctx(req));
+    pgargs_text(&args, contact);
+    if (after == 0)
+        pgargs_text(&args, NULL);
+    else
+        pgargs_int(&args, after);
+    pgargs_int(&args, limit + 1);
+    api_list(app, req, Q_MERGE_LIST, &args, limit, NULL);
+}
+
+void api_duplicates_list(void *app, struct http_request *req)
+{
+    const char *contact;
+    struct pgargs args;
+    int limit;
+
+    if (!http_limit(req, &limit) || !read_contact(req, &contact))
+        return;
+    pgargs_init(&args, http_ctx(req));
+    pgargs_text(&args, contact);
+    pgargs_text(&args, http_query(req, "after"));
+    pgargs_int(&args, limit + 1);
+    api_list(app, req, Q_DUPLICATES_LIST, &args, limit, NULL);
+}
+
+void api_duplicates_dismiss(void *app, struct http_request *req)
+{
+    static const char *const known[] = {"contacts", NULL};
+    const json_t *contacts;
+    struct api_body body;
+    struct pgargs args;
+    bool pair;
+
+    if (!api_body_read(&body, req, known))
+        return;
+    contacts = api_body_array(&body, "contacts");
+    pair = json_array_size(contacts) == 2 && json_is_integer(json_array_get(contacts, 0)) &&
+           json_is_integer(json_array_get(contacts, 1));
+    if (!pair)
+        diag_field(&body.mistakes, "/contacts", "the ids of two contacts are expected");
+    if (!api_body_ok(&body))
+        return;
+    pgargs_init(&args, http_ctx(req));
+    for (size_t i = 0; i < 2; i++)
+        pgargs_int(&args, json_integer_value(json_array_get(contacts, i)));
+    pgargs_text(&args, api_by(http_ctx(req), req));
+    pgargs_instant(&args, clock_now_us());
+    api_change(app, req, Q_DUPLICATES_DISMISS, &args, "pair of contacts");
+}
+
+/* --- a contact that is no more
+ * -------------------------------------------------------------------------- */
+
+struct sent_on {
+    struct http_request *req;
+};
+
+static void sent_on_result(void *arg, const struct pgres *res)
+{
+    struct http_request *req = ((struct sent_on *)arg)->req;
+    const char *rest, *body, *query = http_query_text(req);
+    int64_t id;
+
+    if (api_failed(req, res))
+        return;
+    if (pgres_rows(res) == 0) {
+        http_problem(req, 404, NULL, "there is no such contact");
+        return;
+    }
+    id = pgres_int(res, 0, "contact_id");
+    rest = strchr(http_path(req) + strlen("/v1/contacts/"), '/');
+    http_set_header(req, "Location",
+                    mem_printf(arg, "/v1/contacts/%" PRId64 "%s%s%s", id, rest == NULL ? "" : rest,
+                               *query == '\0' ? "" : "?", query));
+    body = mem_printf(arg, "{\"contact\": %" PRId64 "}", id);
+    http_answer_json(req, 308, body, strlen(body));
+}
+
+void api_contact_absent(struct app *app, struct http_request *req)
+{
+    struct sent_on *s = mem_new(http_ctx(req), struct sent_on);
+    struct pgargs args;
+    int64_t id;
+
+    s->req = req;
+    if (!api_id(req, "id", &id))
+        return;
+    pgargs_init(&args, s);
+    pgargs_int(&args, id);
+    pgpool_query(app->pool, api_org(req), Q_MERGED_INTO, &args, sent_on_result, s);
+}

@@ -1,0 +1,180 @@
+"""Contacts that are one person: proposed, merged, taken apart; what comes for the merged one lands at the kept one."""
+import concurrent.futures
+import random
+
+from lazo_test import ApiError, eventually
+
+import pytest
+
+
+def refused(lazo, method, path, body=None):
+    with pytest.raises(ApiError) as e:
+        lazo.api(method, path, body)
+    return e.value.status, e.value.response.json()
+
+
+def contact(lazo, name, **fields):
+    return lazo.api("POST", "/v1/contacts", {"email": f"{name}@merge.example", "external_id": f"m-{name}", **fields})["id"]
+
+
+def merge(lazo, keep, gone, **more):
+    return lazo.api("POST", "/v1/contacts/merge", {"keep": keep, "merge": gone, **more})["id"]
+
+
+def topics(lazo, who):
+    return {s["topic"]: s["subscribed"] for s in lazo.get(f"/v1/contacts/{who}")["subscriptions"]}
+
+
+def test_merged_and_taken_apart(lazo, sink):
+    lazo.api("PUT", "/v1/topics/merge-events", {"title": "E"})
+    lazo.segment("merge-donors", "sum(mergegift.amount) >= 30")
+    lazo.api("PUT", "/v1/rfm/merging", {"kinds": ["mergegift"], "scoring": "fixed", "classes": 3, "breaks": {"recency": [30, 60], "frequency": [2, 3], "monetary": ["10.00", "20.00"]},
+                                        "labels": [{"label": "all", "r": [1, 3], "f": [1, 3], "m": [1, 3]}]})
+    keep = contact(lazo, "keep", first_name="Ana", tags=["a"], consents=[{"topic": "news", "action": "grant", "wording": "Sí"}, {"topic": "merge-events", "action": "withdraw"}])
+    gone = contact(lazo, "gone", first_name="Ana María", city="Lugo", tags=["b"],
+                   consents=[{"topic": "news", "action": "withdraw"}, {"topic": "merge-events", "action": "grant", "wording": "Sí"}])
+    for who, amount in ((keep, "10.00"), (gone, "20.00")):
+        lazo.record({"id": who}, "mergegift", amount=amount, key=f"gift {who}", source="web")
+    lazo.settle()
+    assert lazo.members("merge-donors") == set()
+    before = {who: lazo.get(f"/v1/contacts/{who}") for who in (keep, gone)}
+
+    number = merge(lazo, keep, gone)
+    got = lazo.get(f"/v1/contacts/{keep}")
+    assert (got["first_name"], got["city"], got["tags"], got["email"]) == ("Ana", "Lugo", ["a", "b"], "keep@merge.example")
+    assert {i["value"] for i in got["identities"]} == {"keep@merge.example", "m-keep", "gone@merge.example", "m-gone"}
+    assert topics(lazo, keep) == {"news": False, "merge-events": False}, "a no of either is a no"
+    assert len(lazo.items(f"/v1/contacts/{keep}/interactions?kind=mergegift")) == 2
+    r = lazo.request("GET", f"/v1/contacts/{gone}", allow_redirects=False)
+    assert r.status_code == 308 and r.headers["Location"] == f"/v1/contacts/{keep}"
+    r = lazo.request("GET", f"/v1/contacts/{gone}/interactions?kind=mergegift&limit=1", allow_redirects=False)
+    assert r.status_code == 308 and r.headers["Location"] == f"/v1/contacts/{keep}/interactions?kind=mergegift&limit=1"
+    assert lazo.get(f"/v1/contacts/{gone}")["id"] == keep
+    assert ("merged.first_name", "Ana María") in {(h["field"], h["was"]) for h in lazo.items(f"/v1/contacts/{keep}/history")}
+    lazo.settle()
+    assert lazo.members("merge-donors") == {"keep@merge.example"}, "the sum of both"
+    lazo.ctl("check", "--segments", "--rfm")
+    lazo.ctl("consent", "verify")
+
+    # What comes for the merged one, by whatever name.
+    for who in ({"id": gone}, {"email": "gone@merge.example"}, {"external_id": "m-gone"}):
+        assert lazo.api("POST", "/v1/interactions", {"contact": who, "kind": "mergenote"})["items"][0]["contact"] == keep
+    again = lazo.api("POST", "/v1/interactions", {"contact": {"id": gone}, "kind": "mergegift", "amount": "20.00", "key": f"gift {gone}", "source": "web"})
+    assert again["duplicates"] == 1 and again["items"][0]["contact"] == keep
+
+    evidence = lazo.get(f"/v1/contacts/{keep}/consents/evidence")
+    assert [m["contact"] for m in evidence["merged"]] == [gone] and len(evidence["merged"][0]["entries"]) == 2
+    assert lazo.get(f"/v1/contacts/{keep}/file")["merged"][0]["contact"] == gone
+
+    assert refused(lazo, "POST", "/v1/contacts/merges/999999/undo")[0] == 404
+    done = lazo.api("POST", f"/v1/contacts/merges/{number}/undo")
+    assert (done["contact"], done["merged"]) == (keep, gone)
+    assert refused(lazo, "POST", f"/v1/contacts/merges/{number}/undo")[0] == 409
+    for who in (keep, gone):
+        now = lazo.get(f"/v1/contacts/{who}")
+        for field in ("first_name", "city", "tags", "email", "external_id", "identities", "created_at", "emails"):
+            assert now[field] == before[who][field], field
+        assert {s["topic"]: s["subscribed"] for s in now["subscriptions"]} == {s["topic"]: s["subscribed"] for s in before[who]["subscriptions"]}
+    assert len(lazo.items(f"/v1/contacts/{keep}/interactions?kind=mergenote")) == 3, "what came since stays"
+    assert [len(lazo.items(f"/v1/contacts/{who}/interactions?kind=mergegift")) for who in (keep, gone)] == [1, 1]
+    lazo.settle()
+    assert lazo.members("merge-donors") == set()
+    lazo.ctl("check", "--segments", "--rfm")
+    lazo.ctl("consent", "verify")
+    listed = lazo.items(f"/v1/contacts/merges?contact={gone}")[0]
+    assert listed["id"] == number and listed["undone_at"] and listed["was"]["first_name"] == "Ana María"
+
+
+def test_what_waits_goes_along(lazo, sink):
+    """A mail that waits and a passage through a journey are the kept contact's; one passage, one mail of a campaign."""
+    lazo.template("merge-mail", "Hola", "T {{ unsubscribe_url }}")
+    lazo.journey("merge-wait", {"start": {"interaction": "mergestart"}, "steps": [{"wait": "1 day"}, {"send": "merge-mail"}]})
+    keep, gone = contact(lazo, "wait-keep"), contact(lazo, "wait-gone")
+    for who in (keep, gone):
+        lazo.record({"id": who}, "mergestart")
+    eventually(lambda: lazo.sql("SELECT count(*) FROM journey_position WHERE contact_id = ANY (%s) AND state = 'waiting'", [[keep, gone]]) == [(2,)])
+    merge(lazo, keep, gone)
+    lazo.advance("1 day")
+    sink.wait("wait-keep@merge.example")
+    lazo.settle()
+    assert len(sink.to("wait-keep@merge.example")) == 1 and not sink.to("wait-gone@merge.example")
+
+
+def test_refused(lazo):
+    who = contact(lazo, "alone")
+    assert refused(lazo, "POST", "/v1/contacts/merge", {"keep": who, "merge": who})[1]["detail"] == "a contact is not merged with itself"
+    assert refused(lazo, "POST", "/v1/contacts/merge", {"keep": who, "merge": 99999999})[0] == 422
+    status, problem = refused(lazo, "POST", "/v1/contacts/merge", {"keep": who, "fields": {"shoe": "keep", "city": "x"}})
+    assert status == 422 and [e["pointer"] for e in problem["errors"]] == ["/merge", "/fields/shoe", "/fields/city"]
+
+
+def test_duplicates(lazo):
+    def pairs():
+        return {tuple(c["id"] for c in p["contacts"]): (p["score"], p["reasons"]) for p in lazo.items("/v1/contacts/duplicates?limit=2")}
+
+    known = set(pairs())
+    a = contact(lazo, "dup-a", first_name="José Luis", last_name="Núñez Arce", phone="+34600777888", birth_date="1950-01-02", postal_code="28001")
+    b = contact(lazo, "dup-b", first_name="Jose Luis", last_name="NUÑEZ ARCE", phone="600 777 888", country="ES")
+    c = contact(lazo, "dup-c", first_name="José Luis", last_name="Núñez Arcé", birth_date="1950-01-02")
+    d = contact(lazo, "dup-d", first_name="José Luis", last_name="Núñez Arca", birth_date="1950-01-02")
+    e = lazo.api("POST", "/v1/contacts", {"email": "dup.mail@gmail.com", "first_name": "Eva"})["id"]
+    f = lazo.api("POST", "/v1/contacts", {"email": "dupmail+news@googlemail.com"})["id"]
+    spouse = contact(lazo, "dup-spouse", first_name="Carmen", last_name="Soto", phone="+34600777888")
+    found = {p: v for p, v in pairs().items() if p not in known}
+    assert found.pop((a, b)) == (0.95, ["same name", "same phone"])
+    assert found.pop((a, c)) == (0.95, ["same name", "same birth date"])
+    assert found.pop((a, d)) == found.pop((c, d)) == (0.85, ["names one letter apart", "same birth date"])
+    assert found.pop((e, f)) == (0.9, ["e-mail addresses of one mailbox"])
+    assert not found and spouse, "who shares a phone is not the same"
+    assert "names one letter apart" in lazo.ctl("contact", "duplicates").stdout
+    lazo.ctl("contact", "distinct", c, d)
+    assert refused(lazo, "POST", "/v1/contacts/duplicates/dismiss", {"contacts": [c, 99999999]})[0] == 404
+    assert (c, d) not in pairs() and (a, d) in pairs()
+    assert {tuple(x["id"] for x in p["contacts"]) for p in lazo.items(f"/v1/contacts/duplicates?contact={e}")} == {(e, f)}
+    said = lazo.ctl("contact", "merge", "dup-a@merge.example", b).stdout.split()
+    assert said[0] == "merge" and said[1] in lazo.ctl("contact", "merges").stdout
+    assert (a, b) not in pairs()
+    lazo.ctl("contact", "undo", said[1])
+    assert (a, b) in pairs()
+
+
+def test_merging_while_recording(lazo):
+    """Facts come for two contacts while they are merged and taken apart: none is lost, none is doubled, none stands at nobody."""
+    keep, gone = contact(lazo, "race-keep"), contact(lazo, "race-gone")
+    rnd = random.Random(11)
+    names = [{"email": "race-keep@merge.example"}, {"email": "race-gone@merge.example"}, {"external_id": "m-race-gone"}]
+    recorded = []
+
+    def record(i):
+        body = {"contact": {**rnd.choice(names), "tags": [f"t{i % 7}"], "city": f"C{i % 3}"}, "kind": "mergerace", "key": f"race {i}", "source": "race"}
+        r = lazo.request("POST", "/v1/interactions", json=body)
+        for _ in range(20):
+            if r.status_code != 503:
+                break
+            r = lazo.request("POST", "/v1/interactions", json=body)
+        assert r.status_code == 201, r.text
+        recorded.append(i)
+
+    def turn(_):
+        for _ in range(20):
+            r = lazo.request("POST", "/v1/contacts/merge", json={"keep": keep, "merge": gone})
+            if r.status_code == 200:
+                break
+            assert r.status_code == 503, r.text
+        for _ in range(20):
+            u = lazo.request("POST", f"/v1/contacts/merges/{r.json()['id']}/undo")
+            if u.status_code == 200:
+                return
+            assert u.status_code == 503, u.text
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        merging = pool.submit(lambda: [turn(i) for i in range(15)])
+        list(pool.map(record, range(200)))
+        merging.result()
+    rows = lazo.sql("SELECT i.contact_id, count(*) FROM interaction i JOIN kind k ON k.id = i.kind_id WHERE k.name = 'mergerace' GROUP BY 1")
+    assert sum(n for _, n in rows) == len(recorded) == 200 and {c for c, _ in rows} <= {keep, gone}
+    lazo.settle()
+    lazo.ctl("check", "--segments", "--rfm")
+    lazo.ctl("consent", "verify")
+    merge(lazo, keep, gone)
+    assert len(lazo.items(f"/v1/contacts/{keep}/interactions?kind=mergerace")) == 200

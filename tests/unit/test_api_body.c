@@ -199,6 +199,12 @@ void orgs_get(struct orgs *orgs, int64_t org_id, org_fn *fn, void *arg)
     fn(arg, orgs == NULL ? &org : NULL);
 }
 static int defined;
+void api_contact_absent(struct app *app, struct http_request *req)
+{
+    (void)app;
+    http_problem(req, 404, NULL, "there is no such contact");
+}
+
 void app_defined(struct app *app, int64_t org_id)
 {
     (void)app;

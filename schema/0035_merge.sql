@@ -1,4 +1,4 @@
--- 0034 - contacts that are one person: merged, and taken apart again; proposals dismissed. See lazo-contacts(7).
+-- 0035 - contacts that are one person: merged, and taken apart again; proposals dismissed. See lazo-contacts(7).
 SET LOCAL search_path = lazo;
 
 -- --- the ledger of consent ---------------------------------------------------------------------------------------------------

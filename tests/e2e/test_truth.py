@@ -113,6 +113,23 @@ class History:
         i = self.world.interaction(0)
         self.one.record({"id": self.who()}, self.rnd.choice(worlds.KINDS), occurred_at=i["at"].isoformat(), source="web", amount="25.50")
 
+    def amended(self):
+        """Taken back in part or whole, set to another amount, or removed; what is no gift any more is refused."""
+        found = self.ask("SELECT i.id FROM interaction i WHERE i.contact_id = %s AND i.amount > 0 AND i.source <> 'lazo' ORDER BY random() LIMIT 1", who := self.who())
+        if not found:
+            return
+        if self.rnd.random() < 0.2:
+            self.one.request("DELETE", f"/v1/contacts/{who}/interactions/{found[0]}")
+        else:
+            self.one.request("POST", "/v1/interactions", json={"contact": {"id": who}, "amends": found[0], **self.rnd.choice([
+                {"amount": "-5"}, {"amount": "-25.50"}, {"kind": "correction", "amount": "12.00"}])})
+
+    def burst(self):
+        """Many at once, some of them of contacts that are new."""
+        self.one.api("POST", "/v1/interactions", [
+            {"contact": {"id": self.who()}, "kind": self.rnd.choice(worlds.KINDS), "amount": "3", "source": "burst",
+             "occurred_at": self.world.near(self.world.now).isoformat()} for _ in range(60)])
+
     def field(self):
         name = self.rnd.choice(["first_name", "city", "country", "stage", "time_zone", "language"])
         value = self.rnd.choice(worlds.ZONES if name == "time_zone" else worlds.TEXTS[name])
@@ -190,7 +207,7 @@ class History:
         self.one.advance(f"{n} {unit}")
         self.moved()
 
-    HANDS = [("fact", 8), ("lost_fact", 3), ("changed_fact", 3), ("recorded", 3), ("field", 2), ("birthday", 2), ("patched", 1), ("tag", 2), ("untag", 1),
+    HANDS = [("fact", 8), ("lost_fact", 3), ("changed_fact", 3), ("recorded", 3), ("amended", 2), ("burst", 0.3), ("field", 2), ("birthday", 2), ("patched", 1), ("tag", 2), ("untag", 1),
              ("group", 1), ("topic", 2), ("attribute", 2), ("unattribute", 1), ("fixed", 2), ("relate", 3), ("unrelate", 0.5), ("exception", 2), ("exception_by_sql", 0.5), ("new_contact", 1), ("gone", 0.3), ("redefined", 0.1), ("clock", 3)]
 
     def step(self, n):
@@ -235,6 +252,24 @@ def test_incremental_equals_rebuilt_after_every_step(history):
         assert not report["waiting"], f"seed {SEED}, step {n}: it does not come to rest"
         assert report["count"] == 0 and report["unreadable"] == [], f"seed {SEED}, step {n} after {done} at {one.now()}: {said(one, report)}"
         assert report["segments"] == RULES and report["models"] == 2 and report["contacts"] > 0
+
+
+def test_explain_knows_when_a_rule_changes(history):
+    """Neither late nor early: a microsecond before, the answer is the old one; at that instant it is the other."""
+    one, flips = history.one, 0
+    history.moved()
+    for _ in range(60):
+        rule, who = oracle.text(history.world.rule()), history.who()
+        told = one.api("POST", "/v1/rules/explain", {"rule": rule, "contact": who})
+        # Asked about an instant to come, scores and segments are those of now.
+        if told["changes_at"] is None or "rfm." in rule or "in segment" in rule:
+            continue
+        flips += 1
+        at = dt.datetime.fromisoformat(told["changes_at"].replace("Z", "+00:00"))
+        for when, expected in ((at - dt.timedelta(microseconds=1), told["holds"]), (at, not told["holds"])):
+            asked = one.api("POST", "/v1/rules/explain", {"rule": rule, "contact": who, "as_of": when.isoformat()})
+            assert asked["holds"] is expected, f"seed {SEED}, contact {who}, {told['changes_at']}, asked for {when}: {rule}"
+    assert flips > 0
 
 
 def test_thousands_of_operations_then_lazoctl_check(history):

@@ -12,7 +12,7 @@ import pytest
 from lazo_test import SHARED, eventually
 
 FILE = SHARED / "data" / "online-retail" / "online_retail.csv.gz"
-ROWS = os.environ.get("LAZO_RETAIL_ROWS", "15000")
+ROWS = os.environ.get("LAZO_RETAIL_ROWS", "8000")
 PIECE = 4 << 20
 MAPPING = {
     "what": "interactions", "kind": "purchase", "source": "shop", "dates": "yyyy-mm-dd", "decimal": ".", "time_zone": "Europe/London",

@@ -356,6 +356,20 @@ def test_who_was_erased_or_suppressed(lazo):
     undo(lazo, one)
 
 
+def test_erasure_takes_the_file(lazo):
+    one, other = (upload(lazo, f"email,nombre\n{n}1@gdpr.example,Secreta\n{n}2@gdpr.example,x\nno,y\n") for n in "ab")
+    for each in (one, other):
+        settle(lazo, each)
+        run(lazo, each)
+    lazo.api("POST", f"/v1/contacts/{lazo.contact_id('a1@gdpr.example')}/erase", {"reason": "asked"})
+    assert "Secreta" not in json.dumps(lazo.get(f"/v1/imports/{one['id']}")) and not rejected(lazo, one)
+    assert lazo.request("POST", f"/v1/imports/{one['id']}/start").status_code == 409
+    assert undo(lazo, one)["contacts_removed"] == 1
+    assert "Secreta" in json.dumps(lazo.get(f"/v1/imports/{other['id']}")) and rejected(lazo, other)
+    assert run(lazo, other)["matched"] == 2
+    undo(lazo, other)
+
+
 def test_amendments_by_key(lazo):
     """The dry run judges them as the run does: of this file, of the database, of another's, more than is left."""
     lazo.api("POST", "/v1/interactions?import=true", {"contact": {"external_id": "am1"}, "kind": "amgift", "amount": 20, "source": "am", "key": "old"})

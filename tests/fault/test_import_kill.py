@@ -5,8 +5,8 @@ import requests
 
 from lazo_test import eventually
 
-ROWS = 12000
-PEOPLE = 1500
+ROWS = 9000
+PEOPLE = 1200
 KILLS = 3
 
 

@@ -1,4 +1,4 @@
--- 0035 - who is erased goes from the files of imports that wrote to them, too.
+-- 0036 - who is erased goes from the files of imports that wrote to them, too.
 SET LOCAL search_path = lazo;
 
 -- A file is text of many people: it goes whole, with the rows that were refused and the samples. What the import did can still be undone. One that is under way goes on,

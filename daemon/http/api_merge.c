@@ -58,8 +58,45 @@ static int64_t need_id(struct api_body *body, const char *name)
     return id;
 }
 
-void api_contacts_merge(void *app, struct http_request *req)
+struct merging {
+    struct app *app;
+    struct http_request *req;
+    const char *what;
+    uint64_t *count;
+};
+
+static void merge_on_result(void *arg, const struct pgres *res)
 {
+    const struct merging *m = arg;
+
+    if (pgres_ok(res) && pgres_rows(res) > 0 && pgres_int(res, 0, "status") == 200)
+        ++*m->count;
+    api_answer_change(m->app, m->req, res, m->what);
+}
+
+static void merge_ask(struct app *app, struct http_request *req, enum query query,
+                      const struct pgargs *args, const char *what, uint64_t *count)
+{
+    struct merging *m = mem_new(http_ctx(req), struct merging);
+    struct pgact act = api_act(req, what);
+
+    *m = (struct merging){.app = app, .req = req, .what = what, .count = count};
+    pgpool_query_as(app->pool, api_org(req), &act, query, args, merge_on_result, m);
+}
+
+void api_merge_metrics(const struct app *app, struct buf *out)
+{
+    buf_printf(out,
+               "# HELP lazo_contact_merges_total Contacts merged, and merges undone.\n"
+               "# TYPE lazo_contact_merges_total counter\n"
+               "lazo_contact_merges_total{what=\"merged\"} %" PRIu64 "\n"
+               "lazo_contact_merges_total{what=\"undone\"} %" PRIu64 "\n",
+               app->merged, app->unmerged);
+}
+
+void api_contacts_merge(void *arg, struct http_request *req)
+{
+    struct app *app = arg;
     static const char *const known[] = {"keep", "merge", "fields", NULL};
     struct api_body body;
     struct pgargs args;
@@ -73,11 +110,12 @@ void api_contacts_merge(void *app, struct http_request *req)
     pgargs_text(&args, api_by(http_ctx(req), req));
     pgargs_instant(&args, clock_now_us());
     if (api_body_ok(&body))
-        api_change(app, req, Q_MERGE_CONTACTS, &args, "contact");
+        merge_ask(app, req, Q_MERGE_CONTACTS, &args, "contact", &app->merged);
 }
 
-void api_merge_undo(void *app, struct http_request *req)
+void api_merge_undo(void *arg, struct http_request *req)
 {
+    struct app *app = arg;
     struct pgargs args;
     int64_t id;
 
@@ -87,7 +125,7 @@ void api_merge_undo(void *app, struct http_request *req)
     pgargs_int(&args, id);
     pgargs_text(&args, api_by(http_ctx(req), req));
     pgargs_instant(&args, clock_now_us());
-    api_change(app, req, Q_MERGE_UNDO, &args, "merge");
+    merge_ask(app, req, Q_MERGE_UNDO, &args, "merge", &app->unmerged);
 }
 
 /* "contact" of the query; NULL in *ret_contact: of all. False and 400 answered where it is no id.

@@ -39,6 +39,7 @@ static void metrics(void *arg, struct http_request *req)
     buf_init(&b, http_ctx(req), METRICS_MAX);
     http_metrics(app->http, &b);
     api_auth_metrics(app, &b);
+    api_merge_metrics(app, &b);
     buf_printf(&b,
                "# HELP lazo_database_up Whether the database answers.\n"
                "# TYPE lazo_database_up gauge\nlazo_database_up %d\n"

@@ -27,10 +27,11 @@ struct app {
     struct dispatch *dispatch;
     struct imports *imports; /* NULL too while it does not lead */
     struct http *http;
-    struct tokens *tokens;    /* of api_auth.c, made at first use; NULL at start */
-    struct streams *streams;  /* of api_record_lines.c, likewise */
-    struct buckets *visitors; /* of api_forms_public.c, likewise */
-    bool simulated;           /* the clock may be moved */
+    struct tokens *tokens;     /* of api_auth.c, made at first use; NULL at start */
+    struct streams *streams;   /* of api_record_lines.c, likewise */
+    struct buckets *visitors;  /* of api_forms_public.c, likewise */
+    uint64_t merged, unmerged; /* contacts, of api_merge.c */
+    bool simulated;            /* the clock may be moved */
     int64_t clock_offset_us;
 };
 
@@ -65,6 +66,7 @@ bool api_streams(void *app, const struct http_request *);
  * 401 where there is none, and 429 with Retry-After where it asks too often. */
 void api_authorise(void *app, struct http_request *, const char *token);
 void api_auth_metrics(struct app *, struct buf *);
+void api_merge_metrics(const struct app *, struct buf *);
 /* api_forget_tokens() - what is remembered of the organisation's tokens (0: of all) no longer
  * counts. */
 void api_forget_tokens(struct app *, int64_t org_id);

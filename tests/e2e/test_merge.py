@@ -81,6 +81,7 @@ def test_merged_and_taken_apart(lazo, sink):
     assert lazo.members("merge-donors") == set()
     lazo.ctl("check", "--segments", "--rfm")
     lazo.ctl("consent", "verify")
+    assert 'lazo_contact_merges_total{what="undone"}' in lazo.request("GET", "/metrics").text
     listed = lazo.items(f"/v1/contacts/merges?contact={gone}")[0]
     assert listed["id"] == number and listed["undone_at"] and listed["was"]["first_name"] == "Ana María"
 

@@ -16,10 +16,13 @@ def mails():
 
 @pytest.fixture(scope="module")
 def world(mails):
-    """The example association with three people of its own, of whom one gets a mail that can be confirmed and one that can be refused."""
+    """The example association with four people of its own, of whom one gets a mail that can be confirmed and one that can be refused."""
     one = Instance(relay=mails.url, clock="2006-12-31T12:00:00Z", example=True, env={"LAZO_HOOK_RETRIES": "0"}).start()
     one.record({"email": "primera@example.org", "first_name": "Primera", "consents": [{"topic": "boletin", "action": "grant", "wording": "Sí"}]}, "donation", amount="40")
     one.record({"email": "segunda@example.org", "first_name": "Segunda"}, "donation", amount="5")
+    for i in (3, 4):  # two that may be one person, of whom the document speaks by these numbers
+        made = one.api("POST", "/v1/contacts", {"email": f"dora{i}@example.org", "first_name": "Dora", "last_name": "Vidal", "phone": "+34600999888"})
+        assert made["id"] == i
     one.settle(120)
     one.api("POST", "/v1/campaigns/boletin/start")
     yield one
@@ -61,6 +64,7 @@ def known(mails):
         ("/v1/contacts/{id}/erase", "id"): lambda walk: walk.lazo.contact_id("segunda@example.org"),
         ("/v1/contacts/{id}/relations/{relation}/{contact}", "contact"): lambda walk: walk.lazo.contact_id("primera@example.org"),
         "contact": lambda walk: walk.made["/v1/contacts"],
+        "merge": lambda walk: walk.made["/v1/contacts/merge"],
         ("/v1/deliveries/{id}", "id"): lambda walk: eventually(lambda: first(walk, "/v1/deliveries")),
         ("/v1/deliveries/{id}/resend", "id"): lambda walk: first(walk, "/v1/deliveries?state=failed"),
         ("/f/confirm/{token}", "token"): lambda walk: link_in(mails, "nueva@example.org", "f/confirm"),

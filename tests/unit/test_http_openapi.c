@@ -79,7 +79,8 @@ static bool tells(const json_t *schema)
     return false;
 }
 
-static void judge_answers(const char *method, const char *path, const json_t *responses)
+static void judge_answers(const char *method, const char *path, const json_t *responses,
+                          const json_t *known)
 {
     const char *status;
     json_t *said;
@@ -91,10 +92,9 @@ static void judge_answers(const char *method, const char *path, const json_t *re
         const char *ref = json_string_value(json_object_get(said, "$ref"));
 
         any = any || status[0] == '2';
-        if (status[0] != '2')
-            continue;
-        if (media != NULL ? !tells(json_object_get(media, "schema"))
-                          : ref != NULL && strstr(ref, "/responses/body") != NULL)
+        if (ref != NULL && json_object_get(known, strrchr(ref, '/') + 1) == NULL)
+            fail_msg("openapi.yaml: %s %s: there is no %s", method, path, ref);
+        if (status[0] == '2' && media != NULL && !tells(json_object_get(media, "schema")))
             fail_msg("openapi.yaml: %s %s: the fields of the answer %s are not told", method, path,
                      status);
     }
@@ -119,6 +119,7 @@ static void every_operation_is_whole(void **state)
 {
     void *ctx = talloc_new(NULL);
     json_t *document = paths(ctx), *item, *operation;
+    const json_t *known = json_object_get(json_object_get(document, "components"), "responses");
     const char *path, *method;
 
     (void)state;
@@ -130,7 +131,7 @@ static void every_operation_is_whole(void **state)
                 continue;
             if (json_string_value(json_object_get(operation, "summary")) == NULL)
                 fail_msg("openapi.yaml: %s %s has no summary", method, path);
-            judge_answers(method, path, json_object_get(operation, "responses"));
+            judge_answers(method, path, json_object_get(operation, "responses"), known);
             judge_body(method, path, json_object_get(operation, "requestBody"));
         }
     }

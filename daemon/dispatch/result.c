@@ -215,6 +215,8 @@ static void write_part(struct result_write *w, int64_t org_id)
     pgargs_instant(&args, clock_now_us());
     pgargs_int(&args, settings_int(s, "mail.retry_first") / CLOCK_SECOND_US);
     pgargs_int(&args, settings_int(s, "mail.give_up") / CLOCK_SECOND_US);
+    pgargs_int(&args, settings_int(s, "hook.again_first") / CLOCK_SECOND_US);
+    pgargs_int(&args, settings_int(s, "hook.give_up") / CLOCK_SECOND_US);
     w->left++;
     pgpool_query(w->dispatch->pool, org_id, Q_RESULT_WRITE, &args, part_on_written, part);
 }

@@ -120,8 +120,8 @@ SELECT l.id, l.lease, l.attempt, l.class, message_id(l.org_id, l.id, l.first_at,
 SELECT v.id, v.language, v.subject, v.html, v.text FROM template_version v WHERE v.id = ANY ($1::bigint[]);
 
 -- name: result_write
--- Results of leases, parallel arrays $2 lease, $3 state, $4 status, $5 code, $6 hard, $7 gone; $8 now; $9 and $10 the first wait after a temporary refusal and when
--- to give up, in seconds. What ends leaves the queue and becomes a delivery in this statement; it is an interaction, too. What is in doubt is tried again where it is
+-- Results of leases, parallel arrays $2 lease, $3 state, $4 status, $5 code, $6 hard, $7 gone; $8 now; $9 and $10 the first wait after a temporary refusal of a
+-- mail and when to give up, in seconds, $11 and $12 the same for a call. What ends leaves the queue and becomes a delivery in this statement; it is an interaction, too. What is in doubt is tried again where it is
 -- transactional or a call, and otherwise ends as uncertain.
 WITH given AS (
     SELECT * FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::bool[])
@@ -129,7 +129,7 @@ WITH given AS (
 ), held AS (
     SELECT j.id, j.contact_id, j.sort, j.class, j.key, j.template_id, j.template_version_id, j.webhook_id, j.campaign_id, j.journey_id,
            j.interaction_id, j.topic_id, j.data, j.address, j.attempt, j.first_at, g.lease, g.status, g.code, g.hard, g.gone,
-           CASE WHEN g.state = 'retry' AND j.first_at + $10::float8 * interval '1 second' > $8::timestamptz THEN 'again'
+           CASE WHEN g.state = 'retry' AND j.first_at + CASE j.sort WHEN 'hook' THEN $12::float8 ELSE $10::float8 END * interval '1 second' > $8::timestamptz THEN 'again'
                 WHEN g.state = 'retry' THEN 'failed'
                 WHEN g.state = 'uncertain' AND (j.class = 0 OR j.sort = 'hook') THEN 'again'
                 ELSE g.state END AS verdict
@@ -138,7 +138,8 @@ WITH given AS (
 ), again AS (
     UPDATE job j
        SET lease = NULL, worker = NULL, leased_until = NULL,
-           run_at = $8::timestamptz + least($9::float8 * 2 ^ least(h.attempt - 1, 10), 14400) * interval '1 second'
+           run_at = $8::timestamptz + CASE h.sort WHEN 'hook' THEN least($11::float8 * 4 ^ least(h.attempt - 1, 10), 86400)
+                                                     ELSE least($9::float8 * 2 ^ least(h.attempt - 1, 10), 14400) END * interval '1 second'
       FROM held h WHERE j.id = h.id AND h.verdict = 'again'
 ), done AS (
     DELETE FROM job j USING held h WHERE j.id = h.id AND h.verdict <> 'again'

@@ -26,7 +26,7 @@ def receiver():
 @pytest.fixture(scope="session")
 def lazo(sink):
     """An instance with a simulated clock and an organisation that has a sender and a postal address."""
-    one = Instance(relay=sink.url, clock="2023-02-20T09:00:00Z", env={"LAZO_HOOK_RETRY_FIRST": "1 s", "LAZO_HOOK_RETRIES": "2"}).start()
+    one = Instance(relay=sink.url, clock="2023-02-20T09:00:00Z", env={"LAZO_HOOK_RETRY_FIRST": "1 s", "LAZO_HOOK_RETRIES": "2", "LAZO_HOOK_GIVE_UP": "1 s"}).start()
     one.api("PATCH", "/v1/organisation", {"name": "Casa Común", "mail_from": "hola@casa.example", "postal_address": "Calle 1, Madrid"})
     one.api("PUT", "/v1/topics/news", {"title": "Noticias"})
     yield one

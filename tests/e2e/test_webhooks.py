@@ -1,7 +1,7 @@
 """Webhooks: their signature, and what happens where the receiver fails."""
 import pytest
 
-from lazo_test import ApiError, eventually, verify_signature
+from lazo_test import ApiError, Instance, eventually, verify_signature
 
 
 def calls_for(receiver, address):
@@ -70,3 +70,28 @@ def test_bad_addresses_are_refused(lazo, url):
         lazo.api("PUT", "/v1/webhooks/bad", {"url": url, "events": []})
     assert e.value.status == 422
     assert e.value.response.json()["errors"][0]["pointer"] == "/url"
+
+
+def test_calls_come_back_over_days(failing):
+    """What the worker could not deliver within its minutes lazod gives out again, ever later, until it gives up; with one id throughout."""
+    one = Instance(clock="2023-02-20T09:00:00Z", env={"LAZO_HOOK_RETRIES": "0", "LAZO_HOOK_GIVE_UP": "2 days"}).start()
+    try:
+        one.api("PUT", "/v1/webhooks/days", {"url": failing.url, "events": ["days"]})
+        failing.answer = lambda call: 500
+        who = one.record({"email": "days@hook.example"}, "days")
+        # 5 minutes, 20, 80, 320, then a day at most.
+        for n, wait in enumerate((5, 20, 80, 320, 1280), 1):
+            eventually(lambda: one.sql("SELECT count(*) FROM job WHERE lease IS NULL AND attempt = %s", (n,)) == [(1,)], what=f"attempt {n} is over")
+            assert len(calls_for(failing, "days@hook.example")) == n
+            seconds = one.sql("SELECT extract(epoch FROM run_at - lazo.clock_now()) FROM job")[0][0]
+            assert wait * 60 - 120 < seconds <= wait * 60
+            assert one.get("/v1/webhooks/days/deliveries")["items"] == []
+            one.advance(f"{wait} minutes")
+        # Another day: it is given up.
+        eventually(lambda: one.sql("SELECT count(*) FROM job WHERE lease IS NULL AND attempt = 6") == [(1,)])
+        one.advance("1 day")
+        eventually(lambda: [d["state"] for d in one.get("/v1/webhooks/days/deliveries")["items"]] == ["failed"])
+        assert len({c.id for c in calls_for(failing, "days@hook.example")}) == 1
+        eventually(lambda: one.get(f"/v1/contacts/{who}/interactions?kind=webhook_failed")["items"])
+    finally:
+        one.stop()

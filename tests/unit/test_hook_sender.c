@@ -256,7 +256,7 @@ static void test_failed(void **state)
     call(s, 3, "127.0.0.1", "/404");
     run_until_idle(s);
     assert_int_equal(s->requests, 6); /* one retry each; nobody followed the redirect */
-    assert_string_equal(result(s, "1", "state"), "failed");
+    assert_string_equal(result(s, "1", "state"), "retry");
     assert_string_equal(result(s, "2", "code"), "302");
     assert_string_equal(result(s, "3", "code"), "404");
     assert_null(json_object_get(json_object_get(s->results, "3"), "gone"));
@@ -291,7 +291,7 @@ static void test_silence(void **state)
     sender_start(s, "yes", "1 s");
     call(s, 1, "127.0.0.1", "/silent");
     run_until_idle(s);
-    assert_string_equal(result(s, "1", "state"), "failed");
+    assert_string_equal(result(s, "1", "state"), "retry");
     assert_string_equal(result(s, "1", "code"), "");
     assert_non_null(strstr(result(s, "1", "status"), "timed out"));
 }

@@ -118,18 +118,15 @@ static void on_wait_over(struct ev_loop *loop, ev_timer *w, int revents)
     attempt(d);
 }
 
-/* One endpoint that is down must not keep the others waiting: only half of the jobs in hand may
- * wait, the rest goes back to the queue. */
+/* What failed for minutes is lazod's to give out again, over days. One endpoint that is down must
+ * not keep the others waiting: only half of the jobs in hand may wait, the rest goes back to the
+ * queue at once. */
 static void wait_or_finish(struct delivery *d, const char *text, int status, int64_t retry_after_s)
 {
     struct sender *s = d->sender;
     int64_t wait_us;
 
-    if (d->failures >= s->retries) {
-        finish(d, "failed", text, status, false);
-        return;
-    }
-    if (s->released || s->n_waiting >= s->most_waiting) {
+    if (d->failures >= s->retries || s->released || s->n_waiting >= s->most_waiting) {
         finish(d, "retry", text, status, false);
         return;
     }

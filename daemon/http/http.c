@@ -155,6 +155,31 @@ static int64_t patience_us(const struct http *h, const struct http_connection *c
     return settings_int(h->options.settings, stream ? "limits.stall" : "limits.request_time");
 }
 
+/* The client has closed its side, and there is nothing of it left to answer. libmicrohttpd does not
+ * see that where the end came together with bytes, and would keep the connection for its whole
+ * patience. A body that is taken piece by piece may wait within libmicrohttpd. */
+static bool client_left(const struct http_connection *c)
+{
+    const struct http_request *r = c->request;
+    char byte;
+
+    if (r != NULL && (r->suspended || r->streams || r->stage > HTTP_STAGE_reading))
+        return false;
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* Whether this sweep ends the connection. Who seems to have left is looked at twice, so that what
+ * was just read is answered. */
+static bool is_over(const struct http *h, struct http_connection *c, int64_t now_us)
+{
+    bool left_before = c->left;
+
+    if (c->since_us == 0)
+        return false;
+    c->left = client_left(c);
+    return (c->left && left_before) || now_us - c->since_us > patience_us(h, c);
+}
+
 static void on_sweep(struct ev_loop *loop, ev_timer *w, int events)
 {
     struct http *h = w->data;
@@ -165,7 +190,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *w, int events)
     (void)events;
     DL_FOREACH(h->connections, c)
     {
-        if (c->since_us == 0 || now_us - c->since_us <= patience_us(h, c))
+        if (!is_over(h, c, now_us))
             continue;
         shutdown(c->fd, SHUT_RDWR);
         if (c->request != NULL)

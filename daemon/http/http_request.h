@@ -38,6 +38,7 @@ struct http_connection {
     int fd;           /* libmicrohttpd's: shut down by us at most, never closed */
     int64_t since_us; /* monotonic; what is under way began then; 0: we owe, not the client */
     struct http_request *request; /* NULL between requests */
+    bool left; /* the last sweep saw that the client sends nothing more, and owes something */
 };
 
 struct http_stream {

@@ -204,5 +204,5 @@ const struct rule_reach *rule_reaches(const void *ctx, const struct rule *rule, 
     while (own < r.n && r.found[own].n_hops == 0)
         own++;
     *ret_n = r.n - own;
-    return r.found + own;
+    return *ret_n == 0 ? NULL : r.found + own;
 }

@@ -13,6 +13,7 @@ static void compile(const void *ctx, const struct rule *rule, bool where)
 {
     struct rule_root root = {rule, 1};
     struct diag d;
+    size_t n;
 
     diag_init(&d, ctx);
     if (where) {
@@ -20,6 +21,8 @@ static void compile(const void *ctx, const struct rule *rule, bool where)
         return;
     }
     rule_cycle("s2", rule, &catalogue, &d);
+    rule_reads(ctx, rule, &n);
+    rule_reaches(ctx, rule, &n);
     rule_compile_some(ctx, &root, 1, &catalogue);
     rule_compile_page(ctx, &root, 1, &catalogue);
     rule_compile_search(ctx, rule, &catalogue);

@@ -407,3 +407,20 @@ def test_roles_and_others(lazo):
     assert "lazo_import_recorded_total" in lazo.request("GET", "/metrics").text
     acts = {(a["action"], a["what"]) for a in lazo.items("/v1/audit?what=import")}
     assert ("created", "import") in acts and ("changed", "import") in acts
+
+
+def test_undo_after_a_merge(lazo):
+    """What came with the import goes, wherever a merge has carried it."""
+    kept = lazo.api("POST", "/v1/contacts", {"external_id": "mk1", "first_name": "Berta"})["id"]
+    one = upload(lazo, "email,nombre,fecha,importe,key\nmk@merge.example,Berta,2022-05-01,9,mk-1\nmk@merge.example,Berta,2022-05-02,8,mk-2\n")
+    settle(lazo, one, kind="mkgift")
+    run(lazo, one)
+    lazo.api("POST", "/v1/contacts/merge", {"keep": kept, "merge": lazo.contact_id("mk@merge.example")})
+    assert len(lazo.get(f"/v1/contacts/{kept}/interactions?kind=mkgift")["items"]) == 2
+    gone = undo(lazo, one)
+    assert gone["interactions_removed"] == 2
+    assert not lazo.get(f"/v1/contacts/{kept}/interactions?kind=mkgift")["items"]
+    assert lazo.get(f"/v1/contacts/{kept}")["first_name"] == "Berta"
+    again = run(lazo, one)
+    assert (again["recorded"], again["duplicates"]) == (2, 0)
+    undo(lazo, one)

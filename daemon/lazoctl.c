@@ -26,6 +26,13 @@ static int rule(int argc, char **argv)
                                                       : ctl_rules(argc, argv);
 }
 
+/* The first token is made without an instance's help. */
+static int token(int argc, char **argv)
+{
+    return argc > 1 && strcmp(argv[1], "create") == 0 ? ctl_token(argc, argv)
+                                                      : ctl_tokens(argc, argv);
+}
+
 static const struct command {
     const char *name;
     const char *words; /* what follows the name */
@@ -99,8 +106,16 @@ static const struct command {
      "Make an organisation.", ctl_organisation},
     {"token",
      "create --organisation SLUG [--role owner|editor|recorder|reader] [--name NAME] [--database "
-     "CONNINFO]",
-     "Make an API token and print it, this once.", ctl_token},
+     "CONNINFO] | list [--json] | revoke ID",
+     "Make an API token and print it, this once; list or withdraw them.", token},
+    {"users", "[--json] | add NAME EMAIL ROLE | remove ID",
+     "List, add or remove the people who administer; their tokens may what they may.", ctl_users},
+    {"audit", "[--what WHAT] [--name NAME] [--json|--csv]",
+     "Show who changed what last, or write all of it as CSV.", ctl_audit},
+    {"tags", "[--json] | rename TAG NEW | delete TAG",
+     "List the tags and how many contacts have each; rename or delete one.", ctl_tags},
+    {"tasks", "[--all] [--json] | add CONTACT TITLE [--due DAY] | done ID",
+     "List what somebody is to do about contacts; add a task, or say that one is done.", ctl_tasks},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

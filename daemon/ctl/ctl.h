@@ -42,6 +42,11 @@ ctl_fn ctl_group;
 ctl_fn ctl_doubt;
 ctl_fn ctl_consent;
 ctl_fn ctl_check;
+ctl_fn ctl_tokens; /* token list, revoke */
+ctl_fn ctl_users;
+ctl_fn ctl_audit;
+ctl_fn ctl_tags;
+ctl_fn ctl_tasks;
 ctl_fn ctl_rules; /* rule check, explain, sql */
 
 #endif

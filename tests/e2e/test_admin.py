@@ -181,3 +181,28 @@ def test_tasks(lazo):
     lazo.api("DELETE", f"/v1/users/{user}")
     lazo.api("DELETE", f"/v1/contacts/{who}")
     assert lazo.request("GET", f"/v1/tasks/{first['id']}").status_code == 404
+
+
+def test_lazoctl_administers(lazo):
+    who = lazo.api("POST", "/v1/contacts", {"email": "ctl@admin.example", "tags": ["ctl-tag"]})["id"]
+    token = lazo.api("POST", "/v1/tokens", {"name": "ctl's", "role": "reader"})
+    assert "ctl's" in lazo.ctl("token", "list").stdout
+    lazo.ctl("token", "revoke", str(token["id"]))
+    assert lazo.request("GET", "/v1/topics", token=token["token"]).status_code == 401
+    lazo.ctl("users", "add", "Ctl", "ctl@casa.example", "editor")
+    user = next(u for u in json.loads(lazo.ctl("users", "--json").stdout) if u["email"] == "ctl@casa.example")
+    lazo.ctl("users", "remove", str(user["id"]))
+    assert "ctl@casa.example" not in lazo.ctl("users").stdout
+    lazo.ctl("tags", "rename", "ctl-tag", "ctl-other")
+    assert "ctl-other" in lazo.ctl("tags").stdout
+    lazo.ctl("tags", "delete", "ctl-other")
+    assert "ctl-other" not in lazo.ctl("tags").stdout and lazo.ctl("tags", "delete", "ctl-other", check=False).returncode == 1
+    lazo.ctl("tasks", "add", str(who), "Ring", "--due", "2027-01-01")
+    task = next(t for t in json.loads(lazo.ctl("tasks", "--json").stdout) if t["contact"] == who)
+    lazo.ctl("tasks", "done", str(task["id"]))
+    assert "Ring" not in lazo.ctl("tasks").stdout and "Ring" in lazo.ctl("tasks", "--all").stdout
+    entries = json.loads(lazo.ctl("audit", "--what", "user", "--name", str(user["id"]), "--json").stdout)
+    assert [e["action"] for e in entries] == ["deleted", "created"]
+    assert len(list(csv.DictReader(io.StringIO(lazo.ctl("audit", "--what", "tag", "--csv").stdout)))) >= 2
+    for wrong in (["tags", "rename", "x"], ["tasks", "add", "x", "y"], ["audit", "x"], ["users", "add"], ["token", "revoke"]):
+        assert lazo.ctl(*wrong, check=False).returncode == 2, wrong

@@ -456,7 +456,7 @@ static void changes_on_wakes(void *arg, const struct pgres *res)
     }
     for (int row = 0; row < pgres_rows(res); row++)
         pass_take_wake(p, pgres_int(res, row, "contact_id"), (int32_t)pgres_int(res, row, "part"));
-    p->more = p->more || pgres_rows(res) == WAKES_MAX;
+    p->more = p->more || pgres_rows(res) >= WAKES_MAX;
     changes_score(p);
 }
 

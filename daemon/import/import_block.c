@@ -307,9 +307,8 @@ static void results_count(struct import_job *j, struct batch *batch)
     b->counts.matched = (int64_t)rows_accepted(batch) - b->counts.created;
     for (size_t i = 0; i < b->n; i++) {
         const struct record_result *r = &batch->results[i];
-        bool repeated =
-            j->dry ? batch->slots[i] == NULL || import_overlay_repeats(j->overlay, batch, i)
-                   : r->duplicate;
+        bool repeated = j->dry ? batch->slots[i] == NULL || import_overlay_repeats(j->overlay, i)
+                               : r->duplicate;
 
         if (r->error != NULL) {
             refuse(j, b->item_lines[i],

@@ -191,13 +191,12 @@ struct import_changes *import_changes_new(const void *ctx, struct batch *b,
 /* --- against the database -----------------------------------------------------------------------
  */
 
-static void array_json(const void *ctx, struct pgarray *array, const json_t *value)
+static void array_json(struct pgarray *array, const json_t *value)
 {
     char *text = mem_must(json_dumps(value, JSON_COMPACT));
 
     pgarray_text(array, text);
     free(text);
-    (void)ctx;
 }
 
 void import_changes_args(struct import_changes *c, struct pgargs *args)
@@ -217,9 +216,9 @@ void import_changes_args(struct import_changes *c, struct pgargs *args)
             continue;
         c->asked[c->n_asked++] = i;
         pgarray_int(&ids, p->slot->contact_id);
-        array_json(c, &fields, p->fields);
-        array_json(c, &attrs, p->attrs);
-        array_json(c, &labels, p->labels);
+        array_json(&fields, p->fields);
+        array_json(&attrs, p->attrs);
+        array_json(&labels, p->labels);
         pgarray_text(&topics, p->topic);
     }
     pgargs_init(args, c);

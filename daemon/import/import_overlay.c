@@ -223,8 +223,7 @@ bool import_overlay_field(struct import_overlay *o, int64_t contact_id, const ch
     return differs;
 }
 
-bool import_overlay_repeats(const struct import_overlay *o, const struct batch *b, size_t item)
+bool import_overlay_repeats(const struct import_overlay *o, size_t item)
 {
-    (void)b;
     return o->repeats[item];
 }

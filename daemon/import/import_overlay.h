@@ -26,7 +26,7 @@ void import_overlay_on_targets(struct import_overlay *, struct batch *, const st
  * wrote, or, where none did, as the database says. Remembers it. */
 bool import_overlay_field(struct import_overlay *, int64_t contact_id, const char *field,
                           const json_t *value, bool differs);
-/* import_overlay_repeats() - whether the item's key came before in this file. */
-bool import_overlay_repeats(const struct import_overlay *, const struct batch *, size_t item);
+/* import_overlay_repeats() - whether the key of this item of the batch came before in this file. */
+bool import_overlay_repeats(const struct import_overlay *, size_t item);
 
 #endif

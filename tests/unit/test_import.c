@@ -365,14 +365,13 @@ static void test_settings(void **state)
 /* --- keys and refunds ---------------------------------------------------------------------------
  */
 
-static json_t *keyed(void *ctx, struct import_keys *k, const char *amount_text, const char *note)
+static json_t *keyed(struct import_keys *k, const char *amount_text, const char *note)
 {
     const char *const fields[] = {"ana@example.org", "", "", amount_text, "", "", note};
     json_t *item = json_pack("{s:{s:s}, s:s, s:s}", "contact", "email", fields[0], "kind",
                              "donation", "amount", amount_text);
     const char *why = NULL;
 
-    (void)ctx;
     import_keys_row(k, fields, item, &why);
     if (why != NULL)
         json_object_set_new(item, "why", json_string(why));
@@ -391,8 +390,8 @@ static void test_keys(void **state)
     MEM_SCOPED void *ctx = talloc_new(NULL);
     struct import_settings s = settings_of(ctx, GIFTS);
     struct import_keys *one = import_keys_new(ctx, &s), *other = import_keys_new(ctx, &s);
-    json_t *a = keyed(ctx, one, "5", ""), *b = keyed(ctx, one, "5", ""),
-           *c = keyed(ctx, other, "5", ""), *d = keyed(ctx, one, "6", "");
+    json_t *a = keyed(one, "5", ""), *b = keyed(one, "5", ""), *c = keyed(other, "5", ""),
+           *d = keyed(one, "6", "");
 
     (void)state;
     assert_string_not_equal(of(a, "key"), of(b, "key"));
@@ -412,9 +411,9 @@ static void test_refunds(void **state)
         ctx, "{\"what\": \"interactions\", \"kind\": \"donation\", \"refunds\": {\"same\": "
              "[\"nota\"], \"otherwise\": \"return\"}, " COLUMNS "}");
     struct import_keys *k = import_keys_new(ctx, &s);
-    json_t *first = keyed(ctx, k, "10", "2"), *second = keyed(ctx, k, "7.50", "2"),
-           *back = keyed(ctx, k, "-8", "-2"), *more = keyed(ctx, k, "-7", "-2"),
-           *lost = keyed(ctx, k, "-3", "-2"), *alien = keyed(ctx, k, "-1", "3");
+    json_t *first = keyed(k, "10", "2"), *second = keyed(k, "7.50", "2"),
+           *back = keyed(k, "-8", "-2"), *more = keyed(k, "-7", "-2"), *lost = keyed(k, "-3", "-2"),
+           *alien = keyed(k, "-1", "3");
 
     (void)state;
     assert_string_equal(of(back, "amends"), of(first, "key"));
@@ -425,7 +424,7 @@ static void test_refunds(void **state)
     assert_string_equal(of(alien, "kind"), "return");
     s.refunds.otherwise = NULL;
     json_decref(alien);
-    alien = keyed(ctx, k, "-1", "3");
+    alien = keyed(k, "-1", "3");
     assert_string_not_equal(of(alien, "why"), "");
     json_decref(first);
     json_decref(second);

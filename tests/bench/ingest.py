@@ -178,14 +178,17 @@ def growth(instance):
 
 def fill(cursor, n):
     """n rows of a hundred thousand people, each with its key, as they would come over months."""
-    cursor.execute("INSERT INTO contact (org_id, external_id) SELECT 1, 'fill-' || g FROM generate_series(1, 100000) g WHERE NOT EXISTS (SELECT FROM contact WHERE external_id = 'fill-1')")
+    cursor.execute("SET lazo.writer = 'lazod'")
+    cursor.execute("""WITH c AS (
+            INSERT INTO contact (org_id, external_id) SELECT 1, 'fill-' || g FROM generate_series(1, 100000) g
+             WHERE NOT EXISTS (SELECT FROM contact WHERE external_id = 'fill-1') RETURNING id, external_id)
+        INSERT INTO identity (org_id, sort, value, contact_id) SELECT 1, 'external_id', external_id, id FROM c""")
     cursor.execute("SELECT min(id), (SELECT min(id) FROM kind WHERE name = 'visit') FROM contact WHERE external_id LIKE 'fill-%'")
     first, kind = cursor.fetchone()
-    cursor.execute("SET lazo.writer = 'lazod'")
     for at in range(0, n, 1_000_000):
         cursor.execute("""WITH a AS (
                 INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, amount, amount_recorded, currency, source)
-                SELECT 1, %s + (g * 7919) %% 100000, %s, '2021-01-01'::timestamptz + g * interval '15 seconds', '2026-01-01', g %% 50000, g %% 50000, 'EUR', 'fill'
+                SELECT 1, %s + (g::bigint * 7919) %% 100000, %s, '2021-01-01'::timestamptz + g * interval '15 seconds', '2026-01-01', g %% 50000, g %% 50000, 'EUR', 'fill'
                   FROM generate_series(%s, %s) g RETURNING contact_id, id)
             INSERT INTO interaction_key (org_id, source, key, contact_id, interaction_id) SELECT 1, 'fill', md5(id::text), contact_id, id FROM a""",
                        (first, kind, at, min(at + 1_000_000, n) - 1))

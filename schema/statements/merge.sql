@@ -27,10 +27,10 @@ SELECT m.id::text AS cursor,
 SELECT m.contact_id FROM contact_merge m WHERE m.org_id = current_org() AND m.merged_id = $1::bigint AND m.undone_at IS NULL;
 
 -- name: duplicates_list
--- Pairs that may be one person, the likeliest first: $1 of this contact alone or null, $2 after this cursor, $3 limit. Who shares a key is compared; a key that more
--- than 20 share says nothing. All contacts are read, once.
-WITH keyed AS MATERIALIZED (
-    SELECT c.id, k.key
+-- Pairs that may be one person, the likeliest first: $1 of this contact alone or null, $2 after this cursor, $3 limit. Who shares a key, by its hash, is compared; a key that
+-- more than 20 share says nothing. All contacts are read, once.
+WITH keyed AS (
+    SELECT c.id, hashtextextended(k.key, 0) AS key
       FROM contact c
      CROSS JOIN LATERAL (VALUES
           ('1' || c.first_name_fold || E'\x1f' || c.last_name_fold || E'\x1f' || c.postal_code),
@@ -40,10 +40,10 @@ WITH keyed AS MATERIALIZED (
           ('5' || c.last_name_fold || E'\x1f' || c.postal_code || E'\x1f' || left(c.first_name_fold, 1)),
           ('6' || c.company_name_fold || E'\x1f' || coalesce(c.postal_code, c.city_fold))) AS k(key)
      WHERE k.key IS NOT NULL
-    UNION ALL SELECT p.contact_id, '7' || p.phone FROM contact_phone p
-    UNION ALL SELECT i.contact_id, '8' || mail_canonical(i.value) FROM identity i WHERE i.sort = 'email'
+    UNION ALL SELECT p.contact_id, hashtextextended('7' || p.phone, 0) FROM contact_phone p
+    UNION ALL SELECT i.contact_id, hashtextextended('8' || mail_canonical(i.value), 0) FROM identity i WHERE i.sort = 'email'
 ), shared AS (
-    SELECT array_agg(DISTINCT y.id ORDER BY y.id) AS ids FROM keyed y GROUP BY y.key HAVING count(DISTINCT y.id) BETWEEN 2 AND 20
+    SELECT array_agg(y.id) AS ids FROM keyed y GROUP BY y.key HAVING min(y.id) < max(y.id) AND count(*) <= 20
 ), pair AS (
     SELECT DISTINCT a.id AS one, b.id AS other FROM shared s, unnest(s.ids) AS a(id), unnest(s.ids) AS b(id)
      WHERE a.id < b.id AND ($1::bigint IS NULL OR a.id = $1::bigint OR b.id = $1::bigint)

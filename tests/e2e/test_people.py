@@ -199,6 +199,7 @@ def test_groups(lazo):
     assert lazo.request("GET", "/v1/groups/nobody/members").status_code == 404
     assert lazo.request("PUT", "/v1/groups/x/members/999999999").status_code == 404
     assert refused(lazo, "PUT", f"/v1/groups/{'x' * 101}/members/{a}")[0] == 422
+    assert lazo.request("DELETE", "/v1/segments/in-the-board").status_code == 204
 
 
 # --- relations -------------------------------------------------------------------------------------------------------------

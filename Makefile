@@ -161,6 +161,7 @@ bench:
 	@$(MAKE) --no-print-directory -j2 V=release BUILD=build/release all
 	@LAZO_BUILD=$(abspath build/release) $(PYTHON) tests/bench/bench.py
 	@LAZO_BUILD=$(abspath build/release) $(PYTHON) tests/bench/segments.py
+	@LAZO_BUILD=$(abspath build/release) $(PYTHON) tests/bench/rfm.py
 
 lint:
 	@$(PYTHON) tests/lint/lint.py

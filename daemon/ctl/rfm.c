@@ -157,7 +157,8 @@ static json_t *read_model(const void *ctx, const char *file, struct rfm_model *m
     fclose(in);
     diag_init(&d, ctx);
     json = yamlj_parse(text, n, &d);
-    if (json != NULL && json_object_size(json) == 1 && json_object_get(json, "kinds") == NULL) {
+    if (json != NULL && json_object_size(json) == 1 &&
+        json_is_object(json_object_iter_value(json_object_iter(json)))) {
         json_t *inner = json_incref(json_object_iter_value(json_object_iter(json)));
 
         json_decref(json);

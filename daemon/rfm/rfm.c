@@ -9,6 +9,10 @@
 #include <string.h>
 #include <time.h>
 
+/* Breaks have six decimals: 0.7 of 90 comes out a little under 63, and the value itself would be
+ * above its own quantile. */
+#define BREAK_PARTS 1e6
+
 /* --- the model ------------------------------------------------------------------------------- */
 
 static bool parse_range(const json_t *box, const char *key, int classes, int range[2])
@@ -194,9 +198,11 @@ static void find_breaks(const struct rfm_model *model, const struct rfm_row *row
     for (size_t i = 0; i < n; i++)
         values[i] = value_of(&rows[i], measure);
     qsort(values, n, sizeof(values[0]), compare_doubles);
-    for (int i = 1; i < model->classes; i++)
-        breaks[i - 1] =
-            rfm_quantile(values, n, (double)i / model->classes) + (model->integer_bins ? 1 : 0);
+    for (int i = 1; i < model->classes; i++) {
+        double q = rfm_quantile(values, n, (double)i / model->classes);
+
+        breaks[i - 1] = round((q + (model->integer_bins ? 1 : 0)) * BREAK_PARTS) / BREAK_PARTS;
+    }
     talloc_free(values);
 }
 

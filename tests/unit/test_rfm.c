@@ -175,11 +175,54 @@ static void fixed_breaks_and_labels(void **state)
     talloc_free(ctx);
 }
 
+/* 0.7 * 90 is less than 63: the 64th of 91 values must not pass its own quantile. */
+static void a_quantile_is_its_value(void **state)
+{
+    void *ctx = talloc_new(NULL);
+    struct rfm_row *rows = mem_array(ctx, struct rfm_row, 91);
+    struct rfm_model *model = mem_new(ctx, struct rfm_model);
+
+    (void)state;
+    for (int i = 0; i < 91; i++)
+        rows[i] = (struct rfm_row){.recency_days = i, .frequency = i, .monetary = i};
+    model->classes = 10;
+    rfm_score(model, rows, 91);
+    assert_true(model->frequency[6] == 63);
+    assert_int_equal(rows[63].f, 7);
+    assert_int_equal(rows[64].f, 8);
+    assert_int_equal(rows[63].r, 4);
+    talloc_free(ctx);
+}
+
+static void a_look_back_begins_with_a_day(void **state)
+{
+    static const struct {
+        int days, months;
+        int64_t today, first; /* days since 1970 */
+    } cases[] = {
+        {7, 0, 20000, 19994}, {0, 1, 19813, 19783}, /* 31 March less a month is 29 February */
+        {0, 1, 19446, 19417}, {0, 12, 19782, 19417},    {0, 36, 20833, 19738},
+        {0, 14, 30, -396},    {0, 0, 19782, INT64_MIN},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rfm_model model = {.look_back_days = cases[i].days,
+                                  .look_back_months = cases[i].months};
+
+        assert_int_equal(rfm_first_day(&model, cases[i].today), cases[i].first);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_orders_of_995_people), cmocka_unit_test(quantiles_of_type_7),
-        cmocka_unit_test(classes_by_breaks),        cmocka_unit_test(models_that_are_none),
+        cmocka_unit_test(the_orders_of_995_people),
+        cmocka_unit_test(quantiles_of_type_7),
+        cmocka_unit_test(classes_by_breaks),
+        cmocka_unit_test(a_quantile_is_its_value),
+        cmocka_unit_test(a_look_back_begins_with_a_day),
+        cmocka_unit_test(models_that_are_none),
         cmocka_unit_test(fixed_breaks_and_labels),
     };
 

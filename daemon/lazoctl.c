@@ -53,6 +53,8 @@ static const struct command {
     {"export",
      "contacts|interactions [--rule RULE] [--columns A,B] [--format csv|ndjson] [--output FILE]",
      "Write people or their history to a file, or to standard output.", ctl_export},
+    {"segment", "forecast NAME [--days N] [--json]",
+     "Tell who will enter a segment and who will leave it by time alone.", ctl_segment},
     {"segments", "[--json]", "List the segments and how many belong to each.", ctl_segments},
     {"rfm",
      "[show | breaks | recompute] MODEL [--json] | contact ID|EMAIL [--model MODEL] [--as-of "

@@ -32,6 +32,7 @@ ctl_fn ctl_erase;
 ctl_fn ctl_rate;
 ctl_fn ctl_status;
 ctl_fn ctl_clock;
+ctl_fn ctl_segment;
 ctl_fn ctl_segments;
 ctl_fn ctl_scores; /* rfm: a model, a contact's scores */
 ctl_fn ctl_campaign;

@@ -14,6 +14,7 @@ const struct http_route api_define_routes[] = {
     {HTTP_GET, "/v1/segments/{name}/members", "reader", api_segment_members},
     {HTTP_PUT, "/v1/segments/{name}/members/{contact}", "editor", api_segment_member_add},
     {HTTP_DELETE, "/v1/segments/{name}/members/{contact}", "editor", api_segment_member_remove},
+    {HTTP_GET, "/v1/segments/{name}/forecast", "reader", api_segment_forecast},
     {HTTP_GET, "/v1/segments/{name}/history", "reader", api_segment_history},
     {HTTP_GET, "/v1/segments/{name}/exceptions", "reader", api_exceptions_list},
     {HTTP_PUT, "/v1/segments/{name}/exceptions/{contact}", "editor", api_exception_put},

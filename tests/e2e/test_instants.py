@@ -114,3 +114,60 @@ def test_what_has_no_history_says_so(one):
     who = one.record({"email": "kin@instants.example"}, "call")
     said = explain(one, who, "updated_at in last 5 days", as_of="2027-03-12T00:00:00Z")
     assert "not kept" in said["conditions"][0]["unknown"] and "not kept" in said["unknown"]
+
+
+# --- forecast ----------------------------------------------------------------------------------------------------------------
+
+SEGMENTS = {"f recent": "any(donation in last 7 days)", "f lapsed": 'any(donation) and not in segment "f recent"', "f twice": "count(donation in last 20 days) >= 2",
+            "f old": 'rfm.fore.label = "old"', "f birthday": "birthday today",
+            "f mixed": 'rfm.fore.r = 2 and (in segment "f lapsed" or birthday in next 3 days)'}
+
+
+def foretold(one, name, days):
+    said = one.get(f"/v1/segments/{quote(name)}/forecast?days={days}&limit=1000")
+    assert said["complete"] and said["exact"], said
+    assert said["entering"] == sum(i["move"] == "enter" for i in said["items"]) == sum(d["entering"] for d in said["days"])
+    assert said["leaving"] == sum(i["move"] == "leave" for i in said["items"]) == sum(d["leaving"] for d in said["days"])
+    assert [i["at"] for i in said["items"]] == sorted(i["at"] for i in said["items"])
+    return [(i["contact"], at(i["at"]), i["move"]) for i in said["items"]]
+
+
+def test_what_is_foretold_happens(one):
+    """Each move at its instant, and no other."""
+    one.api("PUT", "/v1/rfm/fore", {"kinds": ["donation"], "scoring": "fixed", "classes": 3, "labels": [{"label": "new", "r": [3, 3]}, {"label": "old"}], "look_back": "1 month",
+                                    "breaks": {"recency": [5, 12], "frequency": [2, 4], "monetary": [50, 200]}})
+    now = at(one.now())
+    ids = set()
+    for n in range(12):
+        who = one.record({"email": f"fore{n}@instants.example", "birth_date": f"1980-{(now + dt.timedelta(days=n)).strftime('%m-%d')}"}, "call")
+        ids.add(who)
+        for k in range(n % 4):
+            one.record({"id": who}, "donation", amount="20", occurred_at=(now - dt.timedelta(days=3 * n * (k + 1) - 9, hours=n, minutes=7 * k)).isoformat())
+    for name, rule in SEGMENTS.items():
+        one.segment(name, rule)
+    settle(one)
+    days = 15
+    expected = {name: foretold(one, name, days) for name in SEGMENTS}
+    begun = at(one.get(f"/v1/segments/f%20old/forecast?days={days}")["from"])
+    assert all(expected[name] for name in ("f recent", "f lapsed", "f twice", "f old", "f birthday", "f mixed")), {k: len(v) for k, v in expected.items()}
+    assert "by time alone" in one.ctl("segment", "forecast", "f recent", "--days", days).stdout
+    instants = sorted({i for moves in expected.values() for _, i, _ in moves})
+    members = {name: {m["id"] for m in one.items(f"/v1/segments/{quote(name)}/members")} for name in SEGMENTS}
+    # A look shortly before each instant that is further from the last, and one after it: between two looks only what was foretold of that time has happened.
+    seen = begun
+    for instant in instants:
+        for look in (instant - dt.timedelta(seconds=20), instant + dt.timedelta(seconds=20)):
+            if look <= at(one.now()):
+                continue
+            one.advance_to(look.isoformat())
+            settle(one)
+            until = at(one.now())
+            for name, moves in expected.items():
+                for who, when, move in moves:
+                    if seen < when <= look:
+                        (members[name].add if move == "enter" else members[name].discard)(who)
+                if not any(look < when <= until for _, when, _ in moves):
+                    assert {m["id"] for m in one.items(f"/v1/segments/{quote(name)}/members")} == members[name], (name, look, expected[name])
+            seen = look
+    assert one.request("GET", "/v1/segments/f%20old/forecast?days=0").status_code == 422
+    assert one.request("GET", "/v1/segments/nobody%20knows/forecast").status_code == 404

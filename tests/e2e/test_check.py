@@ -105,6 +105,19 @@ def test_history_is_looked_at(one):
     assert check(one, repair=True)["left"] == 0 and check(one)["count"] == 0
 
 
+def test_two_people_made_one_are_no_difference(one):
+    a, b = (one.record({"email": f"merge{n}@check.example", "first_name": "Ana"}, "donation", amount="5") for n in (1, 2))
+    one.settle()
+    segment = one.sql("SELECT id FROM segment WHERE name = 'donors'")[0][0]
+    for who in (a, b):
+        one.sql("INSERT INTO membership_past (org_id, contact_id, segment_id, entered_at, left_at) VALUES (1, %s, %s, '2026-01-01', '2026-03-01')", (who, segment))
+    one.api("POST", "/v1/contacts/merge", {"keep": a, "merge": b})
+    one.settle()
+    report = check(one, repair=True)
+    assert report["count"] == 0, report
+    assert one.sql("SELECT count(*) FROM membership_past WHERE contact_id = %s AND left_at = '2026-03-01'", (a,))[0][0] == 2
+
+
 def test_history_of_a_fixed_segment_that_a_journey_fills(one):
     one.api("PUT", "/v1/segments/hand", {"kind": "fixed"})
     one.journey("in", {"start": {"interaction": "joins"}, "steps": [{"add to": "hand"}]})

@@ -1,4 +1,4 @@
--- 0036 - breaks to six decimals: 0.7 of 90 comes out a little under 63, and the value itself would be above its own quantile.
+-- 0037 - breaks to six decimals: 0.7 of 90 comes out a little under 63, and the value itself would be above its own quantile.
 SET LOCAL search_path = lazo;
 
 -- The inner quantiles, moved by `plus`.

@@ -6,8 +6,8 @@
  * goes away does not end a request: the answer is then dropped. Smuggling shapes (two
  * Content-Length, Content-Length with Transfer-Encoding, unknown encodings) are refused with 400
  * and the connection closed; bodies over the limit with 413; slow requests are cut
- * (limits.request_time). Errors are application/problem+json (RFC 9457), but for what
- * libmicrohttpd itself refuses: lines that are no HTTP, other versions, heads past 128 KiB. */
+ * (limits.request_time). Errors are application/problem+json (RFC 9457), those of libmicrohttpd
+ * itself too (lines that are no HTTP, other versions, heads past 128 KiB). */
 #ifndef LAZO_DAEMON_HTTP_HTTP_H
 #define LAZO_DAEMON_HTTP_HTTP_H
 

@@ -120,6 +120,9 @@ void *http_arrived(void *http, const char *target, struct MHD_Connection *);
 void http_answer_give(struct http_request *, int status, const char *content_type,
                       struct MHD_Response *response_take);
 
+/* http_queue() - gives libmicrohttpd an answer of ours: see http_refused.c. */
+enum MHD_Result http_queue(struct MHD_Connection *, unsigned status, struct MHD_Response *);
+
 /* http_stage_set() - the only place that changes `stage`. */
 void http_stage_set(struct http_request *, enum http_stage);
 /* http_resume() - there is news: libmicrohttpd shall ask for this request again. Harmless where it

@@ -366,7 +366,7 @@ static enum MHD_Result queue(struct http_request *r)
         MHD_add_response_header(r->response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (r->status >= 100 && r->status < 600)
         r->http->answers[r->status / 100]++;
-    ok = MHD_queue_response(r->mhd, (unsigned)r->status, r->response);
+    ok = http_queue(r->mhd, (unsigned)r->status, r->response);
     MHD_destroy_response(r->response);
     r->response = NULL;
     return ok;

@@ -1,6 +1,8 @@
 """openapi.yaml is true: every operation in it is sent with its example, and answers what the document says; what it does not speak of is not there."""
+import json
 import pathlib
 import re
+import socket
 import urllib.parse
 
 import pytest
@@ -17,7 +19,8 @@ def mails():
 @pytest.fixture(scope="module")
 def world(mails):
     """The example association with four people of its own, of whom one gets a mail that can be confirmed and one that can be refused."""
-    one = Instance(relay=mails.url, clock="2006-12-31T12:00:00Z", example=True, env={"LAZO_HOOK_RETRIES": "0"}).start()
+    one = Instance(relay=mails.url, clock="2006-12-31T12:00:00Z", example=True,
+                   env={"LAZO_HOOK_RETRY_FIRST": "1 s", "LAZO_HOOK_RETRIES": "2", "LAZO_HOOK_GIVE_UP": "1 s"}).start()
     one.record({"email": "primera@example.org", "first_name": "Primera", "consents": [{"topic": "boletin", "action": "grant", "wording": "Sí"}]}, "donation", amount="40")
     one.record({"email": "segunda@example.org", "first_name": "Segunda"}, "donation", amount="5")
     for i in (3, 4):  # two that may be one person, of whom the document speaks by these numbers
@@ -125,6 +128,28 @@ def test_other_methods_are_refused(world):
 def test_other_paths_are_not_there(world, path):
     r = world.request("GET", path)
     assert r.status_code == 404 and r.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("head, status", [
+    (b"GET / HTTP/3.0\r\nHost: x\r\n\r\n", 505), (b"GET / HTTP/1.1\r\nHost x\r\n\r\n", 400),
+    (b"GET /" + b"a" * 200000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414), (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 200000 + b"\r\n\r\n", 431),
+    (b"GET / HTTP/1.1\r\n\r\n", 400)])
+def test_what_is_no_request_gets_a_problem(world, head, status):
+    """Those that libmicrohttpd refuses by itself, too."""
+    where = urllib.parse.urlsplit(world.url)
+    with socket.create_connection((where.hostname, where.port), timeout=60) as s:
+        s.sendall(head)
+        answer = b""
+        while b"}" not in answer:
+            piece = s.recv(65536)
+            if not piece:
+                break
+            answer += piece
+    first, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in first, answer[:300]
+    problem = json.loads(body)
+    Document().check(problem, {"$ref": "#/components/schemas/Problem"})
+    assert problem["status"] == status == int(first.split()[1]), answer[:300]
 
 
 def test_the_document_is_served(world):

@@ -221,6 +221,7 @@ static void add(struct recording *r, json_t *msg, const char *type, const char *
     } else {
         made = fact_of(msg, type, contact_take);
         record_item_parse(r, made, "", catalogue, r->now_us, item, &d);
+        item->may_not_count = true; /* the caller sends an event once and cannot mend it */
         recording_within(r, item, "", &d);
     }
     json_array_append_new(r->made, made);

@@ -73,7 +73,7 @@ def test_without_a_rate_nothing_is_recorded(lazo):
 
 
 def test_a_repeat_needs_no_rate(lazo):
-    lazo.api("POST", "/v1/rates", {"currency": "NOK", "rate": "0.1"})
+    lazo.api("POST", "/v1/rates", {"currency": "NOK", "rate": "0.1", "on": "2023-02-01"})
     first = give(lazo, "repeat@currency.example", "50", "NOK", at="2023-02-20T12:00:00Z", key="nok-1")
     day = lazo.get("/v1/rates?currency=NOK")["items"][0]["on"]
     lazo.api("DELETE", f"/v1/rates/NOK/{day}")

@@ -97,10 +97,9 @@ SELECT coalesce((SELECT json_agg(json_build_object('model', name, 'contact', NUL
 
 -- name: check_history
 -- The past of a block of contacts: spans of one membership, or of one model's scores, that end before they begin or overlap by more than a minute, which two
--- machines' clocks may differ by. Two people's spans that became one person's by a merge may overlap. $1 after this contact, $2 how many contacts.
+-- machines' clocks may differ by. $1 after this contact, $2 how many contacts.
 WITH block AS MATERIALIZED (
-    SELECT c.id, EXISTS (SELECT FROM contact_merge g WHERE g.contact_id = c.id AND g.undone_at IS NULL) AS merged
-      FROM contact c WHERE c.id > $1::bigint ORDER BY c.id LIMIT $2::int
+    SELECT id FROM contact WHERE id > $1::bigint ORDER BY id LIMIT $2::int
 ), spans AS (
     SELECT 's' AS sort, p.contact_id, p.segment_id AS of, p.entered_at AS since, p.left_at AS until FROM membership_past p WHERE p.contact_id IN (SELECT id FROM block)
     UNION ALL
@@ -114,8 +113,7 @@ WITH block AS MATERIALIZED (
 ), differing AS (
     SELECT sort, contact_id, of, json_build_object('since', since, 'until', CASE WHEN isfinite(until) THEN until END) AS stored,
            json_build_object('until', least(next, greatest(since, until))) AS truth
-      FROM ordered
-     WHERE until < since - interval '1 minute' OR (next < until - interval '1 minute' AND contact_id NOT IN (SELECT b.id FROM block b WHERE b.merged))
+      FROM ordered WHERE until < since - interval '1 minute' OR next < until - interval '1 minute'
 )
 SELECT (SELECT max(id) FROM block) AS last, (SELECT count(*) FROM block) AS seen,
        coalesce((SELECT json_agg(json_build_object(CASE d.sort WHEN 's' THEN 'segment' ELSE 'model' END, coalesce(s.name, m.name), 'contact', d.contact_id,
@@ -124,22 +122,20 @@ SELECT (SELECT max(id) FROM block) AS last, (SELECT count(*) FROM block) AS seen
        AS differences;
 
 -- name: check_mend_history
--- $1 contacts: a span ends where the next one begins. Who is merged of two is left alone.
-WITH one AS MATERIALIZED (
-    SELECT u.id FROM unnest($1::bigint[]) AS u(id) WHERE NOT EXISTS (SELECT FROM contact_merge g WHERE g.contact_id = u.id AND g.undone_at IS NULL)
-), spans AS (
-    SELECT p.contact_id, p.id, p.segment_id AS of, p.entered_at AS since FROM membership_past p WHERE p.contact_id IN (SELECT id FROM one)
+-- $1 contacts: a span ends where the next one begins.
+WITH spans AS (
+    SELECT p.contact_id, p.id, p.segment_id AS of, p.entered_at AS since FROM membership_past p WHERE p.contact_id = ANY ($1::bigint[])
     UNION ALL
-    SELECT m.contact_id, NULL, m.segment_id, m.entered_at FROM membership m WHERE m.contact_id IN (SELECT id FROM one)
+    SELECT m.contact_id, NULL, m.segment_id, m.entered_at FROM membership m WHERE m.contact_id = ANY ($1::bigint[])
 ), ordered AS (
     SELECT contact_id, id, since, lead(since) OVER (PARTITION BY contact_id, of ORDER BY since, id NULLS LAST) AS next FROM spans
 ), members AS (
     UPDATE membership_past p SET left_at = least(o.next, greatest(o.since, p.left_at)) FROM ordered o
      WHERE p.contact_id = o.contact_id AND p.id = o.id AND p.left_at <> least(o.next, greatest(o.since, p.left_at)) RETURNING p.id
 ), scores AS (
-    SELECT h.contact_id, h.id, h.model_id AS of, coalesce(h.since, '-infinity') AS since FROM rfm_history h WHERE h.contact_id IN (SELECT id FROM one)
+    SELECT h.contact_id, h.id, h.model_id AS of, coalesce(h.since, '-infinity') AS since FROM rfm_history h WHERE h.contact_id = ANY ($1::bigint[])
     UNION ALL
-    SELECT s.contact_id, NULL, s.model_id, s.since FROM rfm_score s WHERE s.contact_id IN (SELECT id FROM one) AND s.since IS NOT NULL
+    SELECT s.contact_id, NULL, s.model_id, s.since FROM rfm_score s WHERE s.contact_id = ANY ($1::bigint[]) AND s.since IS NOT NULL
 ), rated AS (
     SELECT contact_id, id, since, lead(since) OVER (PARTITION BY contact_id, of ORDER BY since, id NULLS LAST) AS next FROM scores
 ), labels AS (

@@ -75,7 +75,15 @@ SELECT json_build_object('made_at', $3::timestamptz, 'contact', contact_doc(c),
     'sign_ups', (SELECT coalesce(json_agg(json_build_object('form', f.name, 'email', q.email, 'contact', q.contact, 'topics', q.topics, 'at', q.at,
                             'confirmed_at', q.confirmed_at) ORDER BY q.id), '[]')
                    FROM form_request q JOIN form f ON f.id = q.form_id WHERE q.contact_id = c.id),
-    'merged', (SELECT coalesce(json_agg(json_build_object('contact', m.merged_id, 'at', m.at, 'undone_at', m.undone_at, 'was', m.was) ORDER BY m.id), '[]')
+    'merged', (SELECT coalesce(json_agg(json_build_object('contact', m.merged_id, 'at', m.at, 'undone_at', m.undone_at, 'was', m.was,
+                                             'segments', (SELECT coalesce(json_agg(json_build_object('name', s.name, 'entered_at', p.entered_at, 'left_at', p.left_at)
+                                                                           ORDER BY p.entered_at, s.name), '[]')
+                                                            FROM jsonb_populate_recordset(NULL::membership_past, (m.moved #> '{membership,left}') || (m.moved #> '{membership_past,left}')) p
+                                                            JOIN segment s ON s.id = p.segment_id WHERE m.undone_at IS NULL),
+                                             'scores', (SELECT coalesce(json_agg(json_build_object('model', r.name, 'r', h.r, 'f', h.f, 'm', h.m, 'label', h.label, 'since', h.since,
+                                                                                 'until', h.until) ORDER BY h.until, r.name), '[]')
+                                                          FROM jsonb_populate_recordset(NULL::rfm_history, (m.moved #> '{rfm_score,left}') || (m.moved #> '{rfm_history,left}')) h
+                                                          JOIN rfm_model r ON r.id = h.model_id WHERE m.undone_at IS NULL)) ORDER BY m.id), '[]')
                  FROM contact_merge m WHERE m.contact_id = c.id),
     'field_history', (SELECT coalesce(json_agg(field_history_doc(h) ORDER BY h.at, h.id), '[]') FROM field_history h WHERE h.contact_id = c.id),
     'tasks', (SELECT coalesce(json_agg(task_doc(k) ORDER BY k.id), '[]') FROM task k WHERE k.contact_id = c.id),

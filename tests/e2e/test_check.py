@@ -105,17 +105,59 @@ def test_history_is_looked_at(one):
     assert check(one, repair=True)["left"] == 0 and check(one)["count"] == 0
 
 
-def test_two_people_made_one_are_no_difference(one):
+def test_two_people_made_one_have_one_past(one):
     a, b = (one.record({"email": f"merge{n}@check.example", "first_name": "Ana"}, "donation", amount="5") for n in (1, 2))
     one.settle()
     segment = one.sql("SELECT id FROM segment WHERE name = 'donors'")[0][0]
-    for who in (a, b):
-        one.sql("INSERT INTO membership_past (org_id, contact_id, segment_id, entered_at, left_at) VALUES (1, %s, %s, '2026-01-01', '2026-03-01')", (who, segment))
-    one.api("POST", "/v1/contacts/merge", {"keep": a, "merge": b})
+    for who, left in ((a, "2026-03-01"), (b, "2026-04-01")):
+        one.sql("INSERT INTO membership_past (org_id, contact_id, segment_id, entered_at, left_at) VALUES (1, %s, %s, '2026-01-01', %s)", (who, segment, left))
+
+    def past(who):
+        return one.sql("SELECT left_at::date::text FROM membership_past WHERE contact_id = %s AND entered_at = '2026-01-01'", (who,))
+
+    number = one.api("POST", "/v1/contacts/merge", {"keep": a, "merge": b})["id"]
     one.settle()
-    report = check(one, repair=True)
-    assert report["count"] == 0, report
-    assert one.sql("SELECT count(*) FROM membership_past WHERE contact_id = %s AND left_at = '2026-03-01'", (a,))[0][0] == 2
+    assert check(one)["count"] == 0 and past(a) == [("2026-03-01",)]
+    told = one.get(f"/v1/contacts/{a}/file")["merged"][0]
+    assert ("donors", "2026-04-01") in {(s["name"], (s["left_at"] or "")[:10]) for s in told["segments"]} and told["scores"], told
+    one.api("POST", f"/v1/contacts/merges/{number}/undo")
+    one.settle()
+    assert check(one)["count"] == 0 and (past(a), past(b)) == ([("2026-03-01",)], [("2026-04-01",)])
+    assert one.get(f"/v1/contacts/{a}/file")["merged"][0]["segments"] == []
+
+
+def test_a_membership_by_hand_goes_along(one):
+    """Of a segment that the kept contact had left: it begins after that, and the other one's begins again when it did."""
+    one.api("PUT", "/v1/segments/chosen", {"kind": "fixed"})
+    one.segment("chosen few", 'in segment "chosen" and first_name = "Ana"')
+    a, b = (one.record({"email": f"chosen{n}@check.example", "first_name": "Ana"}, "call") for n in (1, 2))
+    for who in (a, b):
+        one.api("PUT", f"/v1/segments/chosen/members/{who}", {})
+    one.advance("1 day")
+    one.request("DELETE", f"/v1/segments/chosen/members/{a}")
+    one.settle()
+
+    def spans(who):
+        return one.sql("SELECT entered_at, NULL FROM membership WHERE contact_id = %s AND segment_id = (SELECT id FROM segment WHERE name = 'chosen') UNION ALL "
+                       "SELECT entered_at, left_at FROM membership_past WHERE contact_id = %s AND segment_id = (SELECT id FROM segment WHERE name = 'chosen') ORDER BY 1", (who, who))
+
+    before = spans(a), spans(b)
+    one.advance("1 day")
+    number = one.api("POST", "/v1/contacts/merge", {"keep": a, "merge": b})["id"]
+    one.settle()
+    assert spans(a) == [before[0][0], (before[0][0][1], None)] and one.members("chosen few") == {"chosen1@check.example"}
+    assert check(one)["count"] == 0
+    one.api("POST", f"/v1/contacts/merges/{number}/undo")
+    one.settle()
+    assert (spans(a), spans(b)) == before and one.members("chosen few") == {"chosen2@check.example"}
+    assert check(one)["count"] == 0
+    # A segment that was deleted meanwhile is not missed.
+    number = one.api("POST", "/v1/contacts/merge", {"keep": a, "merge": b})["id"]
+    for name in ("chosen few", "chosen"):
+        assert one.request("DELETE", f"/v1/segments/{name}").status_code == 204
+    one.api("POST", f"/v1/contacts/merges/{number}/undo")
+    one.settle()
+    assert check(one)["count"] == 0
 
 
 def test_history_of_a_fixed_segment_that_a_journey_fills(one):

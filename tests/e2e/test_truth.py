@@ -38,6 +38,7 @@ class History:
         self.connection = one.connect(org=1)
         self.db = self.connection.cursor()
         self.contacts = []
+        self.merges = []
         self.prepare()
 
     def ask(self, sql, *args):
@@ -198,6 +199,33 @@ class History:
             self.contacts.remove(who)
             self.do("DELETE FROM contact WHERE id = %s", who)
 
+    def tried(self, path, body=None):
+        """What is answered when it is asked again as long as somebody else is at it."""
+        for _ in range(50):
+            r = self.one.request("POST", path, json=body)
+            if r.status_code != 503:
+                break
+        return r
+
+    def merged(self):
+        if len(self.contacts) <= 20:
+            return
+        keep, gone = self.rnd.sample(self.contacts, 2)
+        r = self.tried("/v1/contacts/merge", {"keep": keep, "merge": gone})
+        assert r.status_code == 200, r.text
+        self.contacts.remove(gone)
+        self.merges.append(r.json()["id"])
+
+    def unmerged(self):
+        """Any merge, not the last one alone; that of a contact that was deleted since is gone with it."""
+        if not self.merges:
+            return
+        number = self.merges.pop(self.rnd.randrange(len(self.merges)))
+        r = self.tried(f"/v1/contacts/merges/{number}/undo")
+        assert r.status_code in (200, 404), r.text
+        if r.status_code == 200:
+            self.contacts.append(r.json()["merged"])
+
     def redefined(self):
         text = oracle.text(self.world.rule())
         self.one.api("PUT", f"/v1/segments/s{self.rnd.randrange(4)}", {"kind": "dynamic", "rule": text})
@@ -208,7 +236,7 @@ class History:
         self.moved()
 
     HANDS = [("fact", 8), ("lost_fact", 3), ("changed_fact", 3), ("recorded", 3), ("amended", 2), ("burst", 0.3), ("field", 2), ("birthday", 2), ("patched", 1), ("tag", 2), ("untag", 1),
-             ("group", 1), ("topic", 2), ("attribute", 2), ("unattribute", 1), ("fixed", 2), ("relate", 3), ("unrelate", 0.5), ("exception", 2), ("exception_by_sql", 0.5), ("new_contact", 1), ("gone", 0.3), ("redefined", 0.1), ("clock", 3)]
+             ("group", 1), ("topic", 2), ("attribute", 2), ("unattribute", 1), ("fixed", 2), ("relate", 3), ("unrelate", 0.5), ("exception", 2), ("exception_by_sql", 0.5), ("new_contact", 1), ("gone", 0.3), ("merged", 0.7), ("unmerged", 0.7), ("redefined", 0.1), ("clock", 3)]
 
     def step(self, n):
         """What was done, in words."""

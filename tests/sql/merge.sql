@@ -9,7 +9,7 @@ CREATE TEMPORARY VIEW parts AS
       FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'contact_id' AND NOT a.attisdropped
      WHERE c.relnamespace = 'lazo'::regnamespace AND c.relkind IN ('r', 'p');
 SELECT bag_eq('SELECT name FROM parts', 'SELECT part FROM contact_parts()', 'contact_parts() says of each table with a contact_id what a merge does with it');
-SELECT bag_eq($$ SELECT fate FROM contact_parts() WHERE fate NOT IN ('move', 'own', 'forget', 'follow', 'stay') $$, ARRAY[]::text[], 'and in words that it knows');
+SELECT bag_eq($$ SELECT fate FROM contact_parts() WHERE fate NOT IN ('move', 'aside', 'own', 'forget', 'follow', 'stay') $$, ARRAY[]::text[], 'and in words that it knows');
 SELECT is_empty($$ SELECT name FROM parts WHERE NOT cascades AND name NOT IN
     -- contact_erase() and the trigger contact_forgets() know these, contact_words_forget() the words; an erasure is told by the number that leads nowhere any more.
     ('interaction_key', 'change', 'contact_word', 'delivery', 'erasure') $$, 'an erased or deleted contact takes its rows along');
@@ -71,6 +71,8 @@ SELECT is((SELECT string_agg(tag, ' ' ORDER BY tag) FROM contact_tag WHERE conta
 SELECT is((SELECT value_number FROM contact_attr WHERE contact_id = 900), 1::float8, 'the kept one''s custom field');
 SELECT is((SELECT string_agg(concat_ws(' ', id, amount), ', ' ORDER BY id) FROM interaction WHERE contact_id = 900), '700 100, 701 200, 702', 'the history of both');
 SELECT is((SELECT contact_id FROM amendment WHERE id = 702), 900::bigint, 'amendments follow');
+SELECT isnt_empty('SELECT jsonb_array_elements(moved #> ''{rfm_history,left}'') FROM contact_merge WHERE contact_id = 900', 'scores that are over wait with the merge');
+SELECT is_empty('SELECT FROM rfm_history WHERE contact_id = 900', 'the kept one''s past is its own');
 SELECT is((SELECT contact_id FROM interaction_key WHERE key = 'k1'), 900::bigint, 'so do keys');
 SELECT is((SELECT string_agg(concat_ws(' ', contact_id, other_id), ', ' ORDER BY contact_id) FROM relation WHERE kind_id = 9901), concat(:'ana', ' 900, 900 ', :'ana'), 'relations are another''s with the kept one');
 SELECT is((SELECT string_agg(concat_ws(' ', entry, state), ', ' ORDER BY entry) FROM journey_position WHERE contact_id = 900), '1 left, k waiting', 'one passage goes on');

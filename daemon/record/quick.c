@@ -1,16 +1,18 @@
 /* quick.c - see quick.h.
  *
- * While one statement is under way what arrives waits, and makes the next. Where many items wait a
- * second one goes beside it. After a statement that left most of what it was asked, some requests
- * go the long way at once. */
+ * While one statement is written what arrives waits, and makes the next, which is written while
+ * the one before is committed. Where many items wait a second one is written beside the first.
+ * After a statement that left most of what it was asked, some requests go the long way at once. */
 #include "daemon/record/quick.h"
 
 #include "common/clock.h"
 #include "common/mem.h"
 
-/* Items of one statement, statements at a time, items that wait before there is a second. */
+/* Items of one statement; statements at a time, those that are committed among them; items that
+ * wait before two are written at a time. */
 #define ITEMS_MAX      2000
-#define STATEMENTS_MAX 2
+#define STATEMENTS_MAX 3
+#define WRITTEN_MAX    2
 #define MANY           500
 #define REST           20
 
@@ -20,6 +22,7 @@ struct quick {
     struct record_request **owners; /* of each item that is asked, and its place there */
     size_t *places;
     size_t n, recorded;
+    bool written; /* and not committed */
 };
 
 /* --- what may go ------------------------------------------------------------------------------ */
@@ -103,6 +106,8 @@ static void on_ended(void *arg, bool committed, const struct pgres *error)
     bool lost = !committed && (error == NULL || pgres_lost(error));
 
     lane->n_quick--;
+    if (!q->written)
+        lane->n_written--;
     if (!lost && (!committed || q->recorded * 2 < q->n))
         lane->rest = REST;
     if (committed && q->recorded > 0)
@@ -141,6 +146,9 @@ static void on_written(void *arg, const struct pgres *res)
                                    .pointer = ""};
         q->recorded++;
     }
+    q->written = true;
+    q->lane->n_written--;
+    quick_start(q->lane);
 }
 
 static void on_begun(void *arg, struct pgtx *tx)
@@ -189,12 +197,13 @@ static void send(struct record_lane *lane)
                 q->places[q->n++] = i;
             }
     lane->n_quick++;
+    lane->n_written++;
     pgtx_begin(lane->record->pool, lane->org_id, on_begun, on_ended, q);
 }
 
 void quick_start(struct record_lane *lane)
 {
-    while (lane->quick_first != NULL &&
-           (lane->n_quick == 0 || (lane->n_quick < STATEMENTS_MAX && lane->quick_items >= MANY)))
+    while (lane->quick_first != NULL && lane->n_quick < STATEMENTS_MAX &&
+           (lane->n_written == 0 || (lane->n_written < WRITTEN_MAX && lane->quick_items >= MANY)))
         send(lane);
 }

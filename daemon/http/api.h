@@ -62,6 +62,11 @@ bool api_body_ok(struct api_body *);
 bool api_after(struct http_request *, int64_t *ret_after);
 /* api_id() - {name} of the path as an id; false and 404 answered where it is none. */
 bool api_id(struct http_request *, const char *name, int64_t *ret_id);
+/* api_id_args() - parameters that begin with {id} of the path; false and 404 answered where it is
+ * none. api_page_args() - ones that begin with "after" of the query as an id and with one row more
+ * than *ret_limit; false and 400 answered where they are none. */
+bool api_id_args(struct http_request *, struct pgargs *ret_args);
+bool api_page_args(struct http_request *, struct pgargs *ret_args, int *ret_limit);
 int64_t api_org(const struct http_request *);
 /* api_json_text() - `value` as compact JSON text, child of ctx. */
 char *api_json_text(const void *ctx, const json_t *value);

@@ -170,13 +170,9 @@ void api_template_test(void *app, struct http_request *req)
 static void show_by_id(struct app *app, struct http_request *req, enum query q, const char *what)
 {
     struct pgargs args;
-    int64_t id;
 
-    if (!api_id(req, "id", &id))
-        return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_int(&args, id);
-    api_show(app, req, q, &args, what);
+    if (api_id_args(req, &args))
+        api_show(app, req, q, &args, what);
 }
 
 void api_message_show(void *app, struct http_request *req)

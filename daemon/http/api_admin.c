@@ -56,14 +56,10 @@ bool api_query_int(struct http_request *req, const char *name, struct pgargs *ar
 static void tokens_list(void *arg, struct http_request *req)
 {
     struct pgargs args;
-    int64_t after;
     int limit;
 
-    if (!http_limit(req, &limit) || !api_after(req, &after))
+    if (!api_page_args(req, &args, &limit))
         return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_int(&args, after);
-    pgargs_int(&args, limit + 1);
     if (api_query_int(req, "user", &args))
         api_list(arg, req, Q_API_TOKEN_LIST, &args, limit, NULL);
 }
@@ -133,13 +129,9 @@ static void token_create(void *arg, struct http_request *req)
 static void token_delete(void *arg, struct http_request *req)
 {
     struct pgargs args;
-    int64_t id;
 
-    if (!api_id(req, "id", &id))
-        return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_int(&args, id);
-    api_change(arg, req, Q_API_TOKEN_DELETE, &args, "token");
+    if (api_id_args(req, &args))
+        api_change(arg, req, Q_API_TOKEN_DELETE, &args, "token");
 }
 
 const struct http_route api_admin_routes[] = {

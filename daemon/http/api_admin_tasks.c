@@ -32,14 +32,10 @@ void api_tasks_list(void *app, struct http_request *req)
 {
     const char *due = http_query(req, "due");
     struct pgargs args;
-    int64_t after;
     int limit;
 
-    if (!http_limit(req, &limit) || !api_after(req, &after))
+    if (!api_page_args(req, &args, &limit))
         return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_int(&args, after);
-    pgargs_int(&args, limit + 1);
     if (!list_state(req, &args) || !api_query_int(req, "user", &args) ||
         !api_query_int(req, "contact", &args))
         return;
@@ -93,13 +89,9 @@ void api_task_create(void *app, struct http_request *req)
 void api_task_show(void *app, struct http_request *req)
 {
     struct pgargs args;
-    int64_t id;
 
-    if (!api_id(req, "id", &id))
-        return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_int(&args, id);
-    api_show(app, req, Q_API_TASK_SHOW, &args, "task");
+    if (api_id_args(req, &args))
+        api_show(app, req, Q_API_TASK_SHOW, &args, "task");
 }
 
 void api_task_patch(void *app, struct http_request *req)
@@ -134,11 +126,7 @@ void api_task_patch(void *app, struct http_request *req)
 void api_task_delete(void *app, struct http_request *req)
 {
     struct pgargs args;
-    int64_t id;
 
-    if (!api_id(req, "id", &id))
-        return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_int(&args, id);
-    api_change(app, req, Q_API_TASK_DELETE, &args, "task");
+    if (api_id_args(req, &args))
+        api_change(app, req, Q_API_TASK_DELETE, &args, "task");
 }

@@ -8,14 +8,10 @@
 void api_users_list(void *app, struct http_request *req)
 {
     struct pgargs args;
-    int64_t after;
     int limit;
 
-    if (!http_limit(req, &limit) || !api_after(req, &after))
+    if (!api_page_args(req, &args, &limit))
         return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_int(&args, after);
-    pgargs_int(&args, limit + 1);
     api_list(app, req, Q_API_USER_LIST, &args, limit, NULL);
 }
 

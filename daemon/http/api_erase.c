@@ -76,14 +76,10 @@ void api_contact_erase(void *arg, struct http_request *req)
 void api_erasures_list(void *arg, struct http_request *req)
 {
     struct pgargs args;
-    int64_t after;
     int limit;
 
-    if (!http_limit(req, &limit) || !api_after(req, &after))
+    if (!api_page_args(req, &args, &limit))
         return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_int(&args, after);
-    pgargs_int(&args, limit + 1);
     api_list(arg, req, Q_API_ERASURES_LIST, &args, limit, NULL);
 }
 

@@ -8,13 +8,9 @@
 static void contact_list(struct app *app, struct http_request *req, enum query q)
 {
     struct pgargs args;
-    int64_t id;
 
-    if (!api_id(req, "id", &id))
-        return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_int(&args, id);
-    api_show(app, req, q, &args, "contact");
+    if (api_id_args(req, &args))
+        api_show(app, req, q, &args, "contact");
 }
 
 void api_contact_emails_list(void *app, struct http_request *req)

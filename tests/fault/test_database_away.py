@@ -212,7 +212,7 @@ def test_no_connection_is_free(lazo):
     """More long transactions than exclusive connections: what waits is served in the end."""
     back(lazo)
     connections = lazo.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lazod'", user="postgres")[0][0]
-    assert connections <= 8
+    assert connections <= 9  # two shared, six for transactions, the leader's
     done = []
 
     def many(n):

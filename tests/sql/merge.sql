@@ -116,5 +116,45 @@ SELECT is((SELECT count(*) FROM consent e JOIN topic t ON t.id = e.topic_id
             WHERE e.hash <> consent_hash(e, t.name, coalesce((SELECT p.hash FROM consent p WHERE p.contact_id = e.contact_id AND p.chain IS NOT DISTINCT FROM e.chain AND p.n = e.n - 1),
                                                              consent_origin(e.org_id, coalesce(e.chain, e.contact_id))))), 0::bigint, 'no chain is broken');
 
+-- Of a campaign the kept contact gets one mail: who has been passed when it is made into jobs, and who has its mail.
+UPDATE campaign SET state = 'finished';
+INSERT INTO contact (org_id, id, first_name) SELECT :org, n, 'Campaign ' || n FROM generate_series(911, 920) n;
+CREATE FUNCTION pg_temp.campaign(said text, to_id bigint) RETURNS bigint LANGUAGE sql AS
+$$ INSERT INTO lazo.campaign (org_id, name, template_id, rule, topic_id, state, expanded_to, updated_at)
+   SELECT t.org_id, said, t.id, 'true', (SELECT min(id) FROM lazo.topic), 'expanding', to_id, '2026-03-10Z' FROM lazo.template t LIMIT 1 RETURNING id $$;
+CREATE FUNCTION pg_temp.queued(of_campaign bigint, of_contact bigint) RETURNS void LANGUAGE sql AS
+$$ WITH k AS (INSERT INTO lazo.job_key (org_id, key, job_id) SELECT g.org_id, 'campaign:' || g.id || ':' || of_contact, nextval('lazo.job_id_seq')
+                FROM lazo.campaign g WHERE g.id = of_campaign RETURNING *)
+   INSERT INTO lazo.job (org_id, id, class, sort, run_at, contact_id, key, template_id, campaign_id, first_at) OVERRIDING SYSTEM VALUE
+   SELECT k.org_id, k.job_id, 2, 'mail', '2026-03-10Z', of_contact, k.key, (SELECT id FROM lazo.template LIMIT 1), of_campaign, '2026-03-10Z' FROM k $$;
+CREATE FUNCTION pg_temp.mailed(of_campaign bigint, of_contact bigint) RETURNS void LANGUAGE sql AS
+$$ INSERT INTO lazo.delivery (org_id, id, contact_id, sort, state, key, campaign_id, attempt, made_at, done_at)
+   SELECT g.org_id, nextval('lazo.job_id_seq'), of_contact, 'mail', 'sent', 'campaign:' || g.id || ':' || of_contact, g.id, 1, '2026-03-10Z', '2026-03-10Z'
+     FROM lazo.campaign g WHERE g.id = of_campaign $$;
+CREATE FUNCTION pg_temp.mails(of_campaign bigint) RETURNS text LANGUAGE sql AS
+$$ SELECT string_agg(x, ', ' ORDER BY x) FROM (SELECT contact_id || ' waits' AS x FROM lazo.job WHERE campaign_id = of_campaign UNION ALL
+   SELECT contact_id || ' ' || state FROM lazo.delivery WHERE campaign_id = of_campaign) m $$;
+SELECT pg_temp.campaign('passed the kept', 911) AS c1, pg_temp.campaign('passed both', 914) AS c2, pg_temp.campaign('passed the merged', 915) AS c3,
+       pg_temp.campaign('had by the merged', 918) AS c4, pg_temp.campaign('had by the kept', 920) AS c5 \gset
+INSERT INTO campaign_audience (org_id, contact_id, campaign_id) VALUES (:org, 911, :c1), (:org, 912, :c1);
+SELECT pg_temp.queued(:c2, 913); SELECT pg_temp.queued(:c2, 914);
+SELECT pg_temp.queued(:c3, 915);
+SELECT pg_temp.queued(:c4, 917); SELECT pg_temp.mailed(:c4, 918);
+SELECT pg_temp.queued(:c5, 920); SELECT pg_temp.mailed(:c5, 919);
+SELECT bag_eq('SELECT error FROM generate_series(911, 919, 2) k CROSS JOIN contact_merge(CASE k WHEN 915 THEN 916 ELSE k END, CASE k WHEN 915 THEN 915 ELSE k + 1 END, ''{}'', ''me'', ''2026-03-11Z'')',
+              ARRAY[NULL, NULL, NULL, NULL, NULL]::text[], 'merged');
+SELECT is(pg_temp.mails(:c1), '911 waits', 'a campaign that has passed the kept contact, and not the merged one, is not missed');
+SELECT is(pg_temp.mails(:c2), '913 cancelled, 913 waits', 'of two mails that wait one goes');
+SELECT isnt_empty(format('SELECT FROM job_key WHERE key = %L', 'campaign:' || :c3 || ':916'), 'one that has passed the merged contact passes the kept one by');
+SELECT is(pg_temp.mails(:c3), '916 waits', 'which has the other one''s mail');
+SELECT is(pg_temp.mails(:c4), '917 cancelled, 917 sent', 'who had it by the merged contact''s name gets it no more');
+SELECT is(pg_temp.mails(:c5), '919 cancelled, 919 sent', 'nor who had it by its own');
+
+-- Old history of fields goes, of all organisations, and none that is not so old.
+INSERT INTO field_history (org_id, contact_id, field, was, at) VALUES (:org, 911, 'city', '"Vigo"', '2019-12-31T23:59:59Z'), (:org, 911, 'city', '"Lugo"', '2020-01-01Z');
+SELECT is(field_history_purge('2020-01-01Z'), 1::bigint, 'what is older is purged');
+SELECT is((SELECT string_agg(was #>> '{}', ' ' ORDER BY at) FROM field_history WHERE contact_id = 911 AND field = 'city'), 'Lugo', 'what is not stays');
+SELECT is(field_history_purge('2020-01-01Z'), 0::bigint, 'once');
+
 SELECT * FROM finish();
 ROLLBACK;

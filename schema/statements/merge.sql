@@ -28,8 +28,8 @@ SELECT m.contact_id FROM contact_merge m WHERE m.org_id = current_org() AND m.me
 
 -- name: duplicates_list
 -- Pairs that may be one person, the likeliest first: $1 of this contact alone or null, $2 after this cursor, $3 limit. Who shares a key, by its hash, is compared; a key that
--- more than 20 share says nothing. All contacts are read, once.
-WITH keyed AS (
+-- more than 20 share says nothing. All contacts are read, once; of one contact, its keys alone are looked for.
+WITH keyed AS NOT MATERIALIZED (
     SELECT c.id, hashtextextended(k.key, 0) AS key
       FROM contact c
      CROSS JOIN LATERAL (VALUES
@@ -42,8 +42,10 @@ WITH keyed AS (
      WHERE k.key IS NOT NULL
     UNION ALL SELECT p.contact_id, hashtextextended('7' || p.phone, 0) FROM contact_phone p
     UNION ALL SELECT i.contact_id, hashtextextended('8' || mail_canonical(i.value), 0) FROM identity i WHERE i.sort = 'email'
+), its AS MATERIALIZED (
+    SELECT y.key FROM keyed y WHERE y.id = $1::bigint
 ), shared AS (
-    SELECT array_agg(y.id) AS ids FROM keyed y GROUP BY y.key HAVING min(y.id) < max(y.id) AND count(*) <= 20
+    SELECT array_agg(y.id) AS ids FROM keyed y WHERE $1::bigint IS NULL OR y.key IN (SELECT i.key FROM its i) GROUP BY y.key HAVING min(y.id) < max(y.id) AND count(*) <= 20
 ), pair AS (
     SELECT DISTINCT a.id AS one, b.id AS other FROM shared s, unnest(s.ids) AS a(id), unnest(s.ids) AS b(id)
      WHERE a.id < b.id AND ($1::bigint IS NULL OR a.id = $1::bigint OR b.id = $1::bigint)

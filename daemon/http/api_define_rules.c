@@ -13,11 +13,17 @@ struct trial {
     const char *text; /* of the rule */
     int64_t now_us;
     json_t *warnings;
+    /* The count: its two forms, what they cost, and the answer. */
+    const struct rule_sql *each, *whole;
+    double each_cost;
+    struct pgtx *tx;
+    json_t *counted;
 };
 
 static int trial_free(struct trial *t)
 {
     json_decref(t->warnings);
+    json_decref(t->counted);
     return 0;
 }
 
@@ -62,32 +68,103 @@ static void add_params(struct pgargs *args, const struct rule_sql *sql)
  * ------------------------------------------------------------------------------------------------
  */
 
+static json_t *counted_json(const struct trial *t, const struct pgres *res)
+{
+    json_t *sample = json_loads(pgres_text(res, 0, "sample"), 0, NULL);
+
+    return mem_must(json_pack("{s:b, s:[], s:O, s:I, s:o*}", "valid", 1, "errors", "warnings",
+                              t->warnings, "count", (json_int_t)pgres_int(res, 0, "n"), "sample",
+                              sample));
+}
+
 static void check_on_result(void *arg, const struct pgres *res)
 {
     struct trial *t = arg;
-    json_t *sample;
 
-    if (api_failed(t->req, res))
+    if (!api_failed(t->req, res))
+        http_answer_value(t->req, 200, counted_json(t, res));
+}
+
+static void count_args(struct pgargs *args, const struct trial *t, const struct rule_sql *sql)
+{
+    pgargs_init(args, t);
+    pgargs_instant(args, t->now_us);
+    add_params(args, sql);
+}
+
+static void count_on_result(void *arg, const struct pgres *res)
+{
+    struct trial *t = arg;
+
+    if (!pgres_ok(res))
         return;
-    sample = json_loads(pgres_text(res, 0, "sample"), 0, NULL);
-    http_answer_value(t->req, 200,
-                      json_pack("{s:b, s:[], s:O, s:I, s:o*}", "valid", 1, "errors", "warnings",
-                                t->warnings, "count", (json_int_t)pgres_int(res, 0, "n"), "sample",
-                                sample));
+    t->counted = counted_json(t, res);
+    pgtx_commit(t->tx);
+}
+
+static void count_on_each_cost(void *arg, const struct pgres *res)
+{
+    struct trial *t = arg;
+
+    if (pgres_ok(res))
+        t->each_cost = rule_cost(pgres_text(res, 0, RULE_COST_COLUMN));
+}
+
+static void count_on_whole_cost(void *arg, const struct pgres *res)
+{
+    struct trial *t = arg;
+    const struct rule_sql *sql;
+    struct pgargs args;
+
+    if (!pgres_ok(res))
+        return;
+    sql = rule_cost(pgres_text(res, 0, RULE_COST_COLUMN)) < t->each_cost ? t->whole : t->each;
+    count_args(&args, t, sql);
+    pgtx_query_sql(t->tx, sql->text, &args, count_on_result, t);
+}
+
+/* Both forms are weighed with the rule's own values. */
+static void count_begun(void *arg, struct pgtx *tx)
+{
+    struct trial *t = arg;
+    struct pgargs args;
+
+    t->tx = tx;
+    pgtx_query(tx, Q_PLAN_BY_VALUES, NULL, NULL, NULL);
+    count_args(&args, t, t->each);
+    pgtx_query_sql(tx, rule_cost_text(t, t->each), &args, count_on_each_cost, t);
+    count_args(&args, t, t->whole);
+    pgtx_query_sql(tx, rule_cost_text(t, t->whole), &args, count_on_whole_cost, t);
+}
+
+static void count_ended(void *arg, bool committed, const struct pgres *error)
+{
+    struct trial *t = arg;
+    json_t *body = t->counted;
+
+    t->counted = NULL;
+    if (committed) {
+        http_answer_value(t->req, 200, body);
+        return;
+    }
+    json_decref(body);
+    if (error == NULL || !api_failed(t->req, error))
+        api_away(t->req);
 }
 
 /* ask_count() - for how many the rule holds, and who are the first ten. */
 static void ask_count(struct trial *t, const struct rule *rule, const struct catalogue *catalogue)
 {
-    const struct rule_sql *sql = rule_compile_sample(t, rule, catalogue);
     struct pgargs args;
 
-    pgargs_init(&args, t);
-    pgargs_int(&args, 0);
-    pgargs_instant(&args, t->now_us);
-    pgargs_int(&args, INT32_MAX);
-    add_params(&args, sql);
-    pgpool_query_sql(t->app->pool, api_org(t->req), sql->text, &args, check_on_result, t);
+    t->each = rule_compile_sample(t, rule, catalogue, RULE_FORM_EACH);
+    t->whole = rule_compile_sample(t, rule, catalogue, RULE_FORM_WHOLE);
+    if (t->whole->grouped) {
+        pgtx_begin_reading(t->app->pool, api_org(t->req), count_begun, count_ended, t);
+        return;
+    }
+    count_args(&args, t, t->each);
+    pgpool_query_sql(t->app->pool, api_org(t->req), t->each->text, &args, check_on_result, t);
 }
 
 static void check_on_org(void *arg, const struct org *org)

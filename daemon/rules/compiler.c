@@ -43,13 +43,27 @@ static const char *root_sql(struct rule_gen *g, const struct rule *rule)
     return condition_sql(g, rule->root);
 }
 
-/* WITH w ..., when all else has been generated. */
+/* WITH w ..., when all else has been generated. Over all contacts the planner is to see the
+ * instants themselves: they say how much is read. */
 static void add_once(struct buf *b, const struct rule_gen *g)
 {
-    buf_printf(b, "WITH w AS MATERIALIZED (SELECT %s AS now", g->now);
+    buf_printf(b, "WITH w AS %s (SELECT %s AS now", g->whole ? "NOT MATERIALIZED" : "MATERIALIZED",
+               g->now);
     for (size_t i = 0; i < g->n_once; i++)
         buf_printf(b, ", %s AS b%zu", g->once[i], i + 1);
     buf_str(b, ")\n");
+}
+
+/* One filter of all columns is a condition on the rows. */
+static void add_grouped(struct buf *b, const struct rule_lateral *l, size_t k)
+{
+    buf_str(b, "  LEFT JOIN (SELECT i.contact_id");
+    for (size_t j = 0; j < l->n; j++)
+        buf_printf(b, ", %s AS v%zu", l->filter != NULL ? l->bare[j] : l->columns[j], j + 1);
+    buf_printf(b, " FROM %s", l->from);
+    if (l->filter != NULL)
+        buf_printf(b, " AND (%s)", l->filter);
+    buf_printf(b, " GROUP BY i.contact_id) k%zu ON k%zu.contact_id = c.id\n", k, k);
 }
 
 static void add_laterals(struct buf *b, struct rule_gen *g)
@@ -57,6 +71,10 @@ static void add_laterals(struct buf *b, struct rule_gen *g)
     for (size_t i = 0; i < g->n_laterals; i++) {
         const struct rule_lateral *l = &g->laterals[i];
 
+        if (l->grouped) {
+            add_grouped(b, l, i + 1);
+            continue;
+        }
         buf_str(b, "  LEFT JOIN LATERAL (SELECT ");
         for (size_t j = 0; j < l->n; j++)
             buf_printf(b, "%s%s AS v%zu", j == 0 ? "" : ", ", l->columns[j], j + 1);
@@ -260,12 +278,14 @@ const char *gen_joins(struct rule_gen *g)
 
 /* --- search and where --- */
 
-/* search() - ids of the contacts for whom the rule holds, of those that `which` names. */
-static struct rule_sql *search(const void *ctx, const struct rule *rule,
-                               const struct catalogue *cat, int first_param, const char *which)
+/* search_in() - ids of the contacts for whom the rule holds; `which` is a condition before the
+ * rule's own, `rest` follows it. */
+static struct rule_sql *search_in(const void *ctx, struct rule_gen *g, const struct rule *rule,
+                                  const char *which, const char *rest)
 {
-    struct rule_gen *g = gen_new(ctx, cat, "$2::timestamptz", first_param);
     const char *condition, *day;
+    struct rule_sql *sql;
+    bool grouped = false;
     struct buf b;
 
     g->search = true;
@@ -276,32 +296,54 @@ static struct rule_sql *search(const void *ctx, const struct rule *rule,
     buf_str(&b, "SELECT c.id AS contact_id\n  FROM contact c CROSS JOIN w\n");
     add_laterals(&b, g);
     add_days(&b, g, day);
-    buf_printf(&b, " WHERE %s AND %s\n ORDER BY c.id LIMIT $3::int", which, condition);
-    return gen_finish(ctx, g, &b);
+    buf_printf(&b, " WHERE %s%s%s", which, condition, rest);
+    for (size_t i = 0; i < g->n_laterals; i++)
+        grouped = grouped || g->laterals[i].grouped;
+    sql = gen_finish(ctx, g, &b);
+    sql->grouped = grouped;
+    return sql;
+}
+
+/* search() - of those that `which` names, the first in order of their ids. */
+static struct rule_sql *search(const void *ctx, const struct rule *rule,
+                               const struct catalogue *cat, int first_param, const char *which)
+{
+    struct rule_gen *g = gen_new(ctx, cat, "$2::timestamptz", first_param);
+
+    return search_in(ctx, g, rule, which, "\n ORDER BY c.id LIMIT $3::int");
 }
 
 struct rule_sql *rule_compile_search(const void *ctx, const struct rule *rule,
                                      const struct catalogue *cat)
 {
-    return search(ctx, rule, cat, 4, "c.id > $1::bigint");
+    return search(ctx, rule, cat, 4, "c.id > $1::bigint AND ");
 }
 
 struct rule_sql *rule_compile_span(const void *ctx, const struct rule *rule,
                                    const struct catalogue *cat)
 {
-    return search(ctx, rule, cat, 5, "c.id > $1::bigint AND c.id <= $4::bigint");
+    return search(ctx, rule, cat, 5, "c.id > $1::bigint AND c.id <= $4::bigint AND ");
 }
 
 struct rule_sql *rule_compile_among(const void *ctx, const struct rule *rule,
                                     const struct catalogue *cat)
 {
-    return search(ctx, rule, cat, 4, "c.id = ANY($1::bigint[])");
+    return search(ctx, rule, cat, 4, "c.id = ANY($1::bigint[]) AND ");
+}
+
+struct rule_sql *rule_compile_all(const void *ctx, const struct rule *rule,
+                                  const struct catalogue *cat, enum rule_form form)
+{
+    struct rule_gen *g = gen_new(ctx, cat, "$1::timestamptz", 2);
+
+    g->whole = form == RULE_FORM_WHOLE;
+    return search_in(ctx, g, rule, "", "");
 }
 
 struct rule_sql *rule_compile_sample(const void *ctx, const struct rule *rule,
-                                     const struct catalogue *cat)
+                                     const struct catalogue *cat, enum rule_form form)
 {
-    struct rule_sql *sql = rule_compile_search(ctx, rule, cat);
+    struct rule_sql *sql = rule_compile_all(ctx, rule, cat, form);
 
     sql->text = mem_printf(
         sql,
@@ -312,6 +354,21 @@ struct rule_sql *rule_compile_sample(const void *ctx, const struct rule *rule,
         "    JOIN contact c ON c.id = f.contact_id ORDER BY c.id) x), '[]')::text AS sample",
         sql->text);
     return sql;
+}
+
+const char *rule_cost_text(const void *ctx, const struct rule_sql *sql)
+{
+    return mem_printf(ctx, "EXPLAIN (FORMAT JSON) %s", sql->text);
+}
+
+double rule_cost(const char *said)
+{
+    json_t *plans = json_loads(said, 0, NULL);
+    json_t *plan = json_object_get(json_array_get(plans, 0), "Plan");
+    double cost = json_number_value(json_object_get(plan, "Total Cost"));
+
+    json_decref(plans);
+    return cost;
 }
 
 struct rule_sql *rule_compile_where(const void *ctx, const struct rule *rule,

@@ -7,6 +7,8 @@
 #include "common/mem.h"
 #include "daemon/rules/sqlgen.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A list of more texts than this is not worth an index. */
@@ -144,6 +146,42 @@ static const char *value_compare(struct rule_gen *g, const struct rule_node *lef
     return gen_printf(g, "%s %s %s", a, rule_comparison_sql(op), b);
 }
 
+/* Whether 0 surely fails the comparison with the literal: so small a one that it is read as 0 may
+ * be above it, or below. */
+static bool zero_fails(enum rule_comparison op, const struct rule_node *literal)
+{
+    double n = rule_is_number(literal->value_type) ? strtod(literal->text, NULL) : 0;
+
+    switch (op) {
+    case RULE_EQ:
+        return n != 0;
+    case RULE_GT:
+        return n >= 0 && !signbit(n);
+    case RULE_GE:
+        return n > 0;
+    case RULE_LT:
+    case RULE_LE:
+        return n < 0;
+    case RULE_NE:
+        return false;
+    }
+    return false;
+}
+
+/* A value that is compared with a literal. In a statement over all contacts a comparison that 0
+ * fails may as well be unknown for who has no interactions: the planner then begins with those who
+ * have some. */
+static const char *compared_sql(struct rule_gen *g, const struct rule_node *value,
+                                enum rule_comparison op, const struct rule_node *literal)
+{
+    const char *v;
+
+    g->zero_fails = g->whole && rule_is_number(literal->value_type) && zero_fails(op, literal);
+    v = value_sql(g, value);
+    g->zero_fails = false;
+    return v;
+}
+
 static const char *compare_sql(struct rule_gen *g, const struct rule_node *node)
 {
     const struct rule_node *left = node->child[0], *right = node->child[1];
@@ -159,9 +197,11 @@ static const char *compare_sql(struct rule_gen *g, const struct rule_node *node)
         return instant_compare(g, start, op, right->text);
     }
     if (rule_is_literal(right))
-        return literal_compare(g, left, value_sql(g, left), op, right);
-    if (rule_is_literal(left))
-        return literal_compare(g, right, value_sql(g, right), comparison_mirrored(op), left);
+        return literal_compare(g, left, compared_sql(g, left, op, right), op, right);
+    if (rule_is_literal(left)) {
+        op = comparison_mirrored(op);
+        return literal_compare(g, right, compared_sql(g, right, op, left), op, left);
+    }
     return value_compare(g, left, op, right);
 }
 

@@ -66,6 +66,7 @@ struct rule_sql {
     const char *text;
     const char **params; /* text form, in order, from $(first_param) on */
     size_t n_params;
+    bool grouped; /* it reads the interactions of all contacts, whomever the rule leaves out */
 };
 
 struct rule_root {
@@ -98,10 +99,24 @@ struct rule_sql *rule_compile_where(const void *ctx, const struct rule *, const 
 struct rule_sql *rule_compile_span(const void *ctx, const struct rule *, const struct catalogue *);
 struct rule_sql *rule_compile_among(const void *ctx, const struct rule *, const struct catalogue *);
 
-/* rule_compile_sample() - the same parameters as rule_compile_search() -> one row: n, how many it
+/* rule_compile_all() - ids of all contacts for whom one rule holds: $1 timestamptz now; params from
+ * $2 -> contact_id bigint, in no order. Two forms with one answer: EACH looks the interactions up
+ * of each contact whom the other conditions leave, WHOLE reads those of all contacts once. Which is
+ * faster hangs on how many are left: the planner's costs say it. Where the rule speaks of no
+ * interactions, WHOLE is not `grouped` and no better. */
+enum rule_form { RULE_FORM_EACH, RULE_FORM_WHOLE };
+struct rule_sql *rule_compile_all(const void *ctx, const struct rule *, const struct catalogue *,
+                                  enum rule_form);
+/* rule_compile_sample() - the same parameters as rule_compile_all() -> one row: n, how many it
  * holds for; sample, a JSON array of the first ten contacts (id, names, e-mail). */
-struct rule_sql *rule_compile_sample(const void *ctx, const struct rule *,
-                                     const struct catalogue *);
+struct rule_sql *rule_compile_sample(const void *ctx, const struct rule *, const struct catalogue *,
+                                     enum rule_form);
+/* rule_cost_text() - the statement that asks the planner what `sql` would cost; its parameters are
+ * the same. rule_cost() - what it answered in its one column (the name is quoted, as libpq looks
+ * it up). */
+#define RULE_COST_COLUMN "\"QUERY PLAN\""
+const char *rule_cost_text(const void *ctx, const struct rule_sql *sql);
+double rule_cost(const char *said);
 /* rule_compile_truth() - the statement of rule_compile_page(), whose n tags are ids of segments,
  * compared with `membership`. The same parameters -> one row: last, the last contact of the block;
  * seen, how many it had; differences, a JSON array of {"segment", "contact", "stored", "true"}.

@@ -82,9 +82,24 @@ static bool lateral_has(const struct rule_lateral *l, const char *expr)
     return false;
 }
 
-static const char *column_of(struct rule_gen *g, const char *from, const char *expr, bool ordered)
+/* Of all columns of a sub-select: whether they have one filter, and what they are without it. */
+static void lateral_filter(struct rule_gen *g, struct rule_lateral *l, size_t place,
+                           const char *bare, const char *filter)
 {
-    size_t i;
+    mem_grow(g->ctx, &l->bare, &l->cap_bare, place + 1);
+    l->bare[place] = bare;
+    if (place == 0)
+        l->filter = filter;
+    else if (l->filter != NULL && (filter == NULL || strcmp(l->filter, filter) != 0))
+        l->filter = NULL;
+}
+
+/* `bare` is `expr` without `filter`. */
+static const char *column_of(struct rule_gen *g, const char *from, const char *expr, bool ordered,
+                             const char *bare, const char *filter)
+{
+    struct rule_lateral *l;
+    size_t i, place, before;
 
     for (i = 0; i < g->n_laterals; i++)
         if (strcmp(g->laterals[i].from, from) == 0 &&
@@ -93,22 +108,33 @@ static const char *column_of(struct rule_gen *g, const char *from, const char *e
     if (i == g->n_laterals) {
         mem_grow(g->ctx, &g->laterals, &g->cap_laterals, i + 1);
         g->laterals[i] = (struct rule_lateral){.from = from};
+        g->laterals[i].grouped = g->whole && strncmp(from, "interaction i ", 14) == 0;
         g->n_laterals++;
     }
-    g->laterals[i].ordered = g->laterals[i].ordered || ordered;
-    return gen_printf(
-        g, "k%zu.v%zu", i + 1,
-        list_place(g, &g->laterals[i].columns, &g->laterals[i].n, &g->laterals[i].cap, expr) + 1);
+    l = &g->laterals[i];
+    l->ordered = l->ordered || ordered;
+    before = l->n;
+    place = list_place(g, &l->columns, &l->n, &l->cap, expr);
+    if (place == before)
+        lateral_filter(g, l, place, bare, filter);
+    return gen_printf(g, "k%zu.v%zu", i + 1, place + 1);
 }
 
 const char *gen_column(struct rule_gen *g, const char *from, const char *expr)
 {
-    return column_of(g, from, expr, false);
+    return column_of(g, from, expr, false, expr, NULL);
+}
+
+const char *gen_filtered(struct rule_gen *g, const char *from, const char *aggregate,
+                         const char *filter)
+{
+    return column_of(g, from, gen_printf(g, "%s FILTER (WHERE %s)", aggregate, filter), false,
+                     aggregate, filter);
 }
 
 const char *gen_ordered(struct rule_gen *g, const char *from, const char *expr)
 {
-    return column_of(g, from, expr, true);
+    return column_of(g, from, expr, true, expr, NULL);
 }
 
 static const char *in_list(struct rule_gen *g, struct rule_list *list, const char *prefix,

@@ -18,6 +18,14 @@
  *     n0  when each condition changes next; n1, n2, ... the same for what `and` and `or` make of
  *         them, where they stand within others. 'infinity': never.
  *
+ * A statement over all contacts (`whole`) reads each kind once and groups it, in place of a lateral
+ * for each contact:
+ *
+ *     LEFT JOIN (SELECT i.contact_id, count(*) AS v1, ... FROM interaction i CROSS JOIN w
+ *                WHERE i.kind_id = ... GROUP BY i.contact_id) k1 ON k1.contact_id = c.id
+ *
+ * There a count is null for who has none.
+ *
  * All pieces of SQL are strings of the scratch context `ctx`; text from users is a parameter and
  * never part of them. */
 #ifndef LAZO_DAEMON_RULES_SQLGEN_H
@@ -41,8 +49,12 @@ struct rule_list {
 struct rule_lateral {
     const char *from; /* "interaction i WHERE ...": what makes it one */
     bool ordered;     /* its rows are read newest first */
+    bool grouped;     /* over all contacts at once */
     const char **columns;
     size_t n, cap;
+    const char **bare; /* the columns without the filter that all of them have, */
+    size_t cap_bare;
+    const char *filter; /* this one; NULL: they differ, or have none */
 };
 
 struct rule_gen {
@@ -50,7 +62,9 @@ struct rule_gen {
     const struct catalogue *cat;
     const char *now; /* the parameter that is now */
     size_t first_param;
-    bool search; /* conditions stand in WHERE and should find an index */
+    bool search;     /* conditions stand in WHERE and should find an index */
+    bool whole;      /* and of all contacts: interactions are grouped, not looked up */
+    bool zero_fails; /* the condition at hand is false of 0, so that it may be unknown of it */
     bool with_changes;
     int negated;                      /* inside how many `not` */
     bool uses_day;                    /* z is needed */
@@ -83,6 +97,9 @@ const char *gen_param_int(struct rule_gen *, const char *type, int64_t value);
 const char *gen_once(struct rule_gen *, const char *expr);
 /* gen_column() - "kN.vM", a column of the lateral sub-select over `from`. */
 const char *gen_column(struct rule_gen *, const char *from, const char *expr);
+/* gen_filtered() - the same for "aggregate FILTER (WHERE filter)". */
+const char *gen_filtered(struct rule_gen *, const char *from, const char *aggregate,
+                         const char *filter);
 /* gen_ordered() - the same as gen_column(), over rows that come newest first. */
 const char *gen_ordered(struct rule_gen *, const char *from, const char *expr);
 /* gen_truth() - "q.tN", whether a condition holds. gen_flip() - "e.xN". gen_next() - "nH.xN". */
@@ -113,7 +130,7 @@ const char *any_as_number(struct rule_gen *, const char *jsonb);
 const char *any_as_boolean(struct rule_gen *, const char *jsonb);
 /* money_unit() - 10 to the number of decimals of the organisation's currency. */
 const char *money_unit(struct rule_gen *);
-/* kind_from() - the lateral over a kind's interactions. */
+/* kind_from() - the sub-select's rows: a kind's interactions. */
 const char *kind_from(struct rule_gen *, int64_t kind_id);
 
 /* --- times.c --- */

@@ -15,10 +15,18 @@ const char *money_unit(struct rule_gen *g)
     return gen_printf(g, "%lld", (long long)unit);
 }
 
+/* The interactions of the contact, or of all contacts, with what `which` says of them. */
+static const char *events_from(struct rule_gen *g, const char *which)
+{
+    return gen_printf(g,
+                      g->whole ? "interaction i CROSS JOIN w WHERE %s"
+                               : "interaction i WHERE i.contact_id = c.id AND %s",
+                      which);
+}
+
 const char *kind_from(struct rule_gen *g, int64_t kind_id)
 {
-    return gen_printf(g, "interaction i WHERE i.contact_id = c.id AND i.kind_id = %s",
-                      gen_param_int(g, "int", kind_id));
+    return events_from(g, gen_printf(g, "i.kind_id = %s", gen_param_int(g, "int", kind_id)));
 }
 
 /* --- values of data --- */
@@ -141,12 +149,13 @@ static const char *score_sql(struct rule_gen *g, const struct rule_node *node)
 
 static const char *known_since_sql(struct rule_gen *g, const struct rule_node *node)
 {
-    const char *from = "interaction i WHERE i.contact_id = c.id";
+    const char *from = events_from(g, "true");
 
-    gen_change(g, gen_column(g, from, "min(i.occurred_at) FILTER (WHERE i.occurred_at > w.now)"));
-    return gen_fill(
-        g, node->field->sql,
-        gen_column(g, from, "min(i.occurred_at) FILTER (WHERE i.occurred_at <= w.now)"));
+    if (g->with_changes)
+        gen_change(g,
+                   gen_column(g, from, "min(i.occurred_at) FILTER (WHERE i.occurred_at > w.now)"));
+    return gen_fill(g, node->field->sql,
+                    gen_filtered(g, from, "min(i.occurred_at)", "i.occurred_at <= w.now"));
 }
 
 static const char *age_sql(struct rule_gen *g, const struct rule_node *node)
@@ -224,16 +233,24 @@ static const char *edge_sql(struct rule_gen *g, const struct rule_node *node, co
     const char *order = first ? "i.occurred_at, i.id" : "i.occurred_at DESC, i.id DESC";
 
     if (node->n_path == 0)
-        return gen_column(
-            g, from,
-            gen_printf(g, "%s(i.occurred_at) FILTER (WHERE %s)", first ? "min" : "max", events));
+        return gen_filtered(g, from, first ? "min(i.occurred_at)" : "max(i.occurred_at)", events);
     return gen_column(g, from,
                       gen_printf(g, "(array_agg(%s ORDER BY %s) FILTER (WHERE %s))[1]",
                                  aggregate_operand(g, node), order, events));
 }
 
+/* How many. Who has none is not among the groups: null, where that says as much. */
+static const char *count_sql(struct rule_gen *g, const char *from, const char *events,
+                             bool zero_fails)
+{
+    const char *count = gen_filtered(g, from, "count(*)", events);
+
+    return g->whole && !zero_fails ? gen_printf(g, "coalesce(%s, 0)", count) : count;
+}
+
 static const char *aggregate_sql(struct rule_gen *g, const struct rule_node *node)
 {
+    bool zero_fails = g->zero_fails;
     const char *from = kind_from(g, node->id), *where = aggregate_where(g, node);
     const char *events = aggregate_events(g, node, where), *count, *v;
     enum rule_aggregate fn = (enum rule_aggregate)node->op;
@@ -245,7 +262,7 @@ static const char *aggregate_sql(struct rule_gen *g, const struct rule_node *nod
     switch (fn) {
     case RULE_ANY:
     case RULE_COUNT:
-        count = gen_column(g, from, gen_printf(g, "count(*) FILTER (WHERE %s)", events));
+        count = count_sql(g, from, events, fn == RULE_ANY || zero_fails);
         return fn == RULE_COUNT ? count : gen_printf(g, "%s > 0", count);
     case RULE_FIRST:
     case RULE_LAST:
@@ -256,10 +273,10 @@ static const char *aggregate_sql(struct rule_gen *g, const struct rule_node *nod
     case RULE_MAX:
         break;
     }
-    v = gen_column(g, from,
-                   gen_printf(g, "%s(%s) FILTER (WHERE %s)", rule_aggregate_word(fn),
-                              aggregate_operand(g, node), events));
-    return fn == RULE_SUM ? gen_printf(g, "coalesce(%s, 0)", v) : v;
+    v = gen_filtered(g, from,
+                     gen_printf(g, "%s(%s)", rule_aggregate_word(fn), aggregate_operand(g, node)),
+                     events);
+    return fn == RULE_SUM && !zero_fails ? gen_printf(g, "coalesce(%s, 0)", v) : v;
 }
 
 const char *value_row(struct rule_gen *g, const struct rule_node *node, const char **ret_table,

@@ -395,3 +395,7 @@ UNION ALL SELECT 'webhook', name, rule FROM webhook WHERE rule IS NOT NULL
 UNION ALL SELECT 'campaign', name, rule FROM campaign WHERE rule IS NOT NULL AND state NOT IN ('finished', 'cancelled')
 UNION ALL SELECT 'journey', name, definition::text FROM journey
  ORDER BY 1, 2
+
+-- name: plan_by_values
+-- Until the end of the transaction the planner sees the values of a statement's parameters, and plans it for them alone.
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true);

@@ -70,6 +70,19 @@ def test_incremental_equals_from_nothing(lazo):
             found = {c["id"] for c in lazo.items("/v1/contacts?rule=" + urllib.parse.quote(s["rule"]))}
             kept = {m["id"] for m in lazo.items(f"/v1/segments/{s['name']}/members")}
             assert kept == found, s["name"]
+            assert lazo.api("POST", "/v1/rules/check", {"rule": s["rule"]})["count"] == len(found), s["name"]
+
+
+def test_a_count_is_the_same_however_few_are_looked_at(lazo):
+    """Of rules over interactions: one contact by the e-mail address, everybody, and those who have none."""
+    for n in range(3):
+        for _ in range(n):
+            lazo.api("POST", "/v1/interactions", {"contact": {"email": f"count{n}@segment.example"}, "kind": "counted", "amount": "7.50"})
+    lazo.api("POST", "/v1/contacts", {"email": "count0@segment.example"})
+    for rule, n in [('email = "count2@segment.example" and count(counted) >= 2', 1), ("count(counted) >= 1", 2), ("any(counted in last 1 year) and sum(counted.amount) > 10", 1),
+                    ('email starts with "count" and not any(counted)', 1), ('email starts with "count" and count(counted) < 2', 2)]:
+        said = lazo.api("POST", "/v1/rules/check", {"rule": rule})
+        assert said["valid"] and said["count"] == n == len(said["sample"]), (rule, said)
 
 
 def test_check_and_explain(lazo):

@@ -1,9 +1,9 @@
 /* rule_sql.c - the compiler as a filter for tests/rules/: one JSON request a line in, one answer a
  * line out.
  *
- * Request: {"mode": "some" | "page" | "search" | "where" | "cycle", "rules": [text, ...], "name"?,
- * "catalogue": {...}}; the rules' tags are 1, 2, ... Answer: {"sql", "params", "warnings",
- * "texts"}, or {"errors": ["line:column: message", ...]}. */
+ * Request: {"mode": "some" | "page" | "search" | "each" | "whole" | "where" | "cycle", "rules":
+ * [text, ...], "name"?, "catalogue": {...}}; the rules' tags are 1, 2, ... Answer: {"sql",
+ * "params", "warnings", "texts"}, or {"errors": ["line:column: message", ...]}. */
 #include "common/mem.h"
 #include "daemon/rules/rule.h"
 
@@ -113,6 +113,9 @@ static struct rule_sql *compile(const void *ctx, const char *mode, const struct 
         return rule_compile_page(ctx, roots, n, cat);
     if (strcmp(mode, "search") == 0)
         return rule_compile_search(ctx, roots[0].rule, cat);
+    if (strcmp(mode, "each") == 0 || strcmp(mode, "whole") == 0)
+        return rule_compile_all(ctx, roots[0].rule, cat,
+                                strcmp(mode, "each") == 0 ? RULE_FORM_EACH : RULE_FORM_WHOLE);
     return rule_compile_where(ctx, roots[0].rule, cat);
 }
 

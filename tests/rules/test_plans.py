@@ -74,6 +74,16 @@ def test_interactions_are_read_from_the_covering_index(compiler, app, world):
     assert "Index Only Scan Backward using interaction_by_kind" in lines and "Seq Scan on contact" not in lines, lines
 
 
+def test_everybody_is_one_reading_of_the_interactions(compiler, app, world):
+    rule = "count(donation in last 12 months) >= 2 and sum(donation.amount in last 12 months) > 5"
+    answer = compiled(compiler, world, "whole", [rule])
+    app.execute("SET plan_cache_mode = force_custom_plan")
+    lines = plan(app, answer, NOW)
+    app.execute("SET plan_cache_mode = force_generic_plan")
+    assert lines.count("on interaction i") == 1 and "FILTER" not in answer["sql"], lines
+    assert "Left" not in lines and "Right" not in lines, lines  # begins with those who have interactions
+
+
 def test_a_hundred_large_rules(compiler, app, world):
     """The most that one call may ask for: each rule at its own limits and all different."""
     rules = []

@@ -60,6 +60,10 @@ def compiled(compiler, world, mode, rules, **more):
     return compiler.ask(mode=mode, rules=rules, catalogue=world.catalogue, **more)
 
 
+def everybody(compiler, app, world, form, text, now):
+    return sorted(row[0] for row in run(app, compiled(compiler, world, form, [text]), now))
+
+
 def expected(world, c, now, rules):
     return [n for n, rule in enumerate(rules, 1) if oracle.holds(world, c, now, rule)]
 
@@ -92,6 +96,8 @@ def test_agrees_with_the_oracle(compiler, writer, app, round):
         for n, rule in world.rnd.sample(list(enumerate(rules, 1)), 6):
             found = [row[0] for row in run(app, compiled(compiler, world, "search", [texts[n - 1]]), 0, now, 1000)]
             assert found == [c["id"] for c in world.contacts if n in rows[c["id"]][1]], texts[n - 1]
+            for form in ("each", "whole"):
+                assert everybody(compiler, app, world, form, texts[n - 1], now) == found, (form, texts[n - 1])
         world.now = world.near(now)
 
 
@@ -217,6 +223,8 @@ def test_relations(compiler, writer, app, round):
         for n, rule in world.rnd.sample(list(enumerate(rules, 1)), 4):
             found = [row[0] for row in run(app, compiled(compiler, world, "search", [oracle.text(rule)]), 0, now, 1000)]
             assert found == [c["id"] for c in world.contacts if n in rows[c["id"]][1]], oracle.text(rule)
+            for form in ("each", "whole"):
+                assert everybody(compiler, app, world, form, oracle.text(rule), now) == found, (form, oracle.text(rule))
         world.now = world.near(now)
 
 

@@ -123,6 +123,8 @@ void import_report_say(const json_t *import, bool would)
         printf("  %" JSON_INTEGER_FORMAT " contacts created, %" JSON_INTEGER_FORMAT
                " changed; %" JSON_INTEGER_FORMAT " interactions amend others\n",
                number_of(r, "created"), number_of(r, "changed"), number_of(r, "amended"));
+    if (number_of(r, "merged") > 0)
+        printf("  %" JSON_INTEGER_FORMAT " contacts merged into others\n", number_of(r, "merged"));
     if (number_of(r, "without_contact") > 0)
         printf("  %" JSON_INTEGER_FORMAT " rows say nobody and were passed over\n",
                number_of(r, "without_contact"));
@@ -142,6 +144,9 @@ void import_undone_say(const json_t *undone)
            " consents withdrawn\n",
            number_of(undone, "interactions_removed"), number_of(undone, "contacts_removed"),
            number_of(undone, "fields_put_back"), number_of(undone, "consents_withdrawn"));
+    if (number_of(undone, "merges_undone") > 0)
+        printf("%" JSON_INTEGER_FORMAT " merged contacts taken apart\n",
+               number_of(undone, "merges_undone"));
     if (number_of(undone, "interactions_kept") + number_of(undone, "contacts_kept") +
             number_of(undone, "fields_kept") >
         0)

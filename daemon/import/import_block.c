@@ -48,16 +48,17 @@ static json_t *consent_of(const struct import_job *j, const struct import_line *
                                         source, "method", "import", "first", true)));
 }
 
-static bool item_parse(struct import_job *j, json_t *value, const struct catalogue *catalogue,
-                       struct record_item *item, struct diag *d)
+bool import_item_parse(const void *ctx, const struct import_settings *s, json_t *value,
+                       const struct catalogue *catalogue, struct record_item *ret_item,
+                       struct diag *d)
 {
     int64_t now_us = clock_now_us();
 
-    if (j->settings.interactions)
-        return record_item_parse(j->b.ctx, value, "", catalogue, now_us, item, d);
-    *item = (struct record_item){.source = j->settings.source, .occurred_at_us = now_us};
-    return record_contact_parse(j->b.ctx, json_object_get(value, "contact"), "/contact", catalogue,
-                                now_us, &item->contact, d);
+    if (s->interactions)
+        return record_item_parse(ctx, value, "", catalogue, now_us, ret_item, d);
+    *ret_item = (struct record_item){.source = s->source, .occurred_at_us = now_us};
+    return record_contact_parse(ctx, json_object_get(value, "contact"), "/contact", catalogue,
+                                now_us, &ret_item->contact, d);
 }
 
 static void item_add(struct import_job *j, const struct import_line *line, json_t *value,
@@ -68,7 +69,7 @@ static void item_add(struct import_job *j, const struct import_line *line, json_
     struct diag d;
 
     diag_init(&d, b->ctx);
-    if (!item_parse(j, value, catalogue, item, &d)) {
+    if (!import_item_parse(b->ctx, &j->settings, value, catalogue, item, &d)) {
         refuse(j, line, import_row_column(&j->settings, d.items[0].pointer), d.items[0].message);
         return;
     }
@@ -364,6 +365,8 @@ static void work_resolved(void *arg, struct batch *batch)
 
     j->tx = batch->tx;
     j->batch = batch;
+    if (j->dry && import_overlay_merges(j->overlay, batch, j->id, &args))
+        pgtx_query(batch->tx, Q_IMPORT_WOULD_MERGE, &args, NULL, NULL);
     if (!j->dry) {
         work_compare(j, batch);
     } else if (import_overlay_targets(j->overlay, batch, &args)) {

@@ -52,6 +52,10 @@ struct import_job {
     void *arg;
 };
 
+/* import_item_parse() - a row's JSON as the recorder takes it, child of ctx; mistakes go to `d`. */
+bool import_item_parse(const void *ctx, const struct import_settings *, json_t *value,
+                       const struct catalogue *, struct record_item *ret_item, struct diag *d);
+
 /* import_block_begin() - forgets the block before. import_block_fill() - takes rows that were read,
  * but for those that were recorded before. import_block_send() - records what it has; then the job
  * goes on, or is done. */

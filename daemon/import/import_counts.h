@@ -11,6 +11,7 @@
     X(amended, "Interactions of imports that amend others.")                                       \
     X(duplicates, "Rows of imports that were there already.")                                      \
     X(created, "Contacts that imports created.")                                                   \
+    X(merged, "Contacts that imports merged into others.")                                         \
     X(matched, "Rows of imports whose contact was there.")                                         \
     X(changed, "Contacts that a block of an import changed.")                                      \
     X(consents, "Consents that imports recorded.")                                                 \

@@ -9,6 +9,7 @@
 #include "daemon/import/import_block.h"
 #include "daemon/import/import_file.h"
 #include "daemon/import/import_keys.h"
+#include "daemon/import/import_merge.h"
 #include "daemon/import/import_overlay.h"
 
 #include <inttypes.h>
@@ -216,6 +217,8 @@ void import_job_start(const void *ctx, const struct import_env *env, int64_t org
     import_block_begin(j);
     if (!job_settings(j, next))
         job_fail(j, state, "the mapping is not one that this version takes");
+    else if (j->settings.merge_two)
+        import_merge(j);
     else
         import_job_go_on(j);
 }

@@ -8,9 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct merged_pair {
+    int64_t keep_id, gone_id;
+};
+
 struct import_overlay {
     int64_t serial; /* of the last contact that would be created, negative */
     struct import_table names, keys, lefts, fields, flags;
+    struct import_table merged; /* who was merged → into whom */
+    struct merged_pair *pairs;  /* the same, in their order */
+    size_t n_pairs, cap_pairs;
     bool *repeats; /* of each item of the batch in hand: its key came before */
     struct batch_name **targets;
     size_t n_targets;
@@ -20,7 +27,8 @@ struct import_overlay {
 struct import_overlay *import_overlay_new(const void *ctx)
 {
     struct import_overlay *o = mem_new(ctx, struct import_overlay);
-    struct import_table *const tables[] = {&o->names, &o->keys, &o->lefts, &o->fields, &o->flags};
+    struct import_table *const tables[] = {&o->names,  &o->keys,  &o->lefts,
+                                           &o->fields, &o->flags, &o->merged};
 
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         tables[i]->ctx = o;
@@ -40,6 +48,64 @@ static bool has_external(const struct import_overlay *o, int64_t contact_id)
     return import_table_find(&o->flags, contact_hash("external_id", contact_id)) != NULL;
 }
 
+/* --- merges -------------------------------------------------------------------------------------
+ */
+
+static int64_t kept(const struct import_overlay *o, int64_t contact_id)
+{
+    const int64_t *into;
+
+    while (o->n_pairs > 0 &&
+           (into = import_table_find(&o->merged, contact_hash("merged", contact_id))) != NULL)
+        contact_id = *into;
+    return contact_id;
+}
+
+bool import_overlay_merge(struct import_overlay *o, int64_t keep_id, int64_t gone_id)
+{
+    keep_id = kept(o, keep_id);
+    gone_id = kept(o, gone_id);
+    if (keep_id == gone_id)
+        return false;
+    mem_grow(o, &o->pairs, &o->cap_pairs, o->n_pairs + 1);
+    o->pairs[o->n_pairs++] = (struct merged_pair){.keep_id = keep_id, .gone_id = gone_id};
+    *import_table_at(&o->merged, contact_hash("merged", gone_id)) = keep_id;
+    *import_table_at(&o->flags, contact_hash("external_id", keep_id)) = 1;
+    return true;
+}
+
+bool import_overlay_merges(struct import_overlay *o, struct batch *b, int64_t import_id,
+                           struct pgargs *args)
+{
+    struct import_table wanted = {.ctx = b};
+    struct pgarray keep, gone;
+    size_t n = 0;
+
+    for (size_t i = 0; i < b->n_slots && o->n_pairs > 0; i++)
+        if (b->all[i]->wanted && b->all[i]->contact_id > 0)
+            *import_table_at(&wanted, contact_hash("wanted", b->all[i]->contact_id)) = 1;
+    pgarray_init(&keep, b);
+    pgarray_init(&gone, b);
+    for (size_t i = 0; i < o->n_pairs; i++) {
+        const struct merged_pair *p = &o->pairs[i];
+
+        if (import_table_find(&wanted, contact_hash("wanted", kept(o, p->keep_id))) == NULL)
+            continue;
+        pgarray_int(&keep, p->keep_id);
+        pgarray_int(&gone, p->gone_id);
+        n++;
+    }
+    pgargs_init(args, b);
+    pgargs_int(args, import_id);
+    pgargs_array(args, &keep);
+    pgargs_array(args, &gone);
+    pgargs_instant(args, b->now_us);
+    return n > 0;
+}
+
+/* --- what is known before a block ---------------------------------------------------------------
+ */
+
 void import_overlay_found(struct import_overlay *o, struct batch *b)
 {
     for (size_t i = 0; i < b->identities.n; i++) {
@@ -49,6 +115,7 @@ void import_overlay_found(struct import_overlay *o, struct batch *b)
 
         if (name->contact_id == 0 && owner != NULL)
             name->contact_id = *owner;
+        name->contact_id = kept(o, name->contact_id);
         if (name->contact_id != 0 && has_external(o, name->contact_id))
             name->has_external_id = true;
     }
@@ -148,7 +215,7 @@ static void targets_take(struct import_overlay *o, const struct batch *b, const 
         const struct record_amends *a = b->items[o->asking[pgres_int(res, row, "ord")]]->amends;
 
         *import_table_at(&o->keys, import_hash(a->source, a->key, NULL)) =
-            pgres_int(res, row, "contact_id");
+            kept(o, pgres_int(res, row, "contact_id"));
         if (pgres_bool(res, row, "amends"))
             *import_table_at(&o->flags, import_hash("amends", a->source, a->key, NULL)) = 1;
         if (!pgres_null(res, row, "amount"))

@@ -13,6 +13,13 @@
 struct import_overlay;
 
 struct import_overlay *import_overlay_new(const void *ctx);
+/* import_overlay_merge() - a contact would be merged into another one, before any row: from here on
+ * it is found as that one. False where both are one already. import_overlay_merges() - the
+ * parameters of import_would_merge, for those of whom the batch speaks, so that the database
+ * compares them as they would be; false where there are none. */
+bool import_overlay_merge(struct import_overlay *, int64_t keep_id, int64_t gone_id);
+bool import_overlay_merges(struct import_overlay *, struct batch *, int64_t import_id,
+                           struct pgargs *);
 /* import_overlay_found() - after record_find: names and keys of earlier blocks have an owner too;
  * one that would be created has a negative id. */
 void import_overlay_found(struct import_overlay *, struct batch *);

@@ -22,11 +22,11 @@ struct reading {
     struct diag *d;
 };
 
-static const char *const known[] = {"what",      "encoding", "delimiter",       "columns",
-                                    "dates",     "decimal",  "thousands",       "time_zone",
-                                    "kind",      "source",   "currency",        "key_columns",
-                                    "amount_of", "refunds",  "without_contact", "live",
-                                    "consent"};
+static const char *const known[] = {"what",      "encoding",    "delimiter",       "columns",
+                                    "dates",     "decimal",     "thousands",       "time_zone",
+                                    "kind",      "source",      "currency",        "key_columns",
+                                    "amount_of", "refunds",     "without_contact", "live",
+                                    "consent",   "two_contacts"};
 
 static void unknown_refuse(struct reading *r, const json_t *object, const char *pointer,
                            const char *const *names, size_t n)
@@ -294,12 +294,23 @@ static void consent_read(struct reading *r)
         diag_field(r->d, "/consent", "consent comes with contacts; import them first");
 }
 
+/* Whether what is done is not "refuse", but `other`. */
+static bool instead_of_refuse(struct reading *r, const char *name, const char *other)
+{
+    const char *said = text_of(r, r->document, "", name, 10);
+
+    if (said == NULL || strcmp(said, "refuse") == 0)
+        return false;
+    if (strcmp(said, other) != 0)
+        diag_field(r->d, diag_pointer(r->ctx, "", name), "%s or refuse is expected", other);
+    return true;
+}
+
 bool import_settings_read(const void *ctx, const json_t *document,
                           const struct import_map *headings, struct import_settings *ret_settings,
                           struct diag *d)
 {
     struct reading r = {.ctx = ctx, .document = document, .s = ret_settings, .d = d};
-    const char *nobody;
     size_t before = d->n;
 
     *ret_settings = (struct import_settings){0};
@@ -317,10 +328,8 @@ bool import_settings_read(const void *ctx, const json_t *document,
     consent_read(&r);
     ret_settings->keys = column_list(&r, json_object_get(document, "key_columns"), "/key_columns",
                                      &ret_settings->n_keys);
-    nobody = text_of(&r, document, "", "without_contact", 10);
-    ret_settings->skip_nobody = nobody != NULL && strcmp(nobody, "skip") == 0;
-    if (nobody != NULL && !ret_settings->skip_nobody && strcmp(nobody, "refuse") != 0)
-        diag_field(d, "/without_contact", "skip or refuse is expected");
+    ret_settings->skip_nobody = instead_of_refuse(&r, "without_contact", "skip");
+    ret_settings->merge_two = instead_of_refuse(&r, "two_contacts", "merge");
     ret_settings->live = flag_of(&r, "live");
     return d->n == before;
 }

@@ -36,6 +36,7 @@ struct import_settings {
     int product[2]; /* the amount is the product of these columns; [0] < 0: it is not */
     struct import_refunds refunds;
     bool skip_nobody; /* rows without a contact are passed over and counted */
+    bool merge_two;   /* a row whose names are two contacts' says that they are one person */
     bool live;        /* facts that start journeys; else history */
     const char *topic, *attestation, *attested_by; /* consent; topic NULL: none */
 };

@@ -162,6 +162,18 @@ RETURNING i.state;
 UPDATE import SET state = $3::text, ended_at = CASE WHEN $3::text = 'ready' THEN ended_at ELSE $4::timestamptz END
  WHERE id = $1::bigint AND state = $2::text;
 
+-- name: import_pairs
+-- Of $1 import: $2 external ids and $3 e-mails beside them that are two contacts'. `ord` from 0.
+SELECT p.ord, p.keep_id, p.gone_id FROM import_pairs($1::bigint, $2::text[], $3::text[]) p ORDER BY p.ord;
+
+-- name: import_merge
+-- The same, merged: $4 the report so far, $5 now. `merged` is null where the import is not running any more.
+SELECT import_merge($1::bigint, $2::text[], $3::text[], $4::jsonb, $5::timestamptz) AS merged;
+
+-- name: import_would_merge
+-- Of $1 import: contacts $3 into those beside them, $2, at $4, in a transaction that is taken back.
+SELECT import_would_merge($1::bigint, $2::bigint[], $3::bigint[], $4::timestamptz) AS merged;
+
 -- name: import_undo
 -- $1 import, $2 contacts at once, $3 now
 SELECT import_undo($1::bigint, $2::int, $3::timestamptz) AS more;

@@ -2,8 +2,11 @@
 import csv
 import io
 import json
+import os
+import random
 
 import pytest
+import requests
 
 from lazo_test import eventually, program
 
@@ -424,3 +427,220 @@ def test_undo_after_a_merge(lazo):
     again = run(lazo, one)
     assert (again["recorded"], again["duplicates"]) == (2, 0)
     undo(lazo, one)
+
+
+# --- rows that say that two contacts are one person ----------------------------------------------------------------------------
+
+def person(lazo, tail, external=None, email=None, **fields):
+    names = {k: v for k, v in (("external_id", external and f"{external}-{tail}"), ("email", email and f"{email}@{tail}.example")) if v}
+    return lazo.api("POST", "/v1/contacts", {**names, **fields})["id"]
+
+
+def twins(lazo, tail):
+    """Four records of one person: by the external ids a and b (which has an e-mail, too), by the e-mails c and d."""
+    lazo.api("PUT", "/v1/fields/merge_size", {"type": "number"})
+    lazo.api("PUT", "/v1/topics/merge-files", {"title": "Files"})
+    a = person(lazo, tail, "a", first_name="Ana", tags=["uno"], attr={"merge_size": 1}, consents=[{"topic": "news", "action": "grant", "wording": "Sí"}])
+    b = person(lazo, tail, "b", "b", city="Lugo", tags=["uno", "dos"], attr={"merge_size": 2}, groups=["coro"],
+               consents=[{"topic": "news", "action": "withdraw"}])
+    c = person(lazo, tail, None, "c", first_name="Anita", birth_date="1970-03-09", tags=["tres"])
+    d = person(lazo, tail, None, "d", phone="+34600123456", postal_code="28001")
+    for n, who in enumerate((a, b, c, d)):
+        lazo.api("POST", "/v1/interactions?import=true", {"contact": {"id": who}, "kind": "twingift", "amount": 10 + n, "source": "till", "key": f"{tail}-{n}"})
+    return a, b, c, d
+
+
+def whole(lazo, who):
+    """All that is told of a contact, but for when it was written last, and since when a yes holds that a merge took: the ledger tells it anew."""
+    seen = lazo.get(f"/v1/contacts/{who}")
+    seen.pop("updated_at")
+    for s in seen["subscriptions"]:
+        s.pop("since")
+    return seen
+
+
+def apart(lazo):
+    contacts, facts, segments = state(lazo)
+    return [{**c, "subscriptions": [(s["topic"], s["subscribed"]) for s in c["subscriptions"]]} for c in contacts], facts, segments
+
+
+# b's e-mail beside a's name, c's beside b's name, which is a's by now; and a block further on d's.
+TWINS = """external_id,email,first_name,city,tags,attr.merge_size,fecha,importe,key,amends
+a-{0},,,,,,2022-03-01,5,{0}k1,
+a-{0},b@{0}.example,,Lugo,dos,2,2022-03-02,6,{0}k2,
+b-{0},c@{0}.example,Anita,,cuatro,,2022-03-03,7,{0}k3,
+,c@{0}.example,,,,,2022-03-03,-2,{0}k4,{0}k3
+,d@{0}.example,,Vigo,,,2022-03-04,8,{0}k5,
+new-{0},,,,,,2022-03-04,1,{0}k6,
+new-{0},b@{0}.example,,,,,2022-03-04,1,{0}k7,
+"""
+TWINS_END = "a-{0},d@{0}.example,,Vigo,,3,2022-03-05,9,{0}k8,\na-{0},d@{0}.example,,Vigo,cinco,3,2022-03-06,-1,{0}k9,{0}k1\n"
+
+
+def twin_file(lazo, tail, between=0, **mapping):
+    text = (TWINS + "".join(f"fill{i}-{{0}},,,,,,2022-03-04,1,{{0}}f{i},\n" for i in range(between)) + TWINS_END).format(tail)
+    one = upload(lazo, text, f"{tail}.csv")
+    settle(lazo, one, kind="twinfile", source="twins", dates="yyyy-mm-dd", decimal=".", **mapping)
+    return one
+
+
+@pytest.mark.parametrize("between", [0, 1100])
+def test_merging(lazo, between):
+    tail = f"twin{between}"
+    a, b, c, d = twins(lazo, tail)
+    lazo.segment(f"{tail}-rich", "sum(twingift.amount) >= 40")
+    lazo.settle()
+    before, people = apart(lazo), [whole(lazo, who) for who in (a, b, c, d)]
+    refusing = twin_file(lazo, tail, between)
+    refused = check(lazo, refusing)
+    assert (refused["merged"], refused["refused"]) == (0, 6), "and what amends a row that was refused"
+    one = twin_file(lazo, tail, between, two_contacts="merge")
+    would = check(lazo, one)
+    assert apart(lazo) == before and not lazo.items(f"/v1/contacts/merges?contact={a}")
+    did = run(lazo, one)
+    assert numbers(did) == numbers(would)
+    assert (did["merged"], did["refused"], did["created"], did["recorded"], did["amended"]) == (3, 1, 1 + between, 8 + between, 2)
+    # Lugo was b's and is a's by the merge, as is the tag dos; Vigo comes after it. Each block counts what it changes.
+    assert did["fields"] == {"city": 1, "tags": 2, "attr.merge_size": 2 if between else 1, "first_name": 1}
+    assert [r["line"] for r in rejected(lazo, one)] == ["8"] and "another contact" in rejected(lazo, one)[0]["reason"]
+    lazo.settle()
+    kept = lazo.get(f"/v1/contacts/{a}")
+    assert {i["value"] for i in kept["identities"]} == {f"a-{tail}", f"b-{tail}", f"b@{tail}.example", f"c@{tail}.example", f"d@{tail}.example"}
+    assert (kept["first_name"], kept["city"], kept["postal_code"], sorted(kept["tags"])) == ("Anita", "Vigo", "28001", ["cinco", "cuatro", "dos", "tres", "uno"])
+    assert [m["by"] for m in lazo.items(f"/v1/contacts/merges?contact={a}")] == [f"import:{one['id']}"] * 3
+    assert len(lazo.items(f"/v1/contacts/{a}/interactions?kind=twingift")) == 4 and len(lazo.items(f"/v1/contacts/{a}/interactions?kind=twinfile")) == 7
+    assert lazo.count(f"{tail}-rich") == 1
+    again = run(lazo, one)
+    assert (again["merged"], again["recorded"], again["changed"]) == (0, 0, 0)
+
+    gone = undo(lazo, one)
+    lazo.settle()
+    assert (gone["merges_undone"], gone["fields_kept"], gone["interactions_kept"], gone["contacts_kept"]) == (3, 0, 0, 0)
+    assert [whole(lazo, who) for who in (a, b, c, d)] == people
+    assert apart(lazo) == before
+    assert lazo.ctl("consent", "verify").returncode == 0
+    assert lazo.ctl("check", "--segments", "--rfm", check=False).returncode == 0
+    assert numbers(run(lazo, one)) == numbers(did), "after its undoing it comes in as the first time"
+    assert undo(lazo, one)["merges_undone"] == 3
+    lazo.settle()
+    assert apart(lazo) == before and [whole(lazo, who) for who in (a, b, c, d)] == people
+
+
+def test_merging_with_consent(lazo):
+    """What the import recorded goes before its merges do; whoever said neither yes nor no has said neither again."""
+    tail = "yestwin"
+    a, b, c, d = twins(lazo, tail)
+    before, people = apart(lazo), [whole(lazo, who) for who in (a, b, c, d)]
+    one = upload(lazo, f"external_id,email\na-{tail},b@{tail}.example\na-{tail},d@{tail}.example\n,c@{tail}.example\n")
+    settle(lazo, one, two_contacts="merge", consent={"topic": "merge-files", "attestation": "on paper"})
+    would = check(lazo, one)
+    did = run(lazo, one)
+    assert numbers(did) == numbers(would) and (did["merged"], did["consents"]) == (2, 2)
+    assert {s["topic"]: s["subscribed"] for s in lazo.get(f"/v1/contacts/{a}")["subscriptions"]} == {"news": False, "merge-files": True}
+    gone = undo(lazo, one)
+    assert (gone["merges_undone"], gone["consents_withdrawn"]) == (2, 2)
+    assert [whole(lazo, who) for who in (a, b, c, d)] == people and apart(lazo) == before
+    assert lazo.ctl("consent", "verify").returncode == 0
+
+
+def test_merging_and_what_came_since(lazo):
+    tail = "sincetwin"
+    a, b, *_ = twins(lazo, tail)
+    one = upload(lazo, f"external_id,email,ciudad\na-{tail},b@{tail}.example,Cádiz\n")
+    settle(lazo, one, two_contacts="merge")
+    assert run(lazo, one)["merged"] == 1
+    lazo.api("POST", "/v1/interactions", {"contact": {"email": f"b@{tail}.example"}, "kind": "call"})
+    lazo.api("PATCH", f"/v1/contacts/{a}", {"last_name": "Ruiz"})
+    merge = lazo.items(f"/v1/contacts/merges?contact={a}")[0]["id"]
+    assert undo(lazo, one)["merges_undone"] == 1
+    first, second = lazo.get(f"/v1/contacts/{a}"), lazo.get(f"/v1/contacts/{b}")
+    assert (first["last_name"], first["city"], second["city"], second["last_name"]) == ("Ruiz", None, "Lugo", None)
+    assert len(lazo.items(f"/v1/contacts/{a}/interactions?kind=call")) == 1, "what came since stays with who was kept"
+    assert lazo.request("POST", f"/v1/contacts/merges/{merge}/undo").status_code == 409
+    # One that somebody took apart already is not taken apart again.
+    assert run(lazo, one)["merged"] == 1
+    lazo.api("POST", f"/v1/contacts/merges/{lazo.items(f'/v1/contacts/merges?contact={a}')[0]['id']}/undo")
+    assert undo(lazo, one).get("merges_undone", 0) == 0
+
+
+def test_merging_survives_a_kill(lazo):
+    n, tail = 3000, "killtwin"
+
+    def up():
+        try:
+            return lazo.request("GET", "/v1/imports").status_code == 200
+        except requests.ConnectionError:
+            return False
+    rows = [{"external_id": f"x{i}-{tail}"} for i in range(40)] + [{"email": f"x{i}@{tail}.example"} for i in range(40)]
+    lazo.api("POST", "/v1/interactions", [{"contact": c, "kind": "killed", "source": "till", "key": f"{tail}{i}"} for i, c in enumerate(rows)])
+    lazo.settle()
+    before = apart(lazo)
+    one = upload(lazo, "external_id,email,fecha\n" + "".join(f"x{i % 40}-{tail},{f'x{i % 40}@{tail}.example' if i % 90 < 40 else ''},2022-03-01\n" for i in range(n)))
+    settle(lazo, one, kind="killed", two_contacts="merge")
+    would = check(lazo, one)
+    lazo.api("POST", f"/v1/imports/{one['id']}/start")
+    eventually(lambda: lazo.get(f"/v1/imports/{one['id']}")["report"], what="contacts are merged")
+    lazo.kill("lazod")
+    eventually(up, what="lazod is up again")
+    did = wait(lazo, one, "finished")["report"]
+    assert numbers(did) == numbers(would) and (did["merged"], did["recorded"]) == (40, n)
+    assert lazo.sql("SELECT count(*) FROM contact_merge WHERE by = %s", (f"import:{one['id']}",)) == [(40,)]
+    lazo.api("POST", f"/v1/imports/{one['id']}/undo")
+    lazo.kill("lazod")
+    eventually(up, what="lazod is up again")
+    assert wait(lazo, one, "undone")["undone"]["merges_undone"] == 40
+    lazo.settle()
+    assert apart(lazo) == before
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_merging_at_random(lazo, seed):
+    """Whoever they are and whatever the rows say of them: the run does what the dry run said, and the undoing leaves nothing of it."""
+    seed = int(os.environ.get("LAZO_SEED", seed))
+    print(f"LAZO_SEED={seed}")
+    rng, tail = random.Random(seed), f"rnd{seed}"
+    said = {"first_name": ["Ana", "Eva", "Luz"], "city": ["Lugo", "Vigo"], "tags": ["uno", "dos", "tres"]}
+
+    def some():
+        return {k: rng.choice(v) for k, v in said.items() if rng.random() < 0.3}
+
+    for n in range(60):
+        fields = some()
+        if "tags" in fields:
+            fields["tags"] = [fields["tags"]]
+        if rng.random() < 0.4:
+            fields["consents"] = [{"topic": "news", "action": rng.choice(["grant", "withdraw"])}]
+        if rng.random() < 0.6 or not n % 3:
+            person(lazo, tail, f"p{n}", f"p{n}" if n % 3 else None, **fields)
+        else:
+            person(lazo, tail, None, f"p{n}", **fields)
+    lazo.settle()
+    before = apart(lazo)
+    text = "external_id,email,first_name,city,tags,fecha,importe,key,amends\n"
+    for n in range(2500):
+        pick = [f"p{rng.randrange(60)}" if rng.random() < 0.97 else f"q{rng.randrange(60)}" for _ in "ab"]
+        both, amends, row = rng.random() < 0.02, "", some()
+        if not both and rng.random() < 0.1:
+            # Of somebody who is there: what a refused amendment alone would have named is nobody's in the run.
+            pick[n % 2 == 0], amends = f"p{3 * rng.randrange(20) + (n % 2 == 0)}", f"{tail}k{rng.randrange(n + 1)}"
+        text += ",".join([f"{pick[0]}-{tail}" if both or n % 2 else "", f"{pick[1]}@{tail}.example" if both or not n % 2 else "", row.get("first_name", ""),
+                          row.get("city", ""), row.get("tags", ""), "2022-03-01", "-1" if rng.random() < 0.1 else "5", f"{tail}k{n}", amends]) + "\n"
+    one = upload(lazo, text)
+    settle(lazo, one, kind="rndgift", source="rnd", dates="yyyy-mm-dd", decimal=".", two_contacts="merge")
+    would = check(lazo, one)
+    assert apart(lazo) == before
+    reasons = [(r["line"], r["column"]) for r in rejected(lazo, one)]
+    did = run(lazo, one)
+    assert numbers(did) == numbers(would) and did["merged"] > 5
+    assert [(r["line"], r["column"]) for r in rejected(lazo, one)] == reasons
+    gone = undo(lazo, one)
+    lazo.settle()
+    assert gone["merges_undone"] == did["merged"] and gone["interactions_removed"] == did["recorded"]
+    assert apart(lazo) == before
+    assert lazo.ctl("consent", "verify").returncode == 0
+
+
+def test_merging_is_judged(lazo):
+    one = upload(lazo, "email\na@b.example\n")
+    r = lazo.request("PUT", f"/v1/imports/{one['id']}/mapping", json={"two_contacts": "join"})
+    assert r.status_code == 422 and r.json()["errors"] == [{"pointer": "/two_contacts", "detail": "merge or refuse is expected"}]

@@ -181,3 +181,18 @@ def test_merging_while_recording(lazo):
     lazo.ctl("consent", "verify")
     merge(lazo, keep, gone)
     assert len(lazo.items(f"/v1/contacts/{keep}/interactions?kind=mergerace")) == 200
+
+
+@pytest.mark.parametrize("first", ["grant", "withdraw"])
+def test_nobody_keeps_what_others_said(lazo, first):
+    """Who said nothing, was merged with a yes and a no, and taken apart from both, has said nothing."""
+    second = "grant" if first == "withdraw" else "withdraw"
+    keep = contact(lazo, f"quiet-{first}")
+    others = [contact(lazo, f"loud{n}-{first}", consents=[{"topic": "news", "action": action}]) for n, action in enumerate((first, second))]
+    merges = [merge(lazo, keep, who) for who in others]
+    assert topics(lazo, keep) == {"news": False}
+    for number in reversed(merges):
+        lazo.api("POST", f"/v1/contacts/merges/{number}/undo")
+    assert topics(lazo, keep) == {}
+    assert [topics(lazo, who) for who in others] == [{"news": first == "grant"}, {"news": second == "grant"}]
+    assert lazo.ctl("consent", "verify").returncode == 0

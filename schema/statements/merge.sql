@@ -46,10 +46,10 @@ WITH keyed AS NOT MATERIALIZED (
     SELECT y.key FROM keyed y WHERE y.id = $1::bigint
 ), shared AS (
     SELECT array_agg(y.id) AS ids FROM keyed y WHERE $1::bigint IS NULL OR y.key IN (SELECT i.key FROM its i) GROUP BY y.key HAVING min(y.id) < max(y.id) AND count(*) <= 20
-), pair AS (
+), pair AS MATERIALIZED (
     SELECT DISTINCT a.id AS one, b.id AS other FROM shared s, unnest(s.ids) AS a(id), unnest(s.ids) AS b(id)
      WHERE a.id < b.id AND ($1::bigint IS NULL OR a.id = $1::bigint OR b.id = $1::bigint)
-), compared AS (
+), compared AS MATERIALIZED (
     SELECT p.one, p.other, n.same, n.near, n.near OR n.unknown AS alike,
            EXISTS (SELECT FROM contact_phone h JOIN contact_phone g ON g.phone = h.phone AND g.contact_id = p.other WHERE h.contact_id = p.one) AS phone,
            EXISTS (SELECT FROM identity h JOIN identity g ON g.contact_id = p.other AND g.sort = 'email' AND mail_canonical(g.value) = mail_canonical(h.value)
@@ -63,7 +63,7 @@ WITH keyed AS NOT MATERIALIZED (
                 coalesce(a.first_name_fold, a.last_name_fold) IS NULL OR coalesce(b.first_name_fold, b.last_name_fold) IS NULL AS unknown) n
      WHERE a.kind = b.kind
        AND NOT EXISTS (SELECT FROM contact_distinct d WHERE (d.contact_id, d.other_id) IN ((p.one, p.other), (p.other, p.one)))
-), judged AS (
+), judged AS MATERIALIZED (
     SELECT c.one, c.other, array_remove(ARRAY[CASE WHEN c.same THEN 'same name' WHEN c.near THEN 'names one letter apart' WHEN c.company THEN 'same company name' END,
                CASE WHEN c.mail THEN 'e-mail addresses of one mailbox' END, CASE WHEN c.phone THEN 'same phone' END, CASE WHEN c.birth THEN 'same birth date' END,
                CASE WHEN c.postal THEN 'same postal code' END], NULL) AS reasons,

@@ -90,6 +90,7 @@ static void explain_print(const void *ctx, const json_t *answer)
     const json_t *exception = json_object_get(answer, "exception");
     const char *changes = json_string_value(json_object_get(answer, "changes_at"));
     const char *since = json_string_value(json_object_get(answer, "since"));
+    const char *unknown = json_string_value(json_object_get(answer, "unknown"));
 
     table_items(json_object_get(answer, "conditions"), headings, keys);
     printf("the rule %s\n",
@@ -101,9 +102,11 @@ static void explain_print(const void *ctx, const json_t *answer)
                table_value(ctx, json_object_get(exception, "reason")));
     if (since != NULL)
         printf("it has been so since %s\n", since);
-    if (changes == NULL)
+    if (unknown != NULL)
+        printf("not known: %s\n", unknown);
+    else if (changes == NULL)
         puts("time alone changes nothing");
-    else
+    if (changes != NULL)
         printf("time alone may change this at %s\n", changes);
 }
 

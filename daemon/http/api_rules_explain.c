@@ -43,15 +43,30 @@ static json_t *instant_json(int64_t at_us)
                                                        : json_string(clock_format(at_us, text));
 }
 
-static void add_instants(json_t *object, const struct walk_root *root)
+/* What cannot be told, and why; NULL where everything is known. */
+static const char *unknown_of(const void *ctx, const struct walk_root *root)
 {
-    const char *why = rule_no_history(root->rule);
+    const char *past = rule_no_history(root->rule);
 
-    if (why == NULL && !root->since_known)
-        why = "it changed too often to tell since when it is so";
+    if (past == NULL && !root->since_known)
+        past = "it changed too often to tell since when it is so";
+    if (root->change_known)
+        return past;
+    return mem_printf(ctx,
+                      "%s%sso many changes lie ahead that it can only be told that it stays so"
+                      " until %s",
+                      past == NULL ? "" : past, past == NULL ? "" : "; ",
+                      clock_format(root->change_us, (char[CLOCK_TEXT]){0}));
+}
+
+static void add_instants(const void *ctx, json_t *object, const struct walk_root *root)
+{
+    const char *why = unknown_of(ctx, root);
+
     json_object_set_new(object, "since",
                         instant_json(root->since_known ? root->since_us : WALK_ALWAYS));
-    json_object_set_new(object, "changes_at", instant_json(root->change_us));
+    json_object_set_new(object, "changes_at",
+                        instant_json(root->change_known ? root->change_us : WALK_NEVER));
     if (why != NULL)
         json_object_set_new(object, "unknown", json_string(why));
 }
@@ -65,7 +80,7 @@ static json_t *conditions_json(const struct explanation *x, const json_t *values
             mem_must(json_pack("{s:s, s:O?, s:b}", "text", x->texts[i], "value",
                                json_array_get(values, i - 1), "holds", x->roots[i].holds));
 
-        add_instants(item, &x->roots[i]);
+        add_instants(x, item, &x->roots[i]);
         json_array_append_new(list, item);
     }
     return list;
@@ -88,7 +103,7 @@ static void explain_on_walked(void *arg, bool found, const char *said, const str
     body = mem_must(json_pack("{s:b, s:o}", "holds", x->roots[0].holds, "conditions",
                               conditions_json(x, values)));
     json_decref(values);
-    add_instants(body, &x->roots[0]);
+    add_instants(x, body, &x->roots[0]);
     if (x->segment != NULL) {
         json_object_set_new(body, "member",
                             json_boolean(x->exception != NULL ? x->in : x->roots[0].holds));

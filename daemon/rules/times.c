@@ -23,6 +23,7 @@
 #define AHEAD_HOURS  "interval '192 hours'"
 #define BACK_HOURS   "interval '27 hours'"
 #define EPOCH        "timestamptz '2000-01-01T00:00:00Z'"
+#define FAR_AHEAD    "timestamptz '9999-12-01T00:00:00Z'" /* a period more is a date still */
 
 /* A bound that moves with now: now minus or plus a duration. */
 struct bound {
@@ -182,14 +183,33 @@ struct period {
     const char *after; /* when that one does */
 };
 
-static struct period period_make(struct rule_gen *g, const struct rule_window *w)
+static bool period_past(const struct rule_window *w)
+{
+    return w->type == RULE_WINDOW_YESTERDAY || w->type == RULE_WINDOW_PREVIOUS;
+}
+
+/* The field of date_trunc(). */
+static const char *period_unit(const struct rule_window *w)
 {
     bool days = w->type == RULE_WINDOW_TODAY || w->type == RULE_WINDOW_YESTERDAY;
-    bool past = w->type == RULE_WINDOW_YESTERDAY || w->type == RULE_WINDOW_PREVIOUS;
-    const char *unit = days ? "day" : rule_period_word(w->period);
-    const char *length = strcmp(unit, "quarter") == 0 ? "3 months" : gen_printf(g, "1 %s", unit);
-    const char *zone = gen_zone(g);
-    const char *first = gen_printf(g, "date_trunc('%s', %s AT TIME ZONE %s)", unit, g->now, zone);
+
+    return days ? "day" : rule_period_word(w->period);
+}
+
+/* As an interval, which knows no quarters. */
+static const char *period_length(struct rule_gen *g, const struct rule_window *w)
+{
+    const char *unit = period_unit(w);
+
+    return strcmp(unit, "quarter") == 0 ? "3 months" : gen_printf(g, "1 %s", unit);
+}
+
+static struct period period_make(struct rule_gen *g, const struct rule_window *w)
+{
+    bool past = period_past(w);
+    const char *length = period_length(g, w), *zone = gen_zone(g);
+    const char *first =
+        gen_printf(g, "date_trunc('%s', %s AT TIME ZONE %s)", period_unit(w), g->now, zone);
     const char *at[4];
 
     for (int i = 0; i < 4; i++) {
@@ -290,6 +310,27 @@ static void edge_changes(struct rule_gen *g, const struct bound *b, const char *
     gen_change(g, bound_returns(g, b, next));
 }
 
+/* When a stepping window, whose span now is `p`, takes or loses one value: at its end where it
+ * holds the value, at the start of the period of the value (or of the one after that, for
+ * yesterday and previous) where that is still to come. Never before the end of the present one:
+ * where a day begins twice, the local date goes back. */
+static void period_value_changes(struct rule_gen *g, const struct rule_window *w,
+                                 const struct period *p, const char *v)
+{
+    const char *zone = gen_zone(g);
+    const char *first = gen_printf(g, "date_trunc('%s', LEAST(%s, " FAR_AHEAD ") AT TIME ZONE %s)",
+                                   period_unit(w), v, zone);
+    const char *date = period_past(w)
+                           ? gen_printf(g, "(%s + interval '%s')::date", first, period_length(g, w))
+                           : gen_printf(g, "%s::date", first);
+
+    gen_change(g, gen_printf(g,
+                             "CASE WHEN %s < %s THEN NULL WHEN %s < %s THEN %s"
+                             " WHEN %s >= %s THEN GREATEST(%s, %s) END",
+                             v, p->start, v, p->end, p->next, v, p->end, p->next,
+                             day_start_sql(g, date, zone)));
+}
+
 void window_value_changes(struct rule_gen *g, const struct rule_window *w, const char *v)
 {
     if (!g->with_changes)
@@ -297,7 +338,7 @@ void window_value_changes(struct rule_gen *g, const struct rule_window *w, const
     if (window_steps(w)) {
         struct period p = period_make(g, w);
 
-        gen_change(g, gen_printf(g, "CASE WHEN %s >= %s THEN %s END", v, p.start, p.next));
+        period_value_changes(g, w, &p, v);
     } else if (window_slides(w)) {
         struct bound b = bound_make(g, w->duration, w->type == RULE_WINDOW_IN_NEXT);
 

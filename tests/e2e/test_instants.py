@@ -116,6 +116,20 @@ def test_what_has_no_history_says_so(one):
     assert "not kept" in said["conditions"][0]["unknown"] and "not kept" in said["unknown"]
 
 
+def test_what_lies_too_far_ahead_says_so(one):
+    """Each of these leaves at an instant of its own, and none of that changes the answer; all instants are more than explain looks at."""
+    one.api("POST", "/v1/interactions", [
+        {"contact": {"email": "often@instants.example"}, "kind": "visit", "occurred_at": (dt.datetime(2027, 3, 1, tzinfo=dt.timezone.utc) + n * dt.timedelta(minutes=1)).isoformat()}
+        for n in range(900)])
+    who = one.record({"email": "often@instants.example"}, "call")
+    settle(one)
+    rule = "count(visit in last 300 days) >= count(donation)"
+    said = explain(one, who, rule)
+    assert said["holds"] is True and said["changes_at"] is None and "stays so until 2027-12-2" in said["unknown"], said
+    printed = one.ctl("rule", "explain", who, input=rule).stdout
+    assert "stays so until 2027-12-2" in printed and "time alone changes nothing" not in printed
+
+
 # --- forecast ----------------------------------------------------------------------------------------------------------------
 
 SEGMENTS = {"f recent": "any(donation in last 7 days)", "f lapsed": 'any(donation) and not in segment "f recent"', "f twice": "count(donation in last 20 days) >= 2",

@@ -47,9 +47,10 @@ SELECT t.contact_id, t.interaction_id, k.name AS kind, i.occurred_at, i.recorded
        i.data ->> 'model' AS model, i.data ->> 'from' AS label_from, i.data ->> 'to' AS label_to,
        (i.source IN ('journey', 'lazo')) IS TRUE AS own,
        k.name = 'webhook_failed' AND (
-           SELECT about.kind_id = i.kind_id FROM delivery d JOIN interaction about ON about.contact_id = d.contact_id AND about.id = d.interaction_id
-            WHERE d.org_id = current_org()
-              AND d.id = CASE WHEN i.data ->> 'delivery' ~ '^[0-9]{1,18}$' THEN (i.data ->> 'delivery')::bigint END) IS TRUE AS echo
+           SELECT about.kind_id = i.kind_id
+             FROM (SELECT CASE WHEN i.data ->> 'delivery' ~ '^[0-9]{1,18}$' THEN (i.data ->> 'delivery')::bigint END AS id OFFSET 0) w -- apart: ->> is not leakproof
+             JOIN delivery d ON d.id = w.id JOIN interaction about ON about.contact_id = d.contact_id AND about.id = d.interaction_id
+            WHERE d.org_id = current_org()) IS TRUE AS echo
   FROM taken t
   LEFT JOIN interaction i ON i.contact_id = t.contact_id AND i.id = t.interaction_id
   LEFT JOIN kind k ON k.id = i.kind_id

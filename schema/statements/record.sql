@@ -19,12 +19,12 @@ SELECT 'identity', (u.ord - 1)::int, i.contact_id, 0, 0, c.external_id IS NOT NU
  CROSS JOIN LATERAL (SELECT n.contact_id FROM identity n WHERE n.org_id = $1::bigint AND n.sort = u.sort AND n.value = u.value LIMIT 1) i
  CROSS JOIN LATERAL (SELECT n.external_id FROM contact n WHERE n.id = i.contact_id LIMIT 1) c
 UNION ALL
--- One that was merged is whom it was merged into.
+-- One that was merged is whom it was merged into: found apart, since coalesce() is not leakproof and would cost contact its index.
 SELECT 'id', (u.ord - 1)::int, c.id, 0, 0, c.external_id IS NOT NULL
   FROM unnest($6::bigint[]) WITH ORDINALITY AS u(id, ord)
- CROSS JOIN LATERAL (SELECT n.id, n.external_id FROM contact n
-                      WHERE n.id = coalesce((SELECT m.contact_id FROM contact_merge m WHERE m.org_id = $1::bigint AND m.merged_id = u.id AND m.undone_at IS NULL), u.id)
-                      LIMIT 1) c
+ CROSS JOIN LATERAL (SELECT coalesce((SELECT m.contact_id FROM contact_merge m WHERE m.org_id = $1::bigint AND m.merged_id = u.id AND m.undone_at IS NULL), u.id) AS id
+                     OFFSET 0) w
+ CROSS JOIN LATERAL (SELECT n.id, n.external_id FROM contact n WHERE n.id = w.id LIMIT 1) c
 UNION ALL
 -- Whether somebody was erased, by the index: EXISTS would read the rows of other organisations.
 SELECT 'erased', 0, 0, 0, 0, false

@@ -196,3 +196,13 @@ def test_nobody_keeps_what_others_said(lazo, first):
     assert topics(lazo, keep) == {}
     assert [topics(lazo, who) for who in others] == [{"news": first == "grant"}, {"news": second == "grant"}]
     assert lazo.ctl("consent", "verify").returncode == 0
+
+
+def test_what_was_related_and_is_gone_since_stays_gone(lazo):
+    keep, gone, spouse = (contact(lazo, name) for name in ("rel-keep", "rel-gone", "rel-spouse"))
+    for who in (keep, gone):
+        lazo.api("PUT", f"/v1/contacts/{who}/relations/spouse/{spouse}", {})
+    number = merge(lazo, keep, gone)
+    lazo.api("DELETE", f"/v1/contacts/{spouse}")
+    lazo.api("POST", f"/v1/contacts/merges/{number}/undo")
+    assert lazo.items(f"/v1/contacts/{gone}/relations") == lazo.items(f"/v1/contacts/{keep}/relations") == []

@@ -286,7 +286,7 @@ static void model_on_scored(void *arg, const struct pgres *res)
     log_info("rfm", "model scored",
              "org=%" PRId64 " model=%" PRId64 " contacts=%" PRId64 " relabelled=%" PRId64,
              p->org_id, p->model_id, p->n_scored, p->n_relabelled);
-    pgtx_commit(p->tx);
+    pgtx_commit_soon(p->tx);
 }
 
 static void model_begun(void *arg, struct pgtx *tx)
@@ -421,7 +421,7 @@ static void changes_score(struct pass *p)
     struct pgargs args;
 
     if (p->n_contacts == 0) {
-        pgtx_commit(p->tx);
+        pgtx_commit_soon(p->tx);
         return;
     }
     if (p->n_quiet_kinds > 0) {

@@ -28,7 +28,7 @@ static void pass_on_cues(void *arg, const struct pgres *res)
     struct pass *p = arg;
 
     if (pgres_ok(res))
-        pgtx_commit(p->tx);
+        pgtx_commit_soon(p->tx);
 }
 
 static void pass_cues(struct pass *p)
@@ -37,7 +37,7 @@ static void pass_cues(struct pass *p)
     struct pgargs args;
 
     if (p->n_facts == 0) {
-        pgtx_commit(p->tx);
+        pgtx_commit_soon(p->tx);
         return;
     }
     pgarray_init(&contacts, p);

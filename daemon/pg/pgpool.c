@@ -234,6 +234,15 @@ void pgtx_commit(struct pgtx *tx)
     pgtx_close(tx, true);
 }
 
+void pgtx_commit_soon(struct pgtx *tx)
+{
+    if (tx->state != PGTX_open)
+        bug("a transaction that is over is ended again");
+    pgconn_send_text(tx->conn, "SET LOCAL synchronous_commit = off", NULL, pgtx_on_answer,
+                     pgtx_call_new(tx, NULL, NULL));
+    pgtx_close(tx, true);
+}
+
 void pgtx_rollback(struct pgtx *tx)
 {
     pgtx_close(tx, false);

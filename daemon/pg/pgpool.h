@@ -114,6 +114,11 @@ void pgtx_query_kept(struct pgtx *, const char *key, const char *sql, const stru
 /* pgtx_commit(), pgtx_rollback() - the last call on `tx`, unless it already failed (then they are
  * not to be called: test with pgres_ok() in the query's callback and return). */
 void pgtx_commit(struct pgtx *);
+/* pgtx_commit_soon() - the same without waiting for the disk (synchronous_commit = off). Should the
+ * server crash within the next second, it may not have happened, and then nothing that was
+ * committed after it has either: for what is made again from what is stored, and is not told to
+ * anybody outside before another transaction was committed that waits. */
+void pgtx_commit_soon(struct pgtx *);
 void pgtx_rollback(struct pgtx *);
 
 #endif

@@ -77,15 +77,19 @@ class Instance:
         self.process.wait(60)
 
 
-def single_posts(instance):
-    environment = dict(os.environ, LAZO_TOKEN=instance.token)
-    before = instance.cpu()
-    out = subprocess.run(["wrk", "-t", "1", "-c", "64", "-d", f"{SECONDS}s", "-s", HERE + "/post.lua", instance.url + "/v1/interactions"],
-                         env=environment, capture_output=True, text=True, check=True).stdout
-    requests_made, microseconds, errors = map(int, re.search(r"RESULT (\d+) (\d+) (\d+)", out).groups())
+def wrk(url, environment):
+    """(requests, a second) of one interaction a POST by 64 connections."""
+    out = subprocess.run(["wrk", "-t", "1", "-c", "64", "-d", f"{SECONDS}s", "-s", HERE + "/post.lua", url], env=environment, capture_output=True, text=True, check=True).stdout
+    made, microseconds, errors = map(int, re.search(r"RESULT (\d+) (\d+) (\d+)", out).groups())
     if errors:
-        sys.exit(f"bench: {errors} requests failed")
-    return requests_made * 1e6 / microseconds, (instance.cpu() - before) / requests_made
+        sys.exit(f"bench: {errors} requests to {url} failed")
+    return made, made * 1e6 / microseconds
+
+
+def single_posts(instance):
+    before = instance.cpu()
+    made, rate = wrk(instance.url + "/v1/interactions", dict(os.environ, LAZO_TOKEN=instance.token))
+    return rate, (instance.cpu() - before) / made
 
 
 def batches(instance, turn):

@@ -15,7 +15,7 @@ import time
 
 import psycopg2
 
-from bench import HERE, ROWS, SECONDS, TURNS, Instance, line, settle, single_posts
+from bench import HERE, ROWS, TURNS, Instance, line, settle, single_posts, wrk
 
 PEOPLE = 1000
 GROWTH = int(os.environ.get("LAZO_BENCH_STORED", "300000"))  # rows stored at the end of the line about growth; ten million shows it all
@@ -104,17 +104,12 @@ def node_folder():
     return folder
 
 
-def node_posts(instance, folder, mode, contacts, kind):
-    environment = dict(os.environ, PGHOST=instance.sockets(), PGUSER="postgres", PGDATABASE="lazo", TABLE="public.beside", FIRST_CONTACT=str(min(contacts)), KIND=str(kind))
+def node_posts(instance, folder, mode, first, kind):
+    environment = dict(os.environ, PGHOST=instance.sockets(), PGUSER="postgres", PGDATABASE="lazo", TABLE="public.beside", CONTACT=str(first), KIND=str(kind), LAZO_TOKEN="")
     server = subprocess.Popen(["node", "server.js", mode], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         port = server.stdout.readline().strip()
-        out = subprocess.run(["wrk", "-t", "1", "-c", "64", "-d", f"{SECONDS}s", "-s", HERE + "/node.lua", f"http://127.0.0.1:{port}/interactions"],
-                             env=environment, capture_output=True, text=True, check=True).stdout
-        made, microseconds, errors = map(int, re.search(r"RESULT (\d+) (\d+) (\d+)", out).groups())
-        if errors:
-            sys.exit(f"bench: {errors} requests to Node failed")
-        return made * 1e6 / microseconds
+        return wrk(f"http://127.0.0.1:{port}/interactions", environment)[1]
     finally:
         server.terminate()
         server.wait()
@@ -125,15 +120,18 @@ def beside_node(instance, contacts, kind):
     if folder is None:
         print("HTTP beside Node: node or npm is missing, or its registry is not reachable", flush=True)
         return
-    owner(instance).cursor().execute("CREATE TABLE IF NOT EXISTS public.beside (LIKE lazo.interaction INCLUDING ALL)")
-    ours, single, batch = [], [], []
+    cursor = owner(instance).cursor()
+    cursor.execute("CREATE TABLE IF NOT EXISTS public.beside (LIKE lazo.interaction INCLUDING ALL)")
+    ours, modes = [], {"single": [], "batch": [], "bare": []}
     for _ in range(TURNS):
         ours.append(single_posts(instance))
         settle(instance)
-        single.append(node_posts(instance, folder, "single", contacts, kind))
-        batch.append(node_posts(instance, folder, "batch", contacts, kind))
-    line("HTTP, one interaction a POST, 64 c.", ours, "Node, an INSERT a request", single, "5.00")
-    line("HTTP, one interaction a POST, 64 c.", ours, "Node, batches of 5 ms", batch, "2.50")
+        for mode, peers in modes.items():
+            peers.append(node_posts(instance, folder, mode, min(contacts), kind))
+            settle(instance)
+    line("HTTP, one interaction a POST, 64 c.", ours, "Node, the same insert a request", modes["single"], "5.00")
+    line("HTTP, one interaction a POST, 64 c.", ours, "Node, the same, batches of 5 ms", modes["batch"], "2.50")
+    line("HTTP, one interaction a POST, 64 c.", ours, "Node, bare INSERT of numbers", modes["bare"])
 
 
 # --- much ------------------------------------------------------------------------------------------------------------------

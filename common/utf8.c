@@ -1,6 +1,8 @@
 /* utf8.c - see utf8.h. */
 #include "common/utf8.h"
 
+#include <string.h>
+
 static bool is_tail(unsigned char c)
 {
     return (c & 0xc0) == 0x80;
@@ -52,4 +54,13 @@ bool utf8_valid(const char *s, size_t n)
         i += len;
     }
     return true;
+}
+
+size_t utf8_fit(const char *s, size_t max)
+{
+    size_t n = strnlen(s, max);
+
+    while (n > 0 && is_tail((unsigned char)s[n]))
+        n--;
+    return n;
 }

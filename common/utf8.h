@@ -14,5 +14,7 @@ size_t utf8_length(const char *s, size_t n);
 uint32_t utf8_decode(const char *s, size_t len);
 /* utf8_valid() - whether all `n` bytes are well-formed. */
 bool utf8_valid(const char *s, size_t n);
+/* utf8_fit() - how many of the first `max` bytes of a well-formed text are whole characters. */
+size_t utf8_fit(const char *s, size_t max);
 
 #endif

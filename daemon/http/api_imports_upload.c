@@ -7,6 +7,7 @@
 #include "daemon/http/api.h"
 #include "daemon/http/api_record.h"
 #include "daemon/import/import_look.h"
+#include "daemon/record/record_parse.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -247,8 +248,9 @@ void api_import_post(void *arg, struct http_request *req)
 
     if (!upload_size(u))
         return;
-    if (name != NULL && (strlen(name) > NAME_BYTES || *name == '\0')) {
-        http_problem(req, 400, NULL, "\"name\" has 1 to %d bytes", NAME_BYTES);
+    if (name != NULL && (strlen(name) > NAME_BYTES || *name == '\0' || parse_has_control(name))) {
+        http_problem(req, 400, NULL, "\"name\" has 1 to %d bytes and no control characters",
+                     NAME_BYTES);
         return;
     }
     pgargs_init(&args, u);

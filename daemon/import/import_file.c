@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define TEXT_MAX ((size_t)2 << 20)
+#define SLICE    ((size_t)16 << 10) /* text that becomes records at once: they take far more room */
 
 /* --- bytes --------------------------------------------------------------------------------------
  */
@@ -101,7 +102,8 @@ struct import_file {
     struct bytes *bytes;
     struct import_decode *decode;
     struct csv *csv;
-    struct buf text;
+    struct buf text;            /* of one piece */
+    size_t fed;                 /* so much of it became records */
     struct import_line **lines; /* from `first` on those that wait */
     size_t first, n, cap;
     int64_t number; /* of the next record */
@@ -141,17 +143,31 @@ struct import_file *import_file_new(const void *ctx, struct pgpool *pool, int64_
     return f;
 }
 
-/* What is over is over once: the converter may still hold a character's half. */
+/* Text becomes records until one waits, or there is no more. What is over is over once: the
+ * converter may still hold a character's half. */
+static void file_feed(struct import_file *f)
+{
+    while (f->n == f->first && f->fed < f->text.len) {
+        size_t n = f->text.len - f->fed < SLICE ? f->text.len - f->fed : SLICE;
+
+        csv_feed(f->csv, f->text.data + f->fed, n);
+        f->fed += n;
+        if (f->over && f->fed == f->text.len)
+            csv_end(f->csv);
+    }
+}
+
 static void file_take_bytes(struct import_file *f, const char *bytes, size_t n, bool last)
 {
     buf_reset(&f->text);
+    f->fed = 0;
     import_decode_add(f->decode, bytes, n, last, &f->text);
     if (buf_full(&f->text))
         bug("a piece is longer than it may be");
-    csv_feed(f->csv, f->text.data, f->text.len);
-    if (last)
-        csv_end(f->csv);
     f->over = last;
+    if (last && f->text.len == 0)
+        csv_end(f->csv);
+    file_feed(f);
 }
 
 static void file_ask(struct import_file *f);
@@ -175,7 +191,7 @@ static void file_on_piece(void *arg, const struct pgres *res)
         file_take_bytes(f, bytes, n, false);
         talloc_free(bytes);
     }
-    if (import_file_waiting(f) == 0 && !f->over)
+    if (f->n == f->first && !f->over)
         file_ask(f);
     else
         f->fn(f->arg, true);
@@ -195,11 +211,6 @@ void import_file_read(struct import_file *f, import_file_fn *fn, void *arg)
     file_ask(f);
 }
 
-size_t import_file_waiting(const struct import_file *f)
-{
-    return f->n - f->first;
-}
-
 bool import_file_over(const struct import_file *f)
 {
     return f->over;
@@ -207,8 +218,10 @@ bool import_file_over(const struct import_file *f)
 
 struct import_line *import_file_take(struct import_file *f, const void *ctx)
 {
-    struct import_line *line = f->first < f->n ? f->lines[f->first++] : NULL;
+    struct import_line *line;
 
+    file_feed(f);
+    line = f->first < f->n ? f->lines[f->first++] : NULL;
     if (f->first == f->n)
         f->first = f->n = 0;
     return line == NULL ? NULL : talloc_steal(ctx, line);

@@ -29,10 +29,8 @@ struct import_file *import_file_new(const void *ctx, struct pgpool *, int64_t or
  * must live. */
 typedef void import_file_fn(void *arg, bool ok);
 void import_file_read(struct import_file *, import_file_fn *, void *arg);
-/* import_file_waiting() - how many records were read and not taken. import_file_over() - whether
- * there are no more behind them. import_file_take() - the next one, now a child of ctx; NULL where
- * none waits. */
-size_t import_file_waiting(const struct import_file *);
+/* import_file_take() - the next record of what was read, now a child of ctx; NULL where there is no
+ * more of it. import_file_over() - whether nothing is behind that. */
 bool import_file_over(const struct import_file *);
 struct import_line *import_file_take(struct import_file *, const void *ctx);
 

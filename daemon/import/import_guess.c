@@ -124,11 +124,7 @@ static void amount_look(struct marks_seen *seen, const char *s)
 /* At most so many bytes, not ending within a character. */
 static json_t *cut(const char *s)
 {
-    size_t n = strnlen(s, SAMPLE_TEXT);
-
-    while (n > 0 && n == SAMPLE_TEXT && ((unsigned char)s[n] & 0xC0) == 0x80)
-        n--;
-    return json_stringn(s, n);
+    return json_stringn(s, utf8_fit(s, SAMPLE_TEXT));
 }
 
 static void sample_add(struct import_guess *g, const char *const *fields, size_t n)

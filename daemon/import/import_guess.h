@@ -9,8 +9,8 @@
 
 struct import_guess;
 
-/* import_guess_new() - child of ctx. import_guess_header() - the first record.
- * import_guess_row() - each other one; the fields are borrowed. */
+/* import_guess_new() - child of ctx. import_guess_header() - the first record, of at most
+ * IMPORT_COLUMNS_MAX columns. import_guess_row() - each other one; the fields are borrowed. */
 struct import_guess *import_guess_new(const void *ctx);
 void import_guess_header(struct import_guess *, const char *const *fields, size_t n);
 void import_guess_row(struct import_guess *, const char *const *fields, size_t n);

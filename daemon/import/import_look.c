@@ -25,6 +25,7 @@ struct look {
     char delimiter;
     struct import_file *file;
     struct import_guess *guess;
+    const char *why; /* it can be no import; or NULL */
 };
 
 static void look_done(struct look *l, bool ok)
@@ -52,7 +53,8 @@ static void look_store(struct look *l)
     pgargs_int(&args, l->import_id);
     if (guess == NULL) {
         pgargs_text(&args, "uploading");
-        pgargs_text(&args, "the file is empty, or its first line is no CSV");
+        pgargs_text(&args,
+                    l->why != NULL ? l->why : "the file is empty, or its first line is no CSV");
         pgargs_instant(&args, clock_now_us());
         pgpool_query(l->pool, l->org_id, Q_IMPORT_FAILED, &args, look_on_stored, l);
         return;
@@ -75,7 +77,10 @@ static void look_on_records(void *arg, bool ok)
         return;
     }
     while ((line = import_file_take(l->file, l)) != NULL) {
-        if (line->number == 0 && line->error == NULL)
+        if (line->number == 0 && line->n > IMPORT_COLUMNS_MAX)
+            l->why = mem_printf(l, "there are %zu columns; a file may have %d", line->n,
+                                IMPORT_COLUMNS_MAX);
+        else if (line->number == 0 && line->error == NULL)
             import_guess_header(l->guess, line->fields, line->n);
         else if (line->number > 0)
             import_guess_row(l->guess, line->fields, line->error == NULL ? line->n : 0);

@@ -259,12 +259,13 @@ const char *import_field_nearest(const char *name)
     return suggest_nearest(name, known, CONTACT_FIELDS + INTERACTION_FIELDS);
 }
 
-static bool heading_taken(const struct import_map *map, size_t before, const char *heading)
+static size_t heading_count(const char *const *headings, size_t n, const char *heading)
 {
-    for (size_t i = 0; i < before; i++)
-        if (strcmp(map->headings[i], heading) == 0)
-            return true;
-    return false;
+    size_t count = 0;
+
+    for (size_t i = 0; i < n; i++)
+        count += strcmp(headings[i], heading) == 0;
+    return count;
 }
 
 void import_map_header(const void *ctx, const char *const *headings, size_t n,
@@ -273,16 +274,21 @@ void import_map_header(const void *ctx, const char *const *headings, size_t n,
     struct import_map map = {.n = n,
                              .headings = mem_array(ctx, const char *, n),
                              .fields = mem_array(ctx, const char *, n)};
+    const char **plain = mem_array(ctx, const char *, n);
 
     for (size_t i = 0; i < n; i++) {
-        const char *heading = text_trim(mem_strdup(ctx, headings[i]));
-        size_t twin = 1;
+        const char *heading = text_trim(mem_strdup(plain, headings[i]));
+        size_t twin;
 
-        map.headings[i] = *heading != '\0' ? heading : mem_printf(ctx, "column %zu", i + 1);
-        while (heading_taken(&map, i, map.headings[i]))
-            map.headings[i] = mem_printf(ctx, "%s (%zu)", heading, ++twin);
+        plain[i] = *heading != '\0' ? heading : mem_printf(plain, "column %zu", i + 1);
+        twin = heading_count(plain, i, plain[i]) + 1;
+        map.headings[i] =
+            twin == 1 ? mem_strdup(ctx, plain[i]) : mem_printf(ctx, "%s (%zu)", plain[i], twin);
+        while (heading_count(map.headings, i, map.headings[i]) > 0)
+            map.headings[i] = mem_printf(ctx, "%s (%zu)", plain[i], ++twin);
         map.fields[i] = NULL;
     }
+    talloc_free(plain);
     *ret_map = map;
 }
 

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define IMPORT_COLUMNS_MAX 1000
+
 struct import_map {
     size_t n;
     const char **headings; /* as the file has them, each once: a second "email" is "email (2)" */

@@ -3,11 +3,14 @@
 
 #include "common/mem.h"
 #include "common/text.h"
+#include "common/utf8.h"
 #include "daemon/import/import_value.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#define QUOTED 60 /* bytes of a value that a reason shows */
 
 struct row {
     const void *ctx;
@@ -20,7 +23,7 @@ struct row {
 static void fault(struct row *r, size_t column, const char *text, const char *wanted)
 {
     r->column = r->s->map.headings[column];
-    r->why = mem_printf(r->ctx, "\"%.60s\" is no %s", text, wanted);
+    r->why = mem_printf(r->ctx, "\"%.*s\" is no %s", (int)utf8_fit(text, QUOTED), text, wanted);
 }
 
 /* --- contacts -----------------------------------------------------------------------------------
@@ -197,11 +200,20 @@ static void product_put(struct row *r, const char *const *fields)
 /* --- rows ---------------------------------------------------------------------------------------
  */
 
+/* A cell without its blanks, and without the mark that keeps a spreadsheet from running it:
+ * export_cell() puts it there. */
+static char *cell_of(const void *ctx, const char *field)
+{
+    char *text = text_trim(mem_strdup(ctx, field));
+
+    return text[0] == '\'' && text[1] != '\0' && strchr("=+-@", text[1]) != NULL ? text + 1 : text;
+}
+
 static void row_fill(struct row *r, const char *const *fields)
 {
     for (size_t i = 0; i < r->s->map.n && r->why == NULL; i++) {
         const char *field = r->s->map.fields[i];
-        const char *text = field == NULL ? "" : text_trim(mem_strdup(r->ctx, fields[i]));
+        const char *text = field == NULL ? "" : cell_of(r->ctx, fields[i]);
 
         if (*text == '\0')
             continue;

@@ -61,22 +61,23 @@ SELECT CASE WHEN EXISTS (SELECT FROM written) THEN 200 ELSE 409 END AS status,
   FROM found f;
 
 -- name: import_move
--- $1 import, $2 states that it may be in, $3 the next, $4 now, $5 whether it begins anew. 409 where it is in none of them.
-WITH found AS (SELECT i.* FROM import i WHERE i.id = $1::bigint FOR UPDATE),
+-- $1 import, $2 states that it may be in, $3 the next, $4 now, $5 whether it begins anew, as it does after an undoing that failed. A dry run that is
+-- cancelled leaves what can be run. 409 where it is in none of them.
+WITH found AS (SELECT i.*, $5::boolean OR ($3::text = 'running' AND i.undone IS NOT NULL) AS anew FROM import i WHERE i.id = $1::bigint FOR UPDATE),
      moved AS (UPDATE import i
-                  SET state = $3::text, why = '',
-                      position = CASE WHEN $5::boolean THEN 0 ELSE i.position END,
+                  SET state = CASE WHEN f.state = 'checking' THEN 'ready' ELSE $3::text END, why = '',
+                      position = CASE WHEN f.anew THEN 0 ELSE i.position END,
                       checked = CASE WHEN $3::text = 'checking' THEN NULL ELSE i.checked END,
-                      report = CASE WHEN $3::text = 'running' AND $5::boolean THEN NULL ELSE i.report END,
+                      report = CASE WHEN $3::text = 'running' AND f.anew THEN NULL ELSE i.report END,
                       undone = CASE WHEN $3::text = 'undoing' AND i.state <> 'undoing' OR $3::text = 'running' THEN NULL ELSE i.undone END,
-                      started_at = CASE WHEN $3::text = 'running' AND $5::boolean THEN $4::timestamptz ELSE i.started_at END,
-                      ended_at = CASE WHEN $3::text = 'cancelled' THEN $4::timestamptz WHEN $3::text IN ('running', 'undoing') THEN NULL ELSE i.ended_at END
+                      started_at = CASE WHEN $3::text = 'running' AND f.anew THEN $4::timestamptz ELSE i.started_at END,
+                      ended_at = CASE WHEN f.state = 'checking' THEN i.ended_at WHEN $3::text = 'cancelled' THEN $4::timestamptz WHEN $3::text IN ('running', 'undoing') THEN NULL ELSE i.ended_at END
                  FROM found f
                 WHERE i.id = f.id AND f.state = ANY ($2::text[]) AND (f.settings IS NOT NULL OR $3::text = 'cancelled')
                   AND ($3::text NOT IN ('checking', 'running') OR EXISTS (SELECT FROM import_piece p WHERE p.import_id = f.id))
                RETURNING i.*),
-     forgotten AS (DELETE FROM import_refusal r USING moved m
-                    WHERE r.import_id = m.id AND ((m.state = 'checking' AND r.dry) OR (m.state = 'running' AND $5::boolean AND NOT r.dry)))
+     forgotten AS (DELETE FROM import_refusal r USING moved m, found f
+                    WHERE r.import_id = m.id AND f.id = m.id AND ((m.state = 'checking' AND r.dry) OR (m.state = 'running' AND f.anew AND NOT r.dry)))
 SELECT CASE WHEN EXISTS (SELECT FROM moved) THEN 202 ELSE 409 END AS status,
        coalesce((SELECT import_doc(m)::text FROM moved m),
                 CASE WHEN f.state <> ALL ($2::text[]) THEN 'the import is ' || f.state

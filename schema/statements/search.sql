@@ -9,7 +9,8 @@ WITH w AS MATERIALIZED (
                  UNION ALL
                  SELECT regexp_replace($1::text, '[^0-9]', '', 'g') WHERE $2::text IS NULL AND $1::text ~ '^[+]?[0-9 ()./-]{7,}$'
                  UNION ALL
-                 SELECT words(fold($1::text)) WHERE $2::text IS NULL AND $1::text !~ '^[+]?[0-9 ()./-]{7,}$') x)
+                 SELECT words(fold($1::text)) WHERE $2::text IS NULL AND $1::text !~ '^[+]?[0-9 ()./-]{7,}$') x
+          WHERE x.word <> '')
 SELECT w.word, (SELECT count(*) FROM (SELECT FROM contact_word c WHERE c.word >= w.word COLLATE "C" AND c.word < w.until COLLATE "C" LIMIT 1000) n) AS n
   FROM w ORDER BY n, length(w.word) DESC, w.word LIMIT 10
 

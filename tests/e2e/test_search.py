@@ -141,3 +141,28 @@ def test_pages_of_two_while_others_write(lazo):
         stop.set()
         thread.join()
     assert not problems
+
+
+@pytest.mark.parametrize("q", ["-------", ".........", "       ", "() / - .", "+------", "%%%%%%%", "_______", "*", "?!?!?!?!", "🙂🙂🙂", "\u202e\u200f", "''''''''", '"', "\\\\\\",
+                               "@", "@@", "a@", "@@@ @@@"])
+def test_what_has_no_word_finds_nobody(lazo, people, q):
+    assert not set(find(lazo, q)) & set(people)
+
+
+def test_other_scripts(lazo):
+    who = {name: lazo.api("POST", "/v1/contacts", {"email": f"script{i}@search.example", "first_name": name})["id"]
+           for i, name in enumerate(["محمد", "שרה", "Ἀθηνᾶ", "Дмитрий", "明美", "Anna🙂Luz", "ＦＵＬＬ", "İpek"])}
+    assert find(lazo, "محمد") == [who["محمد"]] and find(lazo, "شرה") == []
+    assert find(lazo, "שר") == [who["שרה"]] and find(lazo, "дмит") == [who["Дмитрий"]] and find(lazo, "明") == [who["明美"]]
+    assert find(lazo, "luz anna") == [who["Anna🙂Luz"]] and find(lazo, "anna 🙂") == [who["Anna🙂Luz"]] and find(lazo, "αθηνα") == [who["Ἀθηνᾶ"]]
+    assert find(lazo, "ipek") == [who["İpek"]] and find(lazo, "İPEK") == [who["İpek"]]
+    for each in who.values():
+        lazo.api("DELETE", f"/v1/contacts/{each}")
+
+
+def test_a_question_that_is_too_long_or_no_text(lazo):
+    assert lazo.request("GET", "/v1/contacts", params={"q": "x" * 10240}).status_code == 400
+    assert lazo.request("GET", "/v1/contacts", params={"q": "ñ " * 60}).status_code == 200
+    for q in ("%FF", "a%00b", "%C3", "%ED%A0%80"):
+        assert lazo.request("GET", f"/v1/contacts?q={q}").status_code == 400, q
+        assert lazo.request("GET", f"/v1/contacts?rule=city%20%3D%20%22{q}%22").status_code in (400, 422), q

@@ -33,6 +33,12 @@ static void refuse(struct import_job *j, const struct import_line *line, const c
     b->counts.refused++;
 }
 
+static const char *column_of(const struct import_job *j, const struct import_line *line,
+                             const char *pointer)
+{
+    return import_row_column(&j->settings, line->fields, line->n, pointer == NULL ? "" : pointer);
+}
+
 /* What its people agreed to, as whoever imports attests. */
 static json_t *consent_of(const struct import_job *j, const struct import_line *line)
 {
@@ -70,7 +76,7 @@ static void item_add(struct import_job *j, const struct import_line *line, json_
 
     diag_init(&d, b->ctx);
     if (!import_item_parse(b->ctx, &j->settings, value, catalogue, item, &d)) {
-        refuse(j, line, import_row_column(&j->settings, d.items[0].pointer), d.items[0].message);
+        refuse(j, line, column_of(j, line, d.items[0].pointer), d.items[0].message);
         return;
     }
     item->quiet = !j->settings.live;
@@ -312,8 +318,7 @@ static void results_count(struct import_job *j, struct batch *batch)
                                : r->duplicate;
 
         if (r->error != NULL) {
-            refuse(j, b->item_lines[i],
-                   import_row_column(&j->settings, r->pointer == NULL ? "" : r->pointer),
+            refuse(j, b->item_lines[i], column_of(j, b->item_lines[i], r->pointer),
                    mem_strdup(b->ctx, r->error));
         } else if (b->items[i].kind == NULL) {
             continue;
@@ -336,16 +341,49 @@ static void work_on_compared(void *arg, const struct pgres *res)
     if (!j->dry)
         return;
     results_count(j, j->batch);
+    import_overlay_keep(j->overlay);
     pgtx_rollback(j->tx);
+}
+
+static void compare_send(struct import_job *j)
+{
+    struct pgargs args;
+
+    import_changes_args(j->b.changes, &args);
+    pgtx_query(j->tx, Q_IMPORT_COMPARE, &args, work_on_compared, j);
+}
+
+static void work_on_phones(void *arg, const struct pgres *res)
+{
+    struct import_job *j = arg;
+
+    if (!pgres_ok(res))
+        return;
+    import_changes_on_phones(j->b.changes, res);
+    if (j->dry)
+        compare_send(j);
 }
 
 static void work_compare(struct import_job *j, struct batch *batch)
 {
     struct pgargs args;
+    bool phones;
 
     j->b.changes = import_changes_new(batch, batch, j->b.items, j->b.item_numbers, j->overlay);
-    import_changes_args(j->b.changes, &args);
-    pgtx_query(batch->tx, Q_IMPORT_COMPARE, &args, work_on_compared, j);
+    phones = import_changes_phones(j->b.changes, &args);
+    if (phones)
+        pgtx_query(batch->tx, Q_IMPORT_PHONES, &args, work_on_phones, j);
+    /* A run sends both before it writes. */
+    if (!phones || !j->dry)
+        compare_send(j);
+}
+
+static void targets_judge(struct import_job *j, const struct pgres *res)
+{
+    if (import_overlay_on_targets(j->overlay, j->batch, res))
+        work_compare(j, j->batch);
+    else
+        pgtx_rollback(j->tx);
 }
 
 static void work_on_targets(void *arg, const struct pgres *res)
@@ -354,8 +392,7 @@ static void work_on_targets(void *arg, const struct pgres *res)
 
     if (!pgres_ok(res))
         return;
-    import_overlay_on_targets(j->overlay, j->batch, res);
-    work_compare(j, j->batch);
+    targets_judge(j, res);
 }
 
 static void work_resolved(void *arg, struct batch *batch)
@@ -372,8 +409,7 @@ static void work_resolved(void *arg, struct batch *batch)
     } else if (import_overlay_targets(j->overlay, batch, &args)) {
         pgtx_query(batch->tx, Q_IMPORT_TARGETS, &args, work_on_targets, j);
     } else {
-        import_overlay_on_targets(j->overlay, batch, NULL);
-        work_compare(j, batch);
+        targets_judge(j, NULL);
     }
 }
 

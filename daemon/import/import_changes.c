@@ -28,13 +28,22 @@ struct person {
     size_t n, cap;
 };
 
+/* A phone that a person's rows say: `place` is -1 for the primary one, else among the labels. */
+struct spoken {
+    size_t person;
+    int place;
+};
+
 struct import_changes {
     struct batch *batch;
     struct import_overlay *overlay;
     struct person *people;
     size_t n, cap;
-    size_t *asked; /* places of those whom the database is asked about */
+    struct import_table places; /* slot → place in people, from 1 */
+    size_t *asked;              /* places of those whom the database is asked about */
     size_t n_asked;
+    struct spoken *spoken; /* phones as the rows have them */
+    size_t n_spoken, cap_spoken;
     json_t *kept;
 };
 
@@ -52,10 +61,9 @@ static int changes_free(struct import_changes *c)
 /* --- who ----------------------------------------------------------------------------------------
  */
 
-static struct person *person_of(struct import_changes *c, struct import_table *places,
-                                struct batch_slot *slot, int64_t line)
+static struct person *person_of(struct import_changes *c, struct batch_slot *slot, int64_t line)
 {
-    int64_t *place = import_table_at(places, (uint64_t)(uintptr_t)slot);
+    int64_t *place = import_table_at(&c->places, (uint64_t)(uintptr_t)slot);
     struct person *p;
 
     if (*place != 0)
@@ -81,12 +89,22 @@ static void labels_add(struct person *p, const char *sort, const json_t *list)
         json_array_append_new(p->labels, json_pack("{s:O}", sort, label));
 }
 
+static void phones_add(struct person *p, const json_t *phones)
+{
+    json_t *phone;
+    size_t i;
+
+    json_array_foreach((json_t *)phones, i, phone) json_array_append_new(
+        p->labels, json_pack("{s:O}", "phone", json_object_get(phone, "phone")));
+}
+
 static void person_says(struct import_changes *c, struct person *p, struct record_item *item)
 {
     struct record_contact *contact = &item->contact;
 
     json_object_update(p->fields, contact->fields);
     json_object_update(p->attrs, contact->attrs);
+    phones_add(p, contact->phones);
     labels_add(p, "tag", contact->tags);
     labels_add(p, "group", contact->groups);
     if (contact->consents == NULL)
@@ -127,7 +145,8 @@ static const char *label_name(const void *ctx, const json_t *label)
     const char *sort = json_object_iter_key(json_object_iter((json_t *)label));
     const char *text = json_string_value(json_object_get(label, sort));
 
-    return mem_printf(ctx, "%s:%s", sort, import_fold(ctx, text));
+    return mem_printf(ctx, "%s:%s", sort,
+                      strcmp(sort, "phone") == 0 ? text : import_fold(ctx, text));
 }
 
 static void person_list(struct import_changes *c, struct person *p)
@@ -151,12 +170,13 @@ static void person_list(struct import_changes *c, struct person *p)
 }
 
 /* Names that a contact did not have. */
-static void names_list(struct import_changes *c, struct import_table *places)
+static void names_list(struct import_changes *c)
 {
     for (size_t i = 0; i < c->batch->identities.n; i++) {
         const struct batch_name *name = c->batch->identities.list[i];
-        const int64_t *place =
-            name->slot == NULL ? NULL : import_table_find(places, (uint64_t)(uintptr_t)name->slot);
+        const int64_t *place = name->slot == NULL
+                                   ? NULL
+                                   : import_table_find(&c->places, (uint64_t)(uintptr_t)name->slot);
         json_t *value;
 
         if (name->contact_id != 0 || place == NULL)
@@ -168,24 +188,92 @@ static void names_list(struct import_changes *c, struct import_table *places)
     }
 }
 
+/* Anew, where phones took their form meanwhile. */
+static void all_list(struct import_changes *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        c->people[i].n = 0;
+        person_list(c, &c->people[i]);
+    }
+    names_list(c);
+}
+
 struct import_changes *import_changes_new(const void *ctx, struct batch *b,
                                           struct record_item *items, const int64_t *lines,
                                           struct import_overlay *overlay)
 {
     struct import_changes *c = mem_new(ctx, struct import_changes);
-    struct import_table places = {.ctx = c};
 
+    c->places.ctx = c;
     c->batch = b;
     c->overlay = overlay;
     c->kept = mem_must(json_array());
     talloc_set_destructor(c, changes_free);
     for (size_t i = 0; i < b->n; i++)
         if (b->slots[i] != NULL)
-            person_says(c, person_of(c, &places, b->slots[i], lines[i]), &items[i]);
-    for (size_t i = 0; i < c->n; i++)
-        person_list(c, &c->people[i]);
-    names_list(c, &places);
+            person_says(c, person_of(c, b->slots[i], lines[i]), &items[i]);
     return c;
+}
+
+/* --- phones -------------------------------------------------------------------------------------
+ */
+
+static void spoken_add(struct import_changes *c, size_t person, int place)
+{
+    mem_grow(c, &c->spoken, &c->cap_spoken, c->n_spoken + 1);
+    c->spoken[c->n_spoken++] = (struct spoken){.person = person, .place = place};
+}
+
+static const char *spoken_text(const struct import_changes *c, const struct spoken *s)
+{
+    const struct person *p = &c->people[s->person];
+
+    return json_string_value(json_object_get(
+        s->place < 0 ? p->fields : json_array_get(p->labels, (size_t)s->place), "phone"));
+}
+
+bool import_changes_phones(struct import_changes *c, struct pgargs *args)
+{
+    struct pgarray ids, countries, phones;
+
+    pgarray_init(&ids, c);
+    pgarray_init(&countries, c);
+    pgarray_init(&phones, c);
+    for (size_t i = 0; i < c->n; i++) {
+        if (json_object_get(c->people[i].fields, "phone") != NULL)
+            spoken_add(c, i, -1);
+        for (size_t k = 0; k < json_array_size(c->people[i].labels); k++)
+            if (json_object_get(json_array_get(c->people[i].labels, k), "phone") != NULL)
+                spoken_add(c, i, (int)k);
+    }
+    for (size_t i = 0; i < c->n_spoken; i++) {
+        const struct person *p = &c->people[c->spoken[i].person];
+        const char *country = json_string_value(json_object_get(p->fields, "country"));
+
+        pgarray_int(&ids, p->slot->contact_id);
+        pgarray_text(&countries, country != NULL || c->overlay == NULL
+                                     ? country
+                                     : import_overlay_country(c->overlay, c, p->slot->contact_id));
+        pgarray_text(&phones, spoken_text(c, &c->spoken[i]));
+    }
+    pgargs_init(args, c);
+    pgargs_array(args, &ids);
+    pgargs_array(args, &countries);
+    pgargs_array(args, &phones);
+    return c->n_spoken > 0;
+}
+
+void import_changes_on_phones(struct import_changes *c, const struct pgres *res)
+{
+    for (int row = 0; row < pgres_rows(res); row++) {
+        const struct spoken *s = &c->spoken[pgres_int(res, row, "ord")];
+        const struct person *p = &c->people[s->person];
+
+        json_object_set_new(s->place < 0 ? p->fields : json_array_get(p->labels, (size_t)s->place),
+                            "phone", json_string(pgres_text(res, row, "phone")));
+    }
+    if (c->asked != NULL)
+        all_list(c);
 }
 
 /* --- against the database -----------------------------------------------------------------------
@@ -208,6 +296,7 @@ void import_changes_args(struct import_changes *c, struct pgargs *args)
     pgarray_init(&attrs, c);
     pgarray_init(&labels, c);
     pgarray_init(&topics, c);
+    all_list(c);
     c->asked = mem_array(c, size_t, c->n);
     for (size_t i = 0; i < c->n; i++) {
         const struct person *p = &c->people[i];
@@ -279,6 +368,13 @@ static void person_sample(struct import_changes *c, const struct person *p, bool
     import_counts_sample(counts, one);
 }
 
+/* The primary phone is one of the contact's phones, too. */
+static void phone_remember(struct import_changes *c, int64_t contact_id, const json_t *phone)
+{
+    import_overlay_field(c->overlay, contact_id,
+                         mem_printf(c, "phone:%s", json_string_value(phone)), phone, true);
+}
+
 void import_changes_count(struct import_changes *c, struct import_counts *counts)
 {
     for (size_t i = 0; i < c->n; i++) {
@@ -292,6 +388,8 @@ void import_changes_count(struct import_changes *c, struct import_counts *counts
             if (c->overlay != NULL)
                 said->differs = import_overlay_field(c->overlay, p->slot->contact_id, said->name,
                                                      said->value, said->differs);
+            if (c->overlay != NULL && strcmp(said->name, "phone") == 0)
+                phone_remember(c, p->slot->contact_id, said->value);
             if (text_begins(said->name, "consent:")) {
                 counts->consents += p->created || said->differs;
                 continue;

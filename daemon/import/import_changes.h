@@ -16,6 +16,12 @@ struct import_changes;
 struct import_changes *import_changes_new(const void *ctx, struct batch *,
                                           struct record_item *items, const int64_t *lines,
                                           struct import_overlay *overlay);
+/* import_changes_phones() - the parameters of import_phones; false where no row says a phone.
+ * import_changes_on_phones() - its answer, before that of import_compare: phones in the form that
+ * the database gives them. A dry run, which alone knows what earlier blocks said of the country,
+ * awaits it before it compares. */
+bool import_changes_phones(struct import_changes *, struct pgargs *);
+void import_changes_on_phones(struct import_changes *, const struct pgres *);
 /* import_changes_args() - the parameters of import_compare. import_changes_on_compared() - its
  * answer. */
 void import_changes_args(struct import_changes *, struct pgargs *);

@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "common/text.h"
 #include "common/utf8.h"
+#include "daemon/import/import_settings.h"
 
 #include <string.h>
 
@@ -22,6 +23,7 @@ struct marks_seen {
 struct column_seen {
     struct days_seen days;
     struct marks_seen marks;
+    char split; /* between two e-mail addresses of one cell; 0: none was seen */
 };
 
 struct import_guess {
@@ -54,7 +56,7 @@ void import_guess_header(struct import_guess *g, const char *const *fields, size
         const char *heading = g->map.headings[i];
         const char *field = import_field_known(heading) ? heading : import_map_guess(heading);
 
-        if (field != NULL && import_map_field(&g->map, field) < 0)
+        if (field != NULL && (import_field_again(field) || import_map_field(&g->map, field) < 0))
             g->map.fields[i] = field;
     }
 }
@@ -118,6 +120,18 @@ static void amount_look(struct marks_seen *seen, const char *s)
     }
 }
 
+/* --- several addresses in a cell
+ * ---------------------------------------------------------------------------------------
+ */
+
+static char split_look(const char *s)
+{
+    const char *first = strchr(s, '@'),
+               *mark = first == NULL ? NULL : strpbrk(first, IMPORT_SPLITS);
+
+    return mark != NULL && strchr(mark, '@') != NULL ? *mark : 0;
+}
+
 /* --- rows ---------------------------------------------------------------------------------------
  */
 
@@ -146,6 +160,8 @@ void import_guess_row(struct import_guess *g, const char *const *fields, size_t 
 
         day_look(&g->columns[i].days, s);
         amount_look(&g->columns[i].marks, s);
+        if (g->columns[i].split == 0)
+            g->columns[i].split = split_look(s);
     }
 }
 
@@ -174,6 +190,8 @@ static struct column_seen seen_together(const struct import_guess *g)
         }
         if (field != NULL && strcmp(field, "amount") == 0)
             all.marks = c->marks;
+        if (field != NULL && strcmp(field, "email") == 0 && all.split == 0)
+            all.split = c->split;
     }
     return all;
 }
@@ -234,6 +252,8 @@ static json_t *settings_guess(const struct import_guess *g, json_t *unknown, jso
     json_object_set_new(settings, "columns", columns);
     days_guess(&all.days, settings, ambiguous);
     marks_guess(&all.marks, settings, ambiguous);
+    if (all.split != 0)
+        json_object_set_new(settings, "split", json_stringn(&all.split, 1));
     return settings;
 }
 

@@ -31,6 +31,21 @@ static const struct {
     {"correo_electronico", "email"},
     {"email_address", "email"},
     {"e_mail_address", "email"},
+    {"correo_personal", "email"},
+    {"correo_del_trabajo", "email"},
+    {"correo_alternativo", "email"},
+    {"correo_secundario", "email"},
+    {"otro_correo", "email"},
+    {"email_personal", "email"},
+    {"email_trabajo", "email"},
+    {"email_alternativo", "email"},
+    {"email_secundario", "email"},
+    {"personal_email", "email"},
+    {"home_email", "email"},
+    {"work_email", "email"},
+    {"other_email", "email"},
+    {"secondary_email", "email"},
+    {"alternative_email", "email"},
     {"direccion_de_correo", "email"},
     {"id", "external_id"},
     {"customer_id", "external_id"},
@@ -69,6 +84,19 @@ static const struct {
     {"tel", "phone"},
     {"tfno", "phone"},
     {"telefono_movil", "phone"},
+    {"telefono_fijo", "phone"},
+    {"telefono_del_trabajo", "phone"},
+    {"telefono_trabajo", "phone"},
+    {"telefono_casa", "phone"},
+    {"otro_telefono", "phone"},
+    {"fijo", "phone"},
+    {"celular", "phone"},
+    {"mobile_phone", "phone"},
+    {"cell_phone", "phone"},
+    {"cell", "phone"},
+    {"home_phone", "phone"},
+    {"work_phone", "phone"},
+    {"other_phone", "phone"},
     {"lang", "language"},
     {"idioma", "language"},
     {"lengua", "language"},
@@ -226,18 +254,39 @@ static bool is_of_interaction(const char *field)
     return false;
 }
 
-const char *import_map_guess(const char *heading)
+static const char *word_find(const char *folded)
 {
-    char folded[WORD_MAX];
-    const char *field;
+    const char *field = field_find(folded);
 
-    heading_fold(heading, folded);
-    field = field_find(folded);
     for (size_t i = 0; field == NULL && i < sizeof(words) / sizeof(words[0]); i++) {
         if (strcmp(words[i].heading, folded) == 0)
             field = words[i].field;
     }
     return field;
+}
+
+bool import_field_again(const char *name)
+{
+    return strcmp(name, "email") == 0 || strcmp(name, "phone") == 0;
+}
+
+const char *import_map_guess(const char *heading)
+{
+    char folded[WORD_MAX];
+    const char *field;
+    size_t n;
+
+    heading_fold(heading, folded);
+    field = word_find(folded);
+    if (field != NULL)
+        return field;
+    /* "Teléfono 2" */
+    n = strlen(folded);
+    while (n > 0 && ((folded[n - 1] >= '0' && folded[n - 1] <= '9') || folded[n - 1] == '_'))
+        n--;
+    folded[n] = '\0';
+    field = word_find(folded);
+    return field != NULL && import_field_again(field) ? field : NULL;
 }
 
 bool import_field_known(const char *name)

@@ -12,27 +12,86 @@ struct merged_pair {
     int64_t keep_id, gone_id;
 };
 
-struct import_overlay {
+/* Names → whose they are; keys of interactions → whose; what is left of amounts; facts of either.
+ */
+struct layer {
+    struct import_table names, keys, lefts, flags;
     int64_t serial; /* of the last contact that would be created, negative */
-    struct import_table names, keys, lefts, fields, flags;
+};
+
+struct import_overlay {
+    struct layer before; /* of all blocks before */
+    struct layer now;    /* of the block in hand: forgotten where it is tried again */
+    void *now_ctx;       /* owner of its tables */
+    struct import_table fields, countries;
     struct import_table merged; /* who was merged → into whom */
     struct merged_pair *pairs;  /* the same, in their order */
     size_t n_pairs, cap_pairs;
-    bool *repeats; /* of each item of the batch in hand: its key came before */
-    struct batch_name **targets;
-    size_t n_targets;
+    bool *repeats;  /* of each item of the batch in hand: its key came before */
     size_t *asking; /* items whose target was asked for, in its order */
 };
+
+static void layer_own(struct layer *l, const void *ctx)
+{
+    l->names.ctx = l->keys.ctx = l->lefts.ctx = l->flags.ctx = ctx;
+}
 
 struct import_overlay *import_overlay_new(const void *ctx)
 {
     struct import_overlay *o = mem_new(ctx, struct import_overlay);
-    struct import_table *const tables[] = {&o->names,  &o->keys,  &o->lefts,
-                                           &o->fields, &o->flags, &o->merged};
 
-    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-        tables[i]->ctx = o;
+    layer_own(&o->before, o);
+    o->fields.ctx = o->countries.ctx = o->merged.ctx = o;
     return o;
+}
+
+static void table_move(const struct import_table *from, struct import_table *to)
+{
+    for (size_t i = 0; i < from->cap; i++)
+        if (from->keys[i] != 0)
+            *import_table_at(to, from->keys[i]) = from->values[i];
+}
+
+static void layer_begin(struct import_overlay *o)
+{
+    talloc_free(o->now_ctx);
+    o->now_ctx = mem_must(talloc_new(o));
+    o->now = (struct layer){.serial = o->before.serial};
+    layer_own(&o->now, o->now_ctx);
+}
+
+void import_overlay_keep(struct import_overlay *o)
+{
+    table_move(&o->now.names, &o->before.names);
+    table_move(&o->now.keys, &o->before.keys);
+    table_move(&o->now.lefts, &o->before.lefts);
+    table_move(&o->now.flags, &o->before.flags);
+    o->before.serial = o->now.serial;
+    layer_begin(o);
+}
+
+/* What the block in hand says, or else the blocks before. */
+static const int64_t *seen(const struct import_table *now, const struct import_table *before,
+                           uint64_t hash)
+{
+    const int64_t *value = import_table_find(now, hash);
+
+    return value != NULL ? value : import_table_find(before, hash);
+}
+
+static const int64_t *name_seen(const struct import_overlay *o, const struct batch_name *name)
+{
+    return seen(&o->now.names, &o->before.names, import_hash(name->first, name->second, NULL));
+}
+
+static const int64_t *key_seen(const struct import_overlay *o, const char *source, const char *key)
+{
+    return seen(&o->now.keys, &o->before.keys, import_hash(source, key, NULL));
+}
+
+static bool flag_seen(const struct import_overlay *o, uint64_t hash)
+{
+    return seen(&o->now.flags, &o->before.flags, hash) != NULL;
 }
 
 static uint64_t contact_hash(const char *what, int64_t contact_id)
@@ -45,7 +104,7 @@ static uint64_t contact_hash(const char *what, int64_t contact_id)
 
 static bool has_external(const struct import_overlay *o, int64_t contact_id)
 {
-    return import_table_find(&o->flags, contact_hash("external_id", contact_id)) != NULL;
+    return flag_seen(o, contact_hash("external_id", contact_id));
 }
 
 /* --- merges -------------------------------------------------------------------------------------
@@ -70,7 +129,7 @@ bool import_overlay_merge(struct import_overlay *o, int64_t keep_id, int64_t gon
     mem_grow(o, &o->pairs, &o->cap_pairs, o->n_pairs + 1);
     o->pairs[o->n_pairs++] = (struct merged_pair){.keep_id = keep_id, .gone_id = gone_id};
     *import_table_at(&o->merged, contact_hash("merged", gone_id)) = keep_id;
-    *import_table_at(&o->flags, contact_hash("external_id", keep_id)) = 1;
+    *import_table_at(&o->before.flags, contact_hash("external_id", keep_id)) = 1;
     return true;
 }
 
@@ -108,10 +167,10 @@ bool import_overlay_merges(struct import_overlay *o, struct batch *b, int64_t im
 
 void import_overlay_found(struct import_overlay *o, struct batch *b)
 {
+    layer_begin(o);
     for (size_t i = 0; i < b->identities.n; i++) {
         struct batch_name *name = b->identities.list[i];
-        const int64_t *owner =
-            import_table_find(&o->names, import_hash(name->first, name->second, NULL));
+        const int64_t *owner = name_seen(o, name);
 
         if (name->contact_id == 0 && owner != NULL)
             name->contact_id = *owner;
@@ -121,8 +180,7 @@ void import_overlay_found(struct import_overlay *o, struct batch *b)
     }
     for (size_t i = 0; i < b->keys.n; i++) {
         struct batch_name *name = b->keys.list[i];
-        const int64_t *owner =
-            import_table_find(&o->keys, import_hash(name->first, name->second, NULL));
+        const int64_t *owner = key_seen(o, name->first, name->second);
 
         if (name->contact_id == 0 && owner != NULL)
             name->contact_id = *owner;
@@ -136,7 +194,7 @@ static void names_remember(struct import_overlay *o, struct batch *b)
 {
     for (size_t i = 0; i < b->n_slots; i++)
         if (b->all[i]->wanted && b->all[i]->contact_id == 0) {
-            b->all[i]->contact_id = --o->serial;
+            b->all[i]->contact_id = --o->now.serial;
             b->all[i]->created = true;
         }
     for (size_t i = 0; i < b->identities.n; i++) {
@@ -145,10 +203,11 @@ static void names_remember(struct import_overlay *o, struct batch *b)
         if (name->slot == NULL || !name->slot->wanted)
             continue;
         if (name->contact_id == 0)
-            *import_table_at(&o->names, import_hash(name->first, name->second, NULL)) =
+            *import_table_at(&o->now.names, import_hash(name->first, name->second, NULL)) =
                 name->slot->contact_id;
         if (strcmp(name->first, "external_id") == 0)
-            *import_table_at(&o->flags, contact_hash("external_id", name->slot->contact_id)) = 1;
+            *import_table_at(&o->now.flags, contact_hash("external_id", name->slot->contact_id)) =
+                1;
     }
 }
 
@@ -157,23 +216,27 @@ static uint64_t left_hash(const char *source, const char *key)
     return import_hash("left", source, key, NULL);
 }
 
+static uint64_t amends_hash(const char *source, const char *key)
+{
+    return import_hash("amends", source, key, NULL);
+}
+
 static void keys_remember(struct import_overlay *o, struct batch *b)
 {
     for (size_t i = 0; i < b->n; i++) {
         const struct record_item *item = b->items[i];
-        uint64_t hash;
 
         if (item->kind == NULL || item->key == NULL || b->slots[i] == NULL)
             continue;
-        hash = import_hash(item->source, item->key, NULL);
-        o->repeats[i] = import_table_find(&o->keys, hash) != NULL;
+        o->repeats[i] = key_seen(o, item->source, item->key) != NULL;
         if (o->repeats[i])
             continue;
-        *import_table_at(&o->keys, hash) = b->slots[i]->contact_id;
+        *import_table_at(&o->now.keys, import_hash(item->source, item->key, NULL)) =
+            b->slots[i]->contact_id;
         if (item->amends != NULL)
-            *import_table_at(&o->flags, import_hash("amends", item->source, item->key, NULL)) = 1;
+            *import_table_at(&o->now.flags, amends_hash(item->source, item->key)) = 1;
         else if (item->has_amount && b->counts[i] != FACTS_NO_RATE)
-            *import_table_at(&o->lefts, left_hash(item->source, item->key)) = b->counts[i];
+            *import_table_at(&o->now.lefts, left_hash(item->source, item->key)) = b->counts[i];
     }
 }
 
@@ -194,7 +257,7 @@ bool import_overlay_targets(struct import_overlay *o, struct batch *b, struct pg
         const struct record_amends *a = b->items[i]->amends;
 
         if (a == NULL || a->key == NULL || b->slots[i] == NULL || o->repeats[i] ||
-            import_table_find(&o->keys, import_hash(a->source, a->key, NULL)) != NULL)
+            key_seen(o, a->source, a->key) != NULL)
             continue;
         o->asking[n++] = i;
         pgarray_text(&sources, a->source);
@@ -214,12 +277,12 @@ static void targets_take(struct import_overlay *o, const struct batch *b, const 
     for (int row = 0; row < pgres_rows(res); row++) {
         const struct record_amends *a = b->items[o->asking[pgres_int(res, row, "ord")]]->amends;
 
-        *import_table_at(&o->keys, import_hash(a->source, a->key, NULL)) =
+        *import_table_at(&o->now.keys, import_hash(a->source, a->key, NULL)) =
             kept(o, pgres_int(res, row, "contact_id"));
         if (pgres_bool(res, row, "amends"))
-            *import_table_at(&o->flags, import_hash("amends", a->source, a->key, NULL)) = 1;
+            *import_table_at(&o->now.flags, amends_hash(a->source, a->key)) = 1;
         if (!pgres_null(res, row, "amount"))
-            *import_table_at(&o->lefts, left_hash(a->source, a->key)) =
+            *import_table_at(&o->now.lefts, left_hash(a->source, a->key)) =
                 pgres_int(res, row, "amount");
     }
 }
@@ -229,8 +292,9 @@ static const char *amend_fault(struct import_overlay *o, const struct batch *b, 
                                const char **ret_pointer)
 {
     const struct record_amends *a = b->items[i]->amends;
-    const int64_t *owner = import_table_find(&o->keys, import_hash(a->source, a->key, NULL));
-    int64_t *left = import_table_find(&o->lefts, left_hash(a->source, a->key));
+    uint64_t hash = left_hash(a->source, a->key);
+    const int64_t *owner = key_seen(o, a->source, a->key);
+    const int64_t *left = seen(&o->now.lefts, &o->before.lefts, hash);
     int64_t by = b->counts[i] == FACTS_NO_RATE ? b->items[i]->amount : b->counts[i];
 
     *ret_pointer = "/amends";
@@ -238,7 +302,7 @@ static const char *amend_fault(struct import_overlay *o, const struct batch *b, 
         return "no interaction has this key";
     if (*owner != b->slots[i]->contact_id)
         return "this interaction is another contact's";
-    if (import_table_find(&o->flags, import_hash("amends", a->source, a->key, NULL)) != NULL)
+    if (flag_seen(o, amends_hash(a->source, a->key)))
         return "this interaction is an amendment itself";
     if (left == NULL && by < 0)
         return "this interaction has no amount to take from";
@@ -247,26 +311,24 @@ static const char *amend_fault(struct import_overlay *o, const struct batch *b, 
         return "more than is left";
     }
     by = by >= 0 ? by : *left + by;
-    *import_table_at(&o->lefts, left_hash(a->source, a->key)) = by;
+    *import_table_at(&o->now.lefts, hash) = by;
     return NULL;
 }
 
-void import_overlay_on_targets(struct import_overlay *o, struct batch *b, const struct pgres *res)
+bool import_overlay_on_targets(struct import_overlay *o, struct batch *b, const struct pgres *res)
 {
     if (res != NULL)
         targets_take(o, b, res);
     for (size_t i = 0; i < b->n; i++) {
+        const char *error, *pointer;
+
         if (b->items[i]->amends == NULL || b->slots[i] == NULL || o->repeats[i])
             continue;
-        b->results[i].error = amend_fault(o, b, i, &b->results[i].pointer);
-        if (b->results[i].error != NULL)
-            b->slots[i] = NULL;
+        error = amend_fault(o, b, i, &pointer);
+        if (error != NULL)
+            batch_refuse(b, i, pointer, error);
     }
-    for (size_t i = 0; i < b->n_slots; i++)
-        b->all[i]->wanted = false;
-    for (size_t i = 0; i < b->n; i++)
-        if (b->slots[i] != NULL)
-            b->slots[i]->wanted = true;
+    return !b->refused;
 }
 
 /* --- fields -------------------------------------------------------------------------------------
@@ -287,7 +349,19 @@ bool import_overlay_field(struct import_overlay *o, int64_t contact_id, const ch
         differs = !json_is_null(value);
     if (differs)
         *import_table_at(&o->fields, place) = hash;
+    if (strcmp(field, "country") == 0 && json_string_length(value) == 2)
+        *import_table_at(&o->countries, place) =
+            json_string_value(value)[0] << 8 | json_string_value(value)[1];
     return differs;
+}
+
+const char *import_overlay_country(const struct import_overlay *o, const void *ctx,
+                                   int64_t contact_id)
+{
+    const int64_t *country = import_table_find(&o->countries, contact_hash("country", contact_id));
+
+    return country == NULL ? NULL
+                           : mem_printf(ctx, "%c%c", (int)(*country >> 8), (int)(*country & 0xff));
 }
 
 bool import_overlay_repeats(const struct import_overlay *o, size_t item)

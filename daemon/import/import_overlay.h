@@ -21,18 +21,25 @@ bool import_overlay_merge(struct import_overlay *, int64_t keep_id, int64_t gone
 bool import_overlay_merges(struct import_overlay *, struct batch *, int64_t import_id,
                            struct pgargs *);
 /* import_overlay_found() - after record_find: names and keys of earlier blocks have an owner too;
- * one that would be created has a negative id. */
+ * one that would be created has a negative id. What an earlier try of the block said is forgotten.
+ * import_overlay_keep() - the block is counted: from here on it is an earlier one. */
 void import_overlay_found(struct import_overlay *, struct batch *);
+void import_overlay_keep(struct import_overlay *);
 /* import_overlay_targets() - after the batch is resolved: contacts that would be created get their
  * ids, keys are remembered. The parameters of import_targets for what is to be amended and is not
  * of this file; false where there is none. import_overlay_on_targets() - its answer (NULL: none).
- * Then amendments are judged as interaction_amend() does: an item that is refused has its error. */
+ * Then amendments are judged as interaction_amend() does; false where one is refused: then the
+ * batch is to be rolled back, and tried again without it, as in the run. */
 bool import_overlay_targets(struct import_overlay *, struct batch *, struct pgargs *);
-void import_overlay_on_targets(struct import_overlay *, struct batch *, const struct pgres *);
+bool import_overlay_on_targets(struct import_overlay *, struct batch *, const struct pgres *);
 /* import_overlay_field() - whether a field of a contact changes: against what an earlier block
  * wrote, or, where none did, as the database says. Remembers it. */
 bool import_overlay_field(struct import_overlay *, int64_t contact_id, const char *field,
                           const json_t *value, bool differs);
+/* import_overlay_country() - the country that an earlier block gave the contact, child of ctx; NULL
+ * where none did. */
+const char *import_overlay_country(const struct import_overlay *, const void *ctx,
+                                   int64_t contact_id);
 /* import_overlay_repeats() - whether the key of this item of the batch came before in this file. */
 bool import_overlay_repeats(const struct import_overlay *, size_t item);
 

@@ -1,6 +1,7 @@
 /* import_row.c - see import_row.h. */
 #include "daemon/import/import_row.h"
 
+#include "common/json.h"
 #include "common/mem.h"
 #include "common/text.h"
 #include "common/utf8.h"
@@ -120,6 +121,52 @@ static void deceased_put(struct row *r, size_t column, const char *text)
         json_object_set_new(r->contact, "deceased", value);
 }
 
+/* The next of the addresses or phones that a cell has; NULL behind the last. */
+static const char *several_next(const struct import_settings *s, char **rest)
+{
+    const char marks[2] = {s->split, '\0'};
+    char *one;
+
+    while ((one = strsep(rest, marks)) != NULL) {
+        one = text_trim(one);
+        if (*one != '\0')
+            return one;
+    }
+    return NULL;
+}
+
+static bool list_has(const json_t *list, const char *text)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (strcmp(json_string_value(json_array_get(list, i)), text) == 0)
+            return true;
+    return false;
+}
+
+/* The first one is the primary one, all others go into a list. */
+static void several_put(struct row *r, const char *field, const char *text)
+{
+    const char *list_name = strcmp(field, "email") == 0 ? "emails" : "phones", *one;
+    char *rest = mem_strdup(r->ctx, text);
+
+    while ((one = several_next(r->s, &rest)) != NULL) {
+        const char *first = json_string_value(json_object_get(r->contact, field));
+        json_t *list = json_object_get(r->contact, list_name);
+
+        if (first == NULL) {
+            json_object_set_new(r->contact, field, json_string(one));
+            continue;
+        }
+        if (strcmp(first, one) == 0 || list_has(list, one))
+            continue;
+        if (list == NULL) {
+            list = mem_must(json_array());
+            json_object_set_new(r->contact, list_name, list);
+        }
+        json_array_append_new(list, json_string(one));
+    }
+}
+
 static void contact_put(struct row *r, size_t column, const char *field, const char *text)
 {
     const char *value = text;
@@ -134,6 +181,10 @@ static void contact_put(struct row *r, size_t column, const char *field, const c
     }
     if (strcmp(field, "deceased") == 0) {
         deceased_put(r, column, text);
+        return;
+    }
+    if (import_field_again(field)) {
+        several_put(r, field, text);
         return;
     }
     if (strcmp(field, "birth_date") == 0 || strcmp(field, "deceased_on") == 0)
@@ -287,23 +338,54 @@ enum import_verdict import_row_read(const void *ctx, const struct import_setting
     return verdict;
 }
 
-const char *import_row_column(const struct import_settings *s, const char *pointer)
+/* The column of the `place`th further address or phone of the row; `field` is "email" or "phone".
+ * It goes through the row as several_put() does. */
+static const char *several_column(const struct import_settings *s, const char *const *fields,
+                                  size_t n, const char *field, size_t place)
+{
+    MEM_SCOPED void *scratch = talloc_new(NULL);
+    json_t *seen = json_keep(scratch, mem_must(json_array()));
+
+    for (size_t i = 0; i < s->map.n && i < n; i++) {
+        const char *one;
+        char *rest;
+
+        if (s->map.fields[i] == NULL || strcmp(s->map.fields[i], field) != 0)
+            continue;
+        rest = cell_of(scratch, fields[i]);
+        while ((one = several_next(s, &rest)) != NULL) {
+            if (list_has(seen, one))
+                continue;
+            json_array_append_new(seen, json_string(one));
+            if (json_array_size(seen) == place + 2)
+                return s->map.headings[i];
+        }
+    }
+    return NULL;
+}
+
+const char *import_row_column(const struct import_settings *s, const char *const *fields, size_t n,
+                              const char *pointer)
 {
     const struct import_map *map = &s->map;
 
     if (text_begins(pointer, "/contact/"))
         pointer += strlen("/contact");
+    if (text_begins(pointer, "/emails/") || text_begins(pointer, "/phones/"))
+        return several_column(s, fields, n, pointer[1] == 'e' ? "email" : "phone",
+                              strtoull(pointer + strlen("/emails/"), NULL, 10));
     if (*pointer != '/')
         return NULL;
     pointer++;
     for (size_t i = 0; i < map->n; i++) {
         const char *field = map->fields[i];
-        size_t n = field == NULL ? 0 : strcspn(field, ".");
+        size_t len = field == NULL ? 0 : strcspn(field, ".");
 
-        if (field == NULL || strncmp(field, pointer, n) != 0 ||
-            (pointer[n] != '\0' && pointer[n] != '/'))
+        if (field == NULL || strncmp(field, pointer, len) != 0 ||
+            (pointer[len] != '\0' && pointer[len] != '/'))
             continue;
-        if (field[n] == '\0' || (pointer[n] == '/' && strcmp(field + n + 1, pointer + n + 1) == 0))
+        if (field[len] == '\0' ||
+            (pointer[len] == '/' && strcmp(field + len + 1, pointer + len + 1) == 0))
             return map->headings[i];
     }
     if (strcmp(pointer, "amount") == 0 && s->product[0] >= 0)

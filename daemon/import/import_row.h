@@ -25,8 +25,9 @@ struct import_row {
 enum import_verdict import_row_read(const void *ctx, const struct import_settings *,
                                     const struct catalogue *, const char *const *fields, size_t n,
                                     struct import_row *ret_row);
-/* import_row_column() - the heading that a mistake at this JSON pointer of the item comes from;
- * NULL where it comes from none. */
-const char *import_row_column(const struct import_settings *, const char *pointer);
+/* import_row_column() - the heading that a mistake at this JSON pointer of the row's item comes
+ * from; NULL where it comes from none. */
+const char *import_row_column(const struct import_settings *, const char *const *fields, size_t n,
+                              const char *pointer);
 
 #endif

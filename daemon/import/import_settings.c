@@ -22,11 +22,11 @@ struct reading {
     struct diag *d;
 };
 
-static const char *const known[] = {"what",      "encoding",    "delimiter",       "columns",
-                                    "dates",     "decimal",     "thousands",       "time_zone",
-                                    "kind",      "source",      "currency",        "key_columns",
-                                    "amount_of", "refunds",     "without_contact", "live",
-                                    "consent",   "two_contacts"};
+static const char *const known[] = {
+    "what",     "encoding",    "delimiter",    "columns", "dates",
+    "decimal",  "thousands",   "time_zone",    "kind",    "source",
+    "currency", "key_columns", "amount_of",    "refunds", "without_contact",
+    "live",     "consent",     "two_contacts", "split"};
 
 static void unknown_refuse(struct reading *r, const json_t *object, const char *pointer,
                            const char *const *names, size_t n)
@@ -99,7 +99,8 @@ static void columns_once(struct reading *r)
 
     for (size_t i = 0; i < map->n; i++)
         for (size_t k = i + 1; map->fields[i] != NULL && k < map->n; k++)
-            if (map->fields[k] != NULL && strcmp(map->fields[i], map->fields[k]) == 0)
+            if (map->fields[k] != NULL && !import_field_again(map->fields[i]) &&
+                strcmp(map->fields[i], map->fields[k]) == 0)
                 diag_field(r->d, diag_pointer(r->ctx, "/columns", map->headings[k]),
                            "the column \"%s\" is %s already", map->headings[i], map->fields[i]);
 }
@@ -198,6 +199,7 @@ static void format_read(struct reading *r)
     if (r->s->encoding != NULL && !import_encoding_known(r->s->encoding))
         diag_field(r->d, "/encoding", "one of these is expected: %s", IMPORT_ENCODINGS);
     r->s->delimiter = mark_of(r, "delimiter", ",;|\t");
+    r->s->split = mark_of(r, "split", IMPORT_SPLITS);
 }
 
 /* --- what the rows are --------------------------------------------------------------------------

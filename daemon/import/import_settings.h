@@ -22,8 +22,12 @@ struct import_refunds {
     size_t n_same;
 };
 
+/* Marks that may stand between several addresses or phones of one cell. */
+#define IMPORT_SPLITS ";,|/"
+
 struct import_settings {
     struct import_map map;
+    char split;        /* between e-mail addresses and phones of one cell; 0: a cell has one */
     bool interactions; /* else contacts */
     const char *encoding;
     char delimiter;

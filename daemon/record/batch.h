@@ -132,6 +132,8 @@ void batch_on_interactions(struct batch *, const struct pgres *);
  * says that there must be one. */
 bool batch_amend(struct batch *, pgres_fn *done);
 void batch_on_amended(struct batch *, const struct pgres *);
+/* batch_refuse() - the same of one item: it is refused in the next try, which a rollback brings. */
+void batch_refuse(struct batch *, size_t item, const char *pointer, const char *error);
 /* batch_settled_before() - what became of items before, into the results of a new batch: they are
  * passed over. batch_is_settled() - whether that is so. */
 void batch_settled_before(struct batch *);

@@ -69,7 +69,7 @@ static size_t place_of(const struct batch *b, size_t item)
     return item - at;
 }
 
-static void remember(struct batch *b, size_t item, const char *pointer, const char *error)
+void batch_refuse(struct batch *b, size_t item, const char *pointer, const char *error)
 {
     struct record_request *r = b->owners[item];
 
@@ -92,7 +92,7 @@ void batch_on_amended(struct batch *b, const struct pgres *res)
         size_t item = b->amending[pgres_int(res, row, "ord")];
 
         if (!pgres_null(res, row, "error"))
-            remember(b, item, pgres_text(res, row, "pointer"), pgres_text(res, row, "error"));
+            batch_refuse(b, item, pgres_text(res, row, "pointer"), pgres_text(res, row, "error"));
         else
             b->results[item].interaction_id = pgres_int(res, row, "id");
         b->results[item].duplicate = pgres_bool(res, row, "repeated");

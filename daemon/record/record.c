@@ -185,7 +185,7 @@ static void batch_ended(void *arg, bool committed, const struct pgres *error)
         batch_fill_results(b);
         batch_answer(b, true);
         r->recorded(r->arg, org_id);
-    } else if (b->resolved && b->work->dry && error == NULL) {
+    } else if (b->resolved && b->work->dry && !b->refused && error == NULL) {
         batch_fill_results(b);
         batch_answer(b, true);
     } else {

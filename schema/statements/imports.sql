@@ -110,9 +110,15 @@ SELECT i.id, i.state, i.name, i.position, i.settings::text AS settings, i.guess:
        CASE i.state WHEN 'checking' THEN NULL ELSE i.report END::text AS report
   FROM import i WHERE i.org_id = $1::bigint AND i.state IN ('checking', 'running', 'undoing') ORDER BY i.id LIMIT 1;
 
+-- name: import_phones
+-- Phones ($3) of contacts ($1; not positive: one that would be made) in the form that they are kept in, with the country that is said beside them ($2, or null). `ord` from 0.
+SELECT (u.ord - 1)::int AS ord, phone_normal(u.phone, coalesce(u.country, c.country, o.country)) AS phone
+  FROM unnest($1::bigint[], $2::text[], $3::text[]) WITH ORDINALITY AS u(id, country, phone, ord)
+  JOIN organisation o ON o.id = current_org() LEFT JOIN LATERAL (SELECT n.country FROM contact n WHERE n.id = u.id LIMIT 1) c ON true;
+
 -- name: import_compare
--- What would change: of existing contacts ($1) and, beside each, the fields that are said ($2), custom fields ($3), tags and groups ($4, [{"tag": ...}, {"group": ...}]),
--- topics ($5). `ord` from 0.
+-- What would change: of existing contacts ($1) and, beside each, the fields that are said ($2), custom fields ($3), tags, groups and further phones ($4, [{"tag": ...},
+-- {"group": ...}, {"phone": ...}]), topics ($5). `ord` from 0.
 SELECT (u.ord - 1)::int AS ord, e.key AS field, w.was ->> e.key AS was
   FROM unnest($1::bigint[], $2::jsonb[]) WITH ORDINALITY AS u(id, doc, ord)
   JOIN contact c ON c.id = u.id CROSS JOIN LATERAL (SELECT to_jsonb(c) AS was OFFSET 0) w CROSS JOIN LATERAL jsonb_each(u.doc) AS e(key, value)
@@ -130,7 +136,13 @@ SELECT (u.ord - 1)::int, e.key || ':' || fold(e.value), NULL
   FROM unnest($1::bigint[], $4::jsonb[]) WITH ORDINALITY AS u(id, doc, ord) CROSS JOIN LATERAL jsonb_array_elements(u.doc) AS l(label)
  CROSS JOIN LATERAL jsonb_each_text(l.label) AS e(key, value)
  WHERE CASE e.key WHEN 'tag' THEN NOT EXISTS (SELECT FROM contact_tag t WHERE t.contact_id = u.id AND t.tag_fold = fold(e.value))
-                  ELSE NOT EXISTS (SELECT FROM contact_group g WHERE g.contact_id = u.id AND g.name_fold = fold(e.value)) END
+                  WHEN 'group' THEN NOT EXISTS (SELECT FROM contact_group g WHERE g.contact_id = u.id AND g.name_fold = fold(e.value)) END
+UNION ALL
+SELECT (u.ord - 1)::int, 'phone:' || f.phone, NULL
+  FROM unnest($1::bigint[], $2::jsonb[], $4::jsonb[]) WITH ORDINALITY AS u(id, said, doc, ord) CROSS JOIN LATERAL jsonb_array_elements(u.doc) AS l(label)
+  JOIN contact c ON c.id = u.id JOIN organisation o ON o.id = current_org()
+ CROSS JOIN LATERAL phone_normal(l.label ->> 'phone', coalesce(u.said ->> 'country', c.country, o.country)) AS f(phone)
+ WHERE l.label ? 'phone' AND NOT EXISTS (SELECT FROM contact_phone p WHERE p.contact_id = u.id AND p.phone = f.phone)
 UNION ALL
 SELECT (u.ord - 1)::int, 'consent:' || u.topic, NULL
   FROM unnest($1::bigint[], $5::text[]) WITH ORDINALITY AS u(id, topic, ord) JOIN topic t ON t.name = u.topic

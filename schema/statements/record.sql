@@ -59,10 +59,10 @@ WITH slot AS (
 SELECT s.ord, s.id AS contact_id FROM slot s WHERE (s.id IN (SELECT id FROM made)) IS TRUE;
 
 -- name: record_attach
--- One more identity of a contact that exists; a first e-mail or external id becomes its primary one. All are claimed, or the batch is rolled back.
+-- One more identity of a contact that exists; where it had none, the first e-mail or external id that is said becomes its primary one. All are claimed, or the batch is rolled back.
 WITH said AS (
-    SELECT u.sort, u.value, u.contact_id, u.by, u.source
-      FROM unnest($2::text[], $3::text[], $4::bigint[], $7::text[], $8::text[]) AS u(sort, value, contact_id, by, source)
+    SELECT u.sort, u.value, u.contact_id, u.by, u.source, u.ord
+      FROM unnest($2::text[], $3::text[], $4::bigint[], $7::text[], $8::text[]) WITH ORDINALITY AS u(sort, value, contact_id, by, source, ord)
 ), claimed AS (
     INSERT INTO identity (org_id, sort, value, contact_id)
     SELECT $1::bigint, s.sort, s.value, s.contact_id FROM said s ORDER BY s.sort, s.value
@@ -71,8 +71,8 @@ WITH said AS (
 ), filled AS (
     UPDATE contact c
        SET email = coalesce(c.email, n.email), external_id = coalesce(c.external_id, n.external_id), updated_at = $5::timestamptz
-      FROM (SELECT contact_id, min(value) FILTER (WHERE sort = 'email') AS email,
-                   min(value) FILTER (WHERE sort = 'external_id') AS external_id, min(by) AS by, min(source) AS source
+      FROM (SELECT contact_id, (array_agg(value ORDER BY ord) FILTER (WHERE sort = 'email'))[1] AS email,
+                   (array_agg(value ORDER BY ord) FILTER (WHERE sort = 'external_id'))[1] AS external_id, min(by) AS by, min(source) AS source
               FROM said GROUP BY contact_id) n
       JOIN contact w ON w.id = n.contact_id
      WHERE c.id = n.contact_id

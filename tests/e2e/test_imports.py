@@ -621,8 +621,7 @@ def test_merging_at_random(lazo, seed):
         pick = [f"p{rng.randrange(60)}" if rng.random() < 0.97 else f"q{rng.randrange(60)}" for _ in "ab"]
         both, amends, row = rng.random() < 0.02, "", some()
         if not both and rng.random() < 0.1:
-            # Of somebody who is there: what a refused amendment alone would have named is nobody's in the run.
-            pick[n % 2 == 0], amends = f"p{3 * rng.randrange(20) + (n % 2 == 0)}", f"{tail}k{rng.randrange(n + 1)}"
+            amends = f"{tail}k{rng.randrange(n + 1)}"
         text += ",".join([f"{pick[0]}-{tail}" if both or n % 2 else "", f"{pick[1]}@{tail}.example" if both or not n % 2 else "", row.get("first_name", ""),
                           row.get("city", ""), row.get("tags", ""), "2022-03-01", "-1" if rng.random() < 0.1 else "5", f"{tail}k{n}", amends]) + "\n"
     one = upload(lazo, text)

@@ -308,14 +308,14 @@ static void test_columns_of_mistakes(void **state)
     struct import_settings s = settings_of(ctx, GIFTS);
 
     (void)state;
-    assert_string_equal(import_row_column(&s, "/contact/email"), "email");
-    assert_string_equal(import_row_column(&s, "/contact/attr/socio"), "attr.socio");
-    assert_string_equal(import_row_column(&s, "/contact/tags/0"), "Etiquetas");
-    assert_string_equal(import_row_column(&s, "/amount"), "Importe");
-    assert_string_equal(import_row_column(&s, "/data/nota"), "nota");
-    assert_null(import_row_column(&s, "/contact"));
-    assert_null(import_row_column(&s, "/kind"));
-    assert_null(import_row_column(&s, ""));
+    assert_string_equal(import_row_column(&s, NULL, 0, "/contact/email"), "email");
+    assert_string_equal(import_row_column(&s, NULL, 0, "/contact/attr/socio"), "attr.socio");
+    assert_string_equal(import_row_column(&s, NULL, 0, "/contact/tags/0"), "Etiquetas");
+    assert_string_equal(import_row_column(&s, NULL, 0, "/amount"), "Importe");
+    assert_string_equal(import_row_column(&s, NULL, 0, "/data/nota"), "nota");
+    assert_null(import_row_column(&s, NULL, 0, "/contact"));
+    assert_null(import_row_column(&s, NULL, 0, "/kind"));
+    assert_null(import_row_column(&s, NULL, 0, ""));
 }
 
 static void mistake(const char *document, const char *pointer)

@@ -101,7 +101,7 @@ static size_t columns_of(const struct rule_gen *g)
 {
     size_t n = g->n_once + 3 * g->n_years + g->truths.n + g->flips.n;
 
-    for (int i = 0; i < RULE_DEPTH_MAX + 2; i++)
+    for (int i = 0; i <= RULE_HEIGHT_MAX; i++)
         n += g->nexts[i].n;
 
     for (size_t i = 0; i < g->n_laterals; i++)
@@ -127,7 +127,7 @@ static void add_changes(struct buf *b, const struct rule_gen *g)
 
     add_list(b, &g->truths, "q", "t");
     add_list(b, &g->flips, "e", "x");
-    for (int i = 0; i < RULE_DEPTH_MAX + 2; i++) {
+    for (int i = 0; i <= RULE_HEIGHT_MAX; i++) {
         snprintf(name, sizeof(name), "n%d", i);
         add_list(b, &g->nexts[i], name, "x");
     }
@@ -137,7 +137,7 @@ static void forget_lists(struct rule_gen *g)
 {
     g->n_once = g->n_laterals = g->n_changes = g->n_years = 0;
     g->truths.n = g->flips.n = 0;
-    for (int i = 0; i < RULE_DEPTH_MAX + 2; i++)
+    for (int i = 0; i <= RULE_HEIGHT_MAX; i++)
         g->nexts[i].n = 0;
     g->uses_day = false;
 }

@@ -80,7 +80,12 @@ struct inlining {
     bool left;
 };
 
-static struct rule_node *inlined(struct inlining *in, struct rule_node *node, int depth);
+/* Where a node stands: within how many segments, and within how many `and` and `or` of all. */
+struct place {
+    int depth, height;
+};
+
+static struct rule_node *inlined(struct inlining *in, struct rule_node *node, struct place at);
 
 static bool is_kept(const struct inlining *in, int64_t id)
 {
@@ -90,8 +95,21 @@ static bool is_kept(const struct inlining *in, int64_t id)
     return false;
 }
 
+/* Of the `and` and `or` within one another. */
+static int node_height(const struct rule_node *node)
+{
+    int highest = 0;
+
+    for (size_t i = 0; i < node->n_child; i++) {
+        int height = node_height(node->child[i]);
+
+        highest = height > highest ? height : highest;
+    }
+    return highest + (node->type == RULE_NODE_AND || node->type == RULE_NODE_OR);
+}
+
 /* The rule of the dynamic segment; NULL where it cannot stand in its place. */
-static struct rule_node *segment_root(struct inlining *in, int64_t id)
+static struct rule_node *segment_root(struct inlining *in, int64_t id, struct place at)
 {
     const struct catalogue_segment *s = NULL;
     struct rule *rule;
@@ -104,7 +122,8 @@ static struct rule_node *segment_root(struct inlining *in, int64_t id)
         return NULL;
     diag_init(&d, in->ctx);
     rule = rule_parse(in->ctx, s->rule, strlen(s->rule), &d);
-    if (rule == NULL || !rule_check(rule, in->cat, &d, NULL) ||
+    if (rule == NULL || !rule_check(rule, in->cat, &d, NULL) || at.depth >= INLINE_DEPTH ||
+        at.height + node_height(rule->root) > RULE_HEIGHT_MAX ||
         in->whole->n_aggregates + rule->n_aggregates > RULE_AGGREGATES_MAX ||
         in->whole->n_conditions + rule->n_conditions > RULE_CONDITIONS_MAX ||
         in->whole->n_literals + rule->n_literals > RULE_LITERALS_MAX) {
@@ -118,14 +137,16 @@ static struct rule_node *segment_root(struct inlining *in, int64_t id)
     return rule->root;
 }
 
-static struct rule_node *inlined_children(struct inlining *in, struct rule_node *node, int depth)
+static struct rule_node *inlined_children(struct inlining *in, struct rule_node *node,
+                                          struct place at)
 {
     struct rule_node *copy = mem_new(in->ctx, struct rule_node);
 
+    at.height += node->type != RULE_NODE_NOT;
     *copy = *node;
     copy->child = mem_array(in->ctx, struct rule_node *, node->n_child);
     for (size_t i = 0; i < node->n_child; i++)
-        copy->child[i] = inlined(in, node->child[i], depth);
+        copy->child[i] = inlined(in, node->child[i], at);
     return copy;
 }
 
@@ -140,18 +161,19 @@ static bool names_segment(const struct rule_node *node)
     return false;
 }
 
-static struct rule_node *inlined(struct inlining *in, struct rule_node *node, int depth)
+static struct rule_node *inlined(struct inlining *in, struct rule_node *node, struct place at)
 {
     struct rule_node *root;
 
     if (node->type == RULE_NODE_AND || node->type == RULE_NODE_OR || node->type == RULE_NODE_NOT)
-        return inlined_children(in, node, depth);
+        return inlined_children(in, node, at);
     if (node->type == RULE_NODE_RELATED)
         in->left = in->left || names_segment(node);
     if (node->type != RULE_NODE_SEGMENT || is_kept(in, node->id))
         return node;
-    root = depth < INLINE_DEPTH ? segment_root(in, node->id) : NULL;
-    return root == NULL ? node : inlined(in, root, depth + 1);
+    root = segment_root(in, node->id, at);
+    at.depth++;
+    return root == NULL ? node : inlined(in, root, at);
 }
 
 const struct rule *rule_inline(const void *ctx, const struct rule *rule,
@@ -162,7 +184,7 @@ const struct rule *rule_inline(const void *ctx, const struct rule *rule,
     struct inlining in = {.ctx = whole, .cat = cat, .keep = keep, .n_keep = n_keep, .whole = whole};
 
     *whole = *rule;
-    whole->root = inlined(&in, rule->root, 0);
+    whole->root = inlined(&in, rule->root, (struct place){0});
     *ret_left = in.left;
     return whole;
 }

@@ -156,6 +156,8 @@ const char *gen_flip(struct rule_gen *g, const char *expr)
 
 const char *gen_next(struct rule_gen *g, int height, const char *expr)
 {
+    if (height > RULE_HEIGHT_MAX)
+        bug("a rule of more than %d levels", RULE_HEIGHT_MAX);
     return in_list(g, &g->nexts[height], gen_printf(g, "n%d.x", height), expr);
 }
 

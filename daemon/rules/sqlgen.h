@@ -82,7 +82,7 @@ struct rule_gen {
     size_t n_changes, cap_changes;
     const char *next; /* when the answer of what was last generated changes; NULL: never */
     int height;       /* of the sub-select that next stands in */
-    struct rule_list truths, flips, nexts[RULE_DEPTH_MAX + 2];
+    struct rule_list truths, flips, nexts[RULE_HEIGHT_MAX + 1];
 };
 
 /* --- sqlgen.c --- */

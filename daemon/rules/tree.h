@@ -15,6 +15,8 @@
 
 #define RULE_BYTES_MAX 20000
 #define RULE_DEPTH_MAX 64
+/* How many `and` and `or` may stand within one another then: each bracket may have both. */
+#define RULE_HEIGHT_MAX (2 * RULE_DEPTH_MAX)
 /* Together with RULE_ROOTS_MAX these keep a statement within PostgreSQL's limits: 65535 parameters,
  * 1664 columns. */
 #define RULE_AGGREGATES_MAX 100

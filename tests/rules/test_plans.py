@@ -100,6 +100,28 @@ def test_a_hundred_large_rules(compiler, app, world):
         assert [n for n in sorted(holds) if n <= 3] == sorted(some[contact][1])
 
 
+def test_the_deepest_rules(compiler, app, world):
+    """`and` and `or` in turn, in as many brackets as a rule may have; once it hangs on what is innermost, once on nothing."""
+    def deep(condition, inner):
+        return (condition + " and (company and person or ") * 61 + inner + ")" * 61
+
+    inner = "any(donation in last 3 days)"
+    rules = [deep("not birthday today", inner), deep("birthday today", inner), "not birthday today and " + inner]
+    rows = run(app, compiled(compiler, world, "some", rules), array(c["id"] for c in world.contacts), NOW)
+    for _, holds, _ in rows:
+        assert (1 in holds) == (3 in holds)
+    assert len(rows) == len(world.contacts)
+
+
+def test_one_rule_at_all_its_limits(compiler, app, world):
+    """What no statement can be spread over: 99 aggregates and 199 conditions, all different."""
+    parts = ['sum(donation.amount where source != "s%d" in last %d months) > %d' % (n, n + 1, n) for n in range(49)]
+    parts += ['count(donation where source = "w%d" before %d months ago) = %d' % (n, n + 300, n) for n in range(50)]
+    parts.append("age in (%s)" % ", ".join(map(str, range(100))))
+    row = run(app, compiled(compiler, world, "some", [" or ".join(parts)]), array(c["id"] for c in world.contacts), NOW)
+    assert len(row) == len(world.contacts)
+
+
 def test_hostile_data(compiler, writer, app, world):
     """Whatever stands in data, no statement fails."""
     c = world.contacts[0]["id"]

@@ -1,6 +1,7 @@
 /* The rule language's parser, printer and checker: what is a rule, what is none, and where it says
  * so. */
 #include "common/mem.h"
+#include "daemon/rules/instant.h"
 #include "daemon/rules/rule.h"
 #include "daemon/rules/tree.h"
 
@@ -451,9 +452,85 @@ static void test_sql_holds_no_text(void **state)
     assert_int_equal(sql->n_params, 0);
 }
 
+/* `and` and `or` in turn, as deep as a rule may be, around `inner`. */
+static char *deepest(const void *ctx, const char *inner)
+{
+    return repeated(ctx, "birthday today and (person or ", inner, ")", 61);
+}
+
+static void test_deepest(void **state)
+{
+    MEM_SCOPED void *ctx = talloc_new(NULL);
+    struct rule_root root = {.tag = 1};
+    struct diag d;
+
+    (void)state;
+    diag_init(&d, ctx);
+    root.rule = checked(ctx, deepest(ctx, "age > 5"), &d, NULL);
+    assert_non_null(root.rule);
+    assert_non_null(strstr(rule_compile_some(ctx, &root, 1, &catalogue)->text, ") n121\n"));
+}
+
+/* Segments in place of their names make a rule no deeper than one may be. */
+static void test_deep_segments(void **state)
+{
+    MEM_SCOPED void *ctx = talloc_new(NULL);
+    struct catalogue_segment chain[] = {{"a", 1, deepest(ctx, "age > 5")},
+                                        {"b", 2, "person and in segment \"a\""},
+                                        {"c", 3, deepest(ctx, "in segment \"a\"")}};
+    struct catalogue c = catalogue;
+    struct rule_root root = {.tag = 1};
+    const struct rule *rule;
+    struct diag d;
+    bool left;
+
+    (void)state;
+    c.segments = chain;
+    diag_init(&d, ctx);
+    for (size_t i = 1; i < 3; i++) {
+        struct rule *written = rule_parse(ctx, chain[i].rule, strlen(chain[i].rule), &d);
+
+        assert_true(rule_check(written, &c, &d, NULL));
+        rule = rule_inline(ctx, written, &c, NULL, 0, &left);
+        assert_int_equal(left, i == 2);
+        root.rule = rule;
+        assert_non_null(rule_compile_some(ctx, &root, 1, &c));
+    }
+}
+
+/* However many segments stand behind one another: what is not followed is said. */
+static void test_long_chain(void **state)
+{
+    MEM_SCOPED void *ctx = talloc_new(NULL);
+    struct catalogue_segment *chain = mem_array(ctx, struct catalogue_segment, 40);
+    struct catalogue c = catalogue;
+    struct rule *rule;
+    struct diag d;
+    char *text;
+    bool left;
+
+    (void)state;
+    for (int i = 0; i < 40; i++)
+        chain[i] = (struct catalogue_segment){
+            mem_printf(ctx, "s%d", i), i + 1,
+            i == 0 ? "age > 5" : mem_printf(ctx, "in segment \"s%d\"", i - 1)};
+    c.segments = chain;
+    c.n_segments = 40;
+    diag_init(&d, ctx);
+    for (int i = 1; i < 40; i++) {
+        rule = rule_parse(ctx, chain[i].rule, strlen(chain[i].rule), &d);
+        assert_true(rule_check(rule, &c, &d, NULL));
+        text = rule_text(ctx, rule_inline(ctx, rule, &c, NULL, 0, &left));
+        assert_int_equal(left, strstr(text, "in segment") != NULL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_deepest),
+        cmocka_unit_test(test_deep_segments),
+        cmocka_unit_test(test_long_chain),
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_several_mistakes),

@@ -6,11 +6,14 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/text.h"
 #include "daemon/rules/instant.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define BLOCK_CONTACTS 1000
+#define SCORE_WORD     "score:"
 
 /* Somebody whose answer may change at an instant. A heap by instant, then contact. */
 struct forecast_due {
@@ -23,6 +26,7 @@ struct forecast {
     forecast_fn *done;
     void *arg;
     struct pgtx *tx;
+    const struct rule *whole; /* with segments in place */
     const struct rule_sql *sql;
     bool left; /* part of the rule is taken as it is now */
     struct forecast_due *heap;
@@ -227,12 +231,27 @@ static void forecast_on_days(void *arg, const struct pgres *res)
     pgtx_commit(f->tx);
 }
 
+/* The models whose scores the rule reads. */
+static void add_models(const struct forecast *f, const void *ctx, struct pgarray *models)
+{
+    size_t n;
+    const char *const *words = rule_reads(ctx, f->whole, &n);
+    int64_t id;
+
+    pgarray_init(models, ctx);
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(words[i], SCORE_WORD, strlen(SCORE_WORD)) == 0 &&
+            text_int(words[i] + strlen(SCORE_WORD), &id))
+            pgarray_int(models, id);
+}
+
 static void ask_days(struct forecast *f)
 {
     MEM_SCOPED void *scratch = talloc_new(NULL);
-    struct pgarray instants, enters;
+    struct pgarray instants, enters, models;
     struct pgargs args;
 
+    add_models(f, scratch, &models);
     pgarray_init(&instants, scratch);
     pgarray_init(&enters, scratch);
     for (size_t i = 0; i < f->n_moves; i++) {
@@ -242,7 +261,7 @@ static void ask_days(struct forecast *f)
     pgargs_init(&args, scratch);
     pgargs_array(&args, &instants);
     pgargs_array(&args, &enters);
-    pgargs_int(&args, f->q.segment_id);
+    pgargs_array(&args, &models);
     pgtx_query(f->tx, Q_FORECAST_DAYS, &args, forecast_on_days, f);
 }
 
@@ -290,8 +309,7 @@ void forecast_run(const void *ctx, const struct forecast_question *q, forecast_f
     f->q = *q;
     f->done = done;
     f->arg = arg;
-    root.rule = rule_inline(f, q->rule, q->catalogue, NULL, 0, &f->left);
-    f->left = f->left || rule_no_history(root.rule) != NULL;
-    f->sql = rule_instant_ahead(f, rule_compile_some(f, &root, 1, q->catalogue));
+    root.rule = f->whole = rule_inline(f, q->rule, q->catalogue, &f->left);
+    f->sql = rule_instant_ahead(f, rule_compile_some(f, &root, 1, q->catalogue), false);
     pgtx_begin_reading(q->pool, q->org_id, forecast_begun, forecast_ended, f);
 }

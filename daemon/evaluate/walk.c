@@ -20,7 +20,7 @@ struct walk {
     walk_fn *done;
     void *arg;
     struct pgtx *tx;
-    const struct rule_sql *now, *past;           /* all rules */
+    const struct rule_sql *now, *past, *ahead;   /* all rules; ahead with segments in place */
     const struct rule_sql **past_of, **ahead_of; /* each alone; these with segments in place */
     const struct rule_sql *values;
     bool found;
@@ -70,12 +70,13 @@ static bool has_tag(const struct pgres *res, const void *ctx, size_t tag)
 }
 
 /* The next instant after at_us at which an answer may be another one: what the statement says, or
- * something that has a history. */
-static int64_t walk_next(const struct walk *w, const struct pgres *res, int64_t at_us, bool ahead)
+ * something that has a history. From now on another statement is asked, which knows more. */
+static int64_t walk_next(const struct walk *w, const struct pgres *res, int64_t at_us)
 {
-    int64_t next = WALK_NEVER;
+    bool ahead = at_us >= w->q.now_us;
+    int64_t next = ahead ? WALK_NEVER : w->q.now_us;
 
-    if (!pgres_null(res, 0, "changes_at"))
+    if (!pgres_null(res, 0, "changes_at") && pgres_instant(res, 0, "changes_at") < next)
         next = pgres_instant(res, 0, "changes_at");
     if (ahead && !pgres_null(res, 0, "scores_at") && pgres_instant(res, 0, "scores_at") < next)
         next = pgres_instant(res, 0, "scores_at");
@@ -94,7 +95,6 @@ static void walk_on_ahead(void *arg, const struct pgres *res)
 {
     struct walk *w = arg;
     struct walk_root *root = &w->q.roots[w->root];
-    bool ahead = w->at_us >= w->q.now_us;
     int64_t next;
 
     if (!pgres_ok(res))
@@ -106,7 +106,7 @@ static void walk_on_ahead(void *arg, const struct pgres *res)
     root->change_us = w->at_us;
     if (has_tag(res, w, w->root) != root->holds && w->at_us > w->q.at_us) {
         root->change_known = true;
-    } else if ((next = walk_next(w, res, w->at_us, ahead)) == WALK_NEVER) {
+    } else if ((next = walk_next(w, res, w->at_us)) == WALK_NEVER) {
         root->change_us = WALK_NEVER;
         root->change_known = true;
     } else if (++w->steps < STEPS_AHEAD) {
@@ -199,14 +199,14 @@ static void walk_on_back(void *arg, const struct pgres *res)
         return;
     }
     walk_take_back(w, res);
-    next = walk_next(w, res, w->at_us, false);
+    next = walk_next(w, res, w->at_us);
     if (next >= w->to_us) {
         walk_span_ended(w);
     } else if (++w->steps >= STEPS_BACK) {
         walk_ahead_next(w);
     } else {
         w->at_us = next;
-        walk_ask(w, w->past, next, walk_on_back);
+        walk_ask(w, next < w->q.now_us ? w->past : w->ahead, next, walk_on_back);
     }
 }
 
@@ -217,7 +217,7 @@ static void walk_back_ask(struct walk *w)
         w->last_us[i] = WALK_ALWAYS;
     w->started = false;
     w->at_us = w->from_us;
-    walk_ask(w, w->past, w->at_us, walk_on_back);
+    walk_ask(w, w->at_us < w->q.now_us ? w->past : w->ahead, w->at_us, walk_on_back);
 }
 
 /* --- here ----------------------------------------------------------------------------------------
@@ -257,7 +257,11 @@ static void walk_here(struct walk *w)
     MEM_SCOPED void *scratch = talloc_new(NULL);
     struct pgargs args;
 
-    walk_ask(w, w->q.at_us < w->q.now_us ? w->past : w->now, w->q.at_us, walk_on_here);
+    walk_ask(w,
+             w->q.at_us < w->q.now_us    ? w->past
+             : w->q.at_us == w->q.now_us ? w->now
+                                         : w->ahead,
+             w->q.at_us, walk_on_here);
     pgargs_init(&args, scratch);
     pgargs_int(&args, w->q.contact_id);
     pgargs_instant(&args, w->q.at_us);
@@ -281,31 +285,32 @@ static void walk_on_instants(void *arg, const struct pgres *res)
 /* --- the statements ------------------------------------------------------------------------------
  */
 
-static const struct rule_sql *compile_ahead(struct walk *w, size_t i, const int64_t *kept, size_t n)
+static void walk_compile(struct walk *w)
 {
-    bool left;
-    const struct rule *whole = rule_inline(w, w->q.roots[i].rule, w->q.catalogue, kept, n, &left);
-    struct rule_root root = {.rule = whole, .tag = (int64_t)i};
+    const struct catalogue *c = w->q.catalogue;
+    size_t n = w->q.n_roots;
+    struct rule_root *roots = mem_array(w, struct rule_root, n),
+                     *wholes = mem_array(w, struct rule_root, n);
 
-    return rule_instant_ahead(w, rule_compile_some(w, &root, 1, w->q.catalogue));
-}
+    w->past_of = mem_array(w, const struct rule_sql *, n);
+    w->ahead_of = mem_array(w, const struct rule_sql *, n);
+    for (size_t i = 0; i < n; i++) {
+        struct walk_root *r = &w->q.roots[i];
 
-static void walk_compile(struct walk *w, const int64_t *kept, size_t n_kept)
-{
-    struct rule_root *roots = mem_array(w, struct rule_root, w->q.n_roots);
-
-    for (size_t i = 0; i < w->q.n_roots; i++)
-        roots[i] = (struct rule_root){.rule = w->q.roots[i].rule, .tag = (int64_t)i};
-    w->now = rule_compile_some(w, roots, w->q.n_roots, w->q.catalogue);
-    w->past = rule_instant_past(w, w->now, false);
-    w->past_of = mem_array(w, const struct rule_sql *, w->q.n_roots);
-    w->ahead_of = mem_array(w, const struct rule_sql *, w->q.n_roots);
-    for (size_t i = 0; i < w->q.n_roots; i++) {
-        w->past_of[i] =
-            rule_instant_past(w, rule_compile_some(w, &roots[i], 1, w->q.catalogue), false);
-        w->ahead_of[i] = compile_ahead(w, i, kept, n_kept);
+        roots[i] = (struct rule_root){.rule = r->rule, .tag = (int64_t)i};
+        wholes[i] =
+            (struct rule_root){.rule = rule_inline(w, r->rule, c, &r->left), .tag = roots[i].tag};
+        w->past_of[i] = rule_instant_past(w, rule_compile_some(w, &roots[i], 1, c), false);
+        w->ahead_of[i] = rule_instant_ahead(w, rule_compile_some(w, &wholes[i], 1, c), false);
     }
-    w->values = w->q.at_us < w->q.now_us ? rule_instant_past(w, w->q.values, true) : w->q.values;
+    w->now = rule_compile_some(w, roots, n, c);
+    w->past = rule_instant_past(w, w->now, false);
+    w->ahead = rule_instant_ahead(w, rule_compile_some(w, wholes, n, c), false);
+    w->values = w->q.values;
+    if (w->q.at_us < w->q.now_us)
+        w->values = rule_instant_past(w, w->values, true);
+    else if (w->q.at_us > w->q.now_us)
+        w->values = rule_instant_ahead(w, w->values, true);
 }
 
 /* --- the transaction -----------------------------------------------------------------------------
@@ -346,6 +351,6 @@ void walk_run(const void *ctx, const struct walk_question *q, walk_fn *done, voi
         q->roots[i].since_known = q->roots[i].change_known = false;
         q->roots[i].change_us = q->at_us;
     }
-    walk_compile(w, q->kept, q->n_kept);
+    walk_compile(w);
     pgtx_begin_reading(q->pool, q->org_id, walk_begun, walk_ended, w);
 }

@@ -3,8 +3,8 @@
  * One transaction that only reads. Backwards it looks at spans that double, each walked from its
  * beginning from one instant at which an answer may change to the next: those that the statement
  * names, and those at which something changed that has a history. Forwards each rule alone, from
- * change to change, until its answer is another one; what lies ahead of now is asked with segments
- * put in place and scores as time will make them. */
+ * change to change, until its answer is another one; what lies ahead of now is asked, and told of
+ * an instant to come, with segments put in place and scores as time will make them. */
 #ifndef LAZO_DAEMON_EVALUATE_WALK_H
 #define LAZO_DAEMON_EVALUATE_WALK_H
 
@@ -24,6 +24,7 @@ struct walk_root {
     bool since_known;  /* it was found within the steps that a walk may take */
     int64_t change_us; /* the next instant from which it is otherwise; WALK_NEVER */
     bool change_known; /* else: not before change_us */
+    bool left;         /* ahead, something that it reads is taken as it is now: rule_inline() */
 };
 
 /* walk_fn() - called once, from the loop. `found`: false where there is no such contact or a
@@ -38,8 +39,6 @@ struct walk_question {
     struct walk_root *roots;           /* at most RULE_ROOTS_MAX; filled */
     size_t n_roots;
     const struct rule_sql *values; /* as it is compiled, about what is */
-    const int64_t *kept;           /* segments in which an exception keeps the contact in, or out */
-    size_t n_kept;
 };
 
 /* walk_run() - what it needs is a child of ctx; roots and rules must outlive it. The statements are

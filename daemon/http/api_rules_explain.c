@@ -19,8 +19,6 @@ struct explanation {
     const char **texts;
     struct walk_root *roots; /* the rule itself first, then each of its conditions */
     size_t n;
-    int64_t *kept; /* segments with an exception for the contact */
-    size_t n_kept;
     bool in;           /* what the exception says */
     json_t *exception; /* NULL: none */
 };
@@ -43,6 +41,10 @@ static json_t *instant_json(int64_t at_us)
                                                        : json_string(clock_format(at_us, text));
 }
 
+#define LEFT_TEXT                                                                                  \
+    "of what lies ahead, segments and scores of related contacts are taken as they are now, and "  \
+    "so are segments too large to be followed"
+
 /* What cannot be told, and why; NULL where everything is known. */
 static const char *unknown_of(const void *ctx, const struct walk_root *root)
 {
@@ -50,6 +52,9 @@ static const char *unknown_of(const void *ctx, const struct walk_root *root)
 
     if (past == NULL && !root->since_known)
         past = "it changed too often to tell since when it is so";
+    if (root->left)
+        past =
+            mem_printf(ctx, "%s%s" LEFT_TEXT, past == NULL ? "" : past, past == NULL ? "" : "; ");
     if (root->change_known)
         return past;
     return mem_printf(ctx,
@@ -143,9 +148,7 @@ static void walk(struct explanation *x, const struct catalogue *catalogue)
                               .at_us = x->at_us,
                               .now_us = x->now_us,
                               .roots = x->roots,
-                              .n_roots = x->n,
-                              .kept = x->kept,
-                              .n_kept = x->n_kept};
+                              .n_roots = x->n};
 
     for (size_t i = 1; i < x->n; i++)
         conditions[i - 1] = x->roots[i].rule;
@@ -191,14 +194,12 @@ static void explain_on_org(void *arg, const struct org *org)
     walk(x, &org->catalogue);
 }
 
-static void explain_on_exceptions(void *arg, const struct pgres *res)
+static void explain_on_exception(void *arg, const struct pgres *res)
 {
     struct explanation *x = arg;
 
     if (api_failed(x->req, res))
         return;
-    if (!pgres_null(res, 0, "segments"))
-        x->kept = pgres_ints(res, 0, "segments", x, &x->n_kept);
     if (!pgres_null(res, 0, "body")) {
         x->exception = json_loads(pgres_text(res, 0, "body"), 0, NULL);
         x->in = strcmp(pgres_text(res, 0, "mode"), "in") == 0;
@@ -206,7 +207,7 @@ static void explain_on_exceptions(void *arg, const struct pgres *res)
     orgs_get(x->app->orgs, api_org(x->req), explain_on_org, x);
 }
 
-static void ask_exceptions(struct explanation *x)
+static void ask_exception(struct explanation *x)
 {
     struct pgargs args;
 
@@ -214,7 +215,7 @@ static void ask_exceptions(struct explanation *x)
     pgargs_int(&args, x->contact);
     pgargs_text(&args, x->segment);
     pgargs_instant(&args, x->at_us);
-    pgpool_query(x->app->pool, api_org(x->req), Q_EXCEPTIONS_OF, &args, explain_on_exceptions, x);
+    pgpool_query(x->app->pool, api_org(x->req), Q_EXCEPTION_OF, &args, explain_on_exception, x);
 }
 
 void api_rule_explain(void *app, struct http_request *req)
@@ -241,5 +242,5 @@ void api_rule_explain(void *app, struct http_request *req)
     if (x->contact == 0 && !diag_any(&body.mistakes))
         diag_field(&body.mistakes, "/contact", "this is missing");
     if (api_body_ok(&body))
-        ask_exceptions(x);
+        ask_exception(x);
 }

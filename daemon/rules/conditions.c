@@ -407,6 +407,17 @@ static const char *not_sql(struct rule_gen *g, const struct rule_node *node)
     return gen_printf(g, "(NOT %s)", inner);
 }
 
+static const char *segment_sql(struct rule_gen *g, const struct rule_node *node)
+{
+    const char *match = gen_printf(g, "t.segment_id = %s", gen_param_int(g, "int", node->id));
+
+    if (node->op == RULE_MEMBER)
+        return row_sql(g, "membership", match);
+    return row_sql(
+        g, "segment_exception",
+        gen_printf(g, "%s AND t.mode = '%s'", match, node->op == RULE_KEPT_IN ? "in" : "out"));
+}
+
 static const char *plain_sql(struct rule_gen *g, const struct rule_node *node)
 {
     switch (node->type) {
@@ -441,8 +452,7 @@ static const char *plain_sql(struct rule_gen *g, const struct rule_node *node)
             g, "subscription",
             gen_printf(g, "t.topic_id = %s AND t.subscribed", gen_param_int(g, "int", node->id)));
     case RULE_NODE_SEGMENT:
-        return row_sql(g, "membership",
-                       gen_printf(g, "t.segment_id = %s", gen_param_int(g, "int", node->id)));
+        return segment_sql(g, node);
     case RULE_NODE_PERSON:
         return "c.kind = 'person'";
     case RULE_NODE_COMPANY:

@@ -9,6 +9,9 @@
 #include <strings.h>
 
 #define INLINE_DEPTH 20
+/* What exceptions add to a segment in place. */
+#define EXCEPTION_HEIGHT     2
+#define EXCEPTION_CONDITIONS 2
 
 /* --- statements ----------------------------------------------------------------------------------
  */
@@ -57,14 +60,19 @@ struct rule_sql *rule_instant_past(const void *ctx, const struct rule_sql *sql, 
     return wrap(ctx, sql, shadows, "q.*");
 }
 
-struct rule_sql *rule_instant_ahead(const void *ctx, const struct rule_sql *sql)
+struct rule_sql *rule_instant_ahead(const void *ctx, const struct rule_sql *sql, bool one)
 {
+    const char *scores = shadow(ctx, "rfm_score", "scores_ahead", "contact_id",
+                                one ? "ARRAY[$1::bigint]" : "$1::bigint[]");
+
+    if (one)
+        return wrap(ctx, sql, scores, "q.*");
     return wrap(ctx, sql,
                 mem_printf(ctx,
                            "rfm_changes AS MATERIALIZED (SELECT contact_id AS id, "
                            "min(changes_at) AS at\n"
                            "  FROM lazo.rfm_ahead($1::bigint[], $2::timestamptz) GROUP BY 1),\n%s",
-                           shadow(ctx, "rfm_score", "scores_ahead", "contact_id", "$1::bigint[]")),
+                           scores),
                 "q.*, (SELECT r.at FROM rfm_changes r WHERE r.id = q.contact_id) AS scores_at");
 }
 
@@ -74,8 +82,6 @@ struct rule_sql *rule_instant_ahead(const void *ctx, const struct rule_sql *sql)
 struct inlining {
     const void *ctx;
     const struct catalogue *cat;
-    const int64_t *keep;
-    size_t n_keep;
     struct rule *whole; /* counts what it grows to */
     bool left;
 };
@@ -86,14 +92,6 @@ struct place {
 };
 
 static struct rule_node *inlined(struct inlining *in, struct rule_node *node, struct place at);
-
-static bool is_kept(const struct inlining *in, int64_t id)
-{
-    for (size_t i = 0; i < in->n_keep; i++)
-        if (in->keep[i] == id)
-            return true;
-    return false;
-}
 
 /* Of the `and` and `or` within one another. */
 static int node_height(const struct rule_node *node)
@@ -123,15 +121,15 @@ static struct rule_node *segment_root(struct inlining *in, int64_t id, struct pl
     diag_init(&d, in->ctx);
     rule = rule_parse(in->ctx, s->rule, strlen(s->rule), &d);
     if (rule == NULL || !rule_check(rule, in->cat, &d, NULL) || at.depth >= INLINE_DEPTH ||
-        at.height + node_height(rule->root) > RULE_HEIGHT_MAX ||
+        at.height + EXCEPTION_HEIGHT + node_height(rule->root) > RULE_HEIGHT_MAX ||
         in->whole->n_aggregates + rule->n_aggregates > RULE_AGGREGATES_MAX ||
-        in->whole->n_conditions + rule->n_conditions > RULE_CONDITIONS_MAX ||
+        in->whole->n_conditions + rule->n_conditions + EXCEPTION_CONDITIONS > RULE_CONDITIONS_MAX ||
         in->whole->n_literals + rule->n_literals > RULE_LITERALS_MAX) {
         in->left = true;
         return NULL;
     }
     in->whole->n_aggregates += rule->n_aggregates;
-    in->whole->n_conditions += rule->n_conditions;
+    in->whole->n_conditions += rule->n_conditions + EXCEPTION_CONDITIONS;
     in->whole->n_literals += rule->n_literals;
     in->whole->uses_scores = in->whole->uses_scores || rule->uses_scores;
     return rule->root;
@@ -150,15 +148,48 @@ static struct rule_node *inlined_children(struct inlining *in, struct rule_node 
     return copy;
 }
 
-/* Whether a related contact is asked for a segment. */
-static bool names_segment(const struct rule_node *node)
+/* Whether it asks for what is computed: a segment or a score. */
+static bool asks_computed(const struct rule_node *node)
 {
-    if (node->type == RULE_NODE_SEGMENT || (node->where != NULL && names_segment(node->where)))
+    if (node->type == RULE_NODE_SEGMENT || (node->where != NULL && asks_computed(node->where)) ||
+        (node->type == RULE_NODE_FIELD && strcasecmp(node->path[0], "rfm") == 0))
         return true;
     for (size_t i = 0; i < node->n_child; i++)
-        if (names_segment(node->child[i]))
+        if (asks_computed(node->child[i]))
             return true;
     return false;
+}
+
+static struct rule_node *node_of(struct inlining *in, const struct rule_node *like,
+                                 enum rule_node_type type, size_t n)
+{
+    struct rule_node *node = mem_new(in->ctx, struct rule_node);
+
+    *node = *like;
+    node->type = type;
+    node->child = mem_array(in->ctx, struct rule_node *, n);
+    node->n_child = n;
+    return node;
+}
+
+/* Kept in by hand, or not kept out and the rule holds. */
+static struct rule_node *with_exceptions(struct inlining *in, const struct rule_node *segment,
+                                         struct rule_node *root, struct place at)
+{
+    struct rule_node *either = node_of(in, segment, RULE_NODE_OR, 2),
+                     *both = node_of(in, segment, RULE_NODE_AND, 2),
+                     *not_out = node_of(in, segment, RULE_NODE_NOT, 1);
+
+    at.depth++;
+    at.height += EXCEPTION_HEIGHT;
+    either->child[0] = node_of(in, segment, RULE_NODE_SEGMENT, 0);
+    either->child[0]->op = RULE_KEPT_IN;
+    not_out->child[0] = node_of(in, segment, RULE_NODE_SEGMENT, 0);
+    not_out->child[0]->op = RULE_KEPT_OUT;
+    both->child[0] = not_out;
+    both->child[1] = inlined(in, root, at);
+    either->child[1] = both;
+    return either;
 }
 
 static struct rule_node *inlined(struct inlining *in, struct rule_node *node, struct place at)
@@ -168,20 +199,18 @@ static struct rule_node *inlined(struct inlining *in, struct rule_node *node, st
     if (node->type == RULE_NODE_AND || node->type == RULE_NODE_OR || node->type == RULE_NODE_NOT)
         return inlined_children(in, node, at);
     if (node->type == RULE_NODE_RELATED)
-        in->left = in->left || names_segment(node);
-    if (node->type != RULE_NODE_SEGMENT || is_kept(in, node->id))
+        in->left = in->left || (node->where != NULL && asks_computed(node->where));
+    if (node->type != RULE_NODE_SEGMENT)
         return node;
     root = segment_root(in, node->id, at);
-    at.depth++;
-    return root == NULL ? node : inlined(in, root, at);
+    return root == NULL ? node : with_exceptions(in, node, root, at);
 }
 
 const struct rule *rule_inline(const void *ctx, const struct rule *rule,
-                               const struct catalogue *cat, const int64_t *keep, size_t n_keep,
-                               bool *ret_left)
+                               const struct catalogue *cat, bool *ret_left)
 {
     struct rule *whole = mem_new(ctx, struct rule);
-    struct inlining in = {.ctx = whole, .cat = cat, .keep = keep, .n_keep = n_keep, .whole = whole};
+    struct inlining in = {.ctx = whole, .cat = cat, .whole = whole};
 
     *whole = *rule;
     whole->root = inlined(&in, rule->root, (struct place){0});

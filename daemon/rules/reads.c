@@ -126,7 +126,8 @@ static void read_node(struct reads *r, const struct rule_node *node)
         add_id(r, "topic", node->id);
         break;
     case RULE_NODE_SEGMENT:
-        add_id(r, "segment", node->id);
+        if (node->op == RULE_MEMBER)
+            add_id(r, "segment", node->id);
         break;
     case RULE_NODE_PERSON:
     case RULE_NODE_COMPANY:

@@ -107,6 +107,10 @@ enum rule_type {
     RULE_TYPE_ANY,
 };
 
+/* What is asked of a segment: whether the contact is a member; in a rule with segments in place
+ * (instant.h) whether it is kept in, or out, by hand. */
+enum rule_membership { RULE_MEMBER, RULE_KEPT_IN, RULE_KEPT_OUT };
+
 enum rule_need { RULE_NEED_NOTHING, RULE_NEED_DAY, RULE_NEED_FIRST, RULE_NEED_TODAY };
 
 struct rule_field {
@@ -136,8 +140,9 @@ struct rule_node {
     int line, column;
     struct rule_node **child; /* and, or, not; the values of a condition, the tested one first */
     size_t n_child, cap_child;
-    int op;       /* enum rule_comparison, rule_text_test, rule_aggregate or rule_day, by type */
-    bool negated; /* not in; is unknown; constant false */
+    int op; /* enum rule_comparison, rule_text_test, rule_aggregate, rule_day or rule_membership, by
+               type */
+    bool negated;     /* not in; is unknown; constant false */
     const char *text; /* a literal as written (strings unquoted), a name, an aggregate's kind */
     const char *path[RULE_PATH_MAX]; /* a field's name at its dots; an aggregate's field */
     int n_path;

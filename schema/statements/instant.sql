@@ -4,11 +4,10 @@
 -- $1 contact, $2 up to when.
 SELECT at FROM contact_instants($1::bigint, $2::timestamptz);
 
--- name: exceptions_of
--- $1 contact: the segments that it is kept in or out of by hand, and of one of them ($2, its name) the exception itself, where it was made by $3.
-SELECT array_agg(e.segment_id) AS segments, min(e.mode) FILTER (WHERE s.name = $2::text) AS mode,
-       min(json_build_object('mode', e.mode, 'reason', e.reason, 'by', e.made_by, 'at', e.made_at)::text) FILTER (WHERE s.name = $2::text) AS body
-  FROM segment_exception e JOIN segment s ON s.id = e.segment_id WHERE e.contact_id = $1::bigint AND e.made_at <= $3::timestamptz;
+-- name: exception_of
+-- Whether a contact ($1) is kept in a segment ($2, its name) or out of it by hand, where that was said by $3; one row, of nulls where it is not.
+SELECT min(e.mode) AS mode, min(json_build_object('mode', e.mode, 'reason', e.reason, 'by', e.made_by, 'at', e.made_at)::text) AS body
+  FROM segment_exception e JOIN segment s ON s.id = e.segment_id WHERE e.contact_id = $1::bigint AND s.name = $2::text AND e.made_at <= $3::timestamptz;
 
 -- name: forecast_candidates
 -- Who may enter or leave a segment by time alone: $1 after this contact, $2 until when, $3 how many, $4 the segment, whose exceptions stay where they are. Who is due
@@ -22,11 +21,10 @@ SELECT x.contact_id
  ORDER BY x.contact_id LIMIT $3::int;
 
 -- name: forecast_days
--- $1 instants, $2 whether somebody enters (1) or leaves (0): by day of the organisation's zone. `inexact`: others may be kept in or out of a segment by hand that the
--- rule of $3 refers to, or breaks may be computed anew of gifts that leave a look-back.
+-- $1 instants, $2 whether somebody enters (1) or leaves (0): by day of the organisation's zone. `inexact`: the breaks of one of the models $3 may be computed anew
+-- of what is left when gifts leave its look-back.
 SELECT coalesce((SELECT json_agg(json_build_object('day', d.day, 'entering', d.entering, 'leaving', d.leaving) ORDER BY d.day)
                    FROM (SELECT (u.at AT TIME ZONE o.time_zone)::date AS day, count(*) FILTER (WHERE u.enters = 1) AS entering,
                                 count(*) FILTER (WHERE u.enters = 0) AS leaving
                            FROM unnest($1::timestamptz[], $2::int[]) AS u(at, enters), organisation o WHERE o.id = current_org() GROUP BY 1) d), '[]')::text AS days,
-       EXISTS (SELECT FROM segment_exception e WHERE e.segment_id <> $3::int)
-       OR EXISTS (SELECT FROM rfm_model m WHERE m.scoring = 'quantile' AND m.recompute <> 'never' AND m.look_back IS NOT NULL) AS inexact;
+       EXISTS (SELECT FROM rfm_model m WHERE m.id = ANY ($3::int[]) AND m.scoring = 'quantile' AND m.recompute <> 'never' AND m.look_back IS NOT NULL) AS inexact;

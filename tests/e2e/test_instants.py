@@ -99,6 +99,23 @@ def test_scores_and_segments_in_the_past_and_ahead(one):
     flip = flips.pop()
     assert abs(flip - midnight) <= dt.timedelta(hours=2), "a midnight in Madrid"
     since = at(said["since"])
+    # Asked about an instant to come, values, segments and scores are those of then.
+    rule = 'rfm.inst.label = "new" and in segment "fresh" and not in segment "stale" and count(present in last 5 days) = 0'
+    for to_come, conditions in ((flip - dt.timedelta(microseconds=1), [True, True, False, True]), (flip, [False, False, True, True])):
+        told = explain(one, who, rule, as_of=to_come.isoformat())
+        assert [c["holds"] for c in told["conditions"]] == conditions, told
+        assert [c["value"] for c in told["conditions"]][::3] == ["new" if conditions[0] else "old", 0]
+        assert at(told["conditions"][1]["since"]) == (since if conditions[0] else flip) and "unknown" not in told
+    # Asked about what was, what is still to come is told as of now.
+    assert at(explain(one, who, 'in segment "fresh"', as_of=(since + dt.timedelta(seconds=1)).isoformat())["changes_at"]) == flip
+    # Whom somebody keeps in stays in.
+    one.api("PUT", f"/v1/segments/fresh/exceptions/{who}", {"mode": "in"})
+    settle(one)
+    kept = explain(one, who, 'in segment "fresh"')
+    assert kept["holds"] and kept["changes_at"] is None
+    assert explain(one, who, 'in segment "fresh"', as_of=(flip + dt.timedelta(days=1)).isoformat())["holds"] is True
+    one.request("DELETE", f"/v1/segments/fresh/exceptions/{who}")
+    settle(one)
     one.advance_to((flip - dt.timedelta(seconds=2)).isoformat())
     settle(one)
     assert explain(one, who, segment="fresh")["member"] is True and one.count("stale") == 0
@@ -134,6 +151,7 @@ def test_what_lies_too_far_ahead_says_so(one):
 
 SEGMENTS = {"f recent": "any(donation in last 7 days)", "f lapsed": 'any(donation) and not in segment "f recent"', "f twice": "count(donation in last 20 days) >= 2",
             "f old": 'rfm.fore.label = "old"', "f birthday": "birthday today",
+            "f kin": 'related as "spouse" where (birthday in next 4 days or any(donation in last 7 days))',
             "f mixed": 'rfm.fore.r = 2 and (in segment "f lapsed" or birthday in next 3 days)'}
 
 
@@ -159,11 +177,16 @@ def test_what_is_foretold_happens(one):
             one.record({"id": who}, "donation", amount="20", occurred_at=(now - dt.timedelta(days=3 * n * (k + 1) - 9, hours=n, minutes=7 * k)).isoformat())
     for name, rule in SEGMENTS.items():
         one.segment(name, rule)
+    couples, kept = sorted(ids), max(ids)
+    for a, b in zip(couples[::2], couples[1::2]):
+        one.api("PUT", f"/v1/contacts/{a}/relations/spouse/{b}", {"until": (now + dt.timedelta(days=9)).date().isoformat()})
+    one.api("PUT", f"/v1/segments/f%20recent/exceptions/{kept}", {"mode": "in", "reason": "stays"})
     settle(one)
     days = 15
     expected = {name: foretold(one, name, days) for name in SEGMENTS}
     begun = at(one.get(f"/v1/segments/f%20old/forecast?days={days}")["from"])
-    assert all(expected[name] for name in ("f recent", "f lapsed", "f twice", "f old", "f birthday", "f mixed")), {k: len(v) for k, v in expected.items()}
+    assert all(expected[name] for name in SEGMENTS), {k: len(v) for k, v in expected.items()}
+    assert not any(who == kept for who, _, _ in expected["f lapsed"])
     assert "by time alone" in one.ctl("segment", "forecast", "f recent", "--days", days).stdout
     instants = sorted({i for moves in expected.values() for _, i, _ in moves})
     members = {name: {m["id"] for m in one.items(f"/v1/segments/{quote(name)}/members")} for name in SEGMENTS}
@@ -183,5 +206,13 @@ def test_what_is_foretold_happens(one):
                 if not any(look < when <= until for _, when, _ in moves):
                     assert {m["id"] for m in one.items(f"/v1/segments/{quote(name)}/members")} == members[name], (name, look, expected[name])
             seen = look
+    # What cannot be followed is said; what the rule does not read does not matter.
+    one.api("PUT", "/v1/rfm/shares", {"kinds": ["donation"], "scoring": "quantile", "classes": 3, "look_back": "1 month"})
+    for rule, exact in (("birthday today", True), ("rfm.fore.r > 1", True), ("rfm.shares.r > 1", False), ('related as "spouse" where (rfm.fore.r > 1)', False),
+                        ('related as "spouse" where (in segment "f recent")', False), ('not in segment "f recent" and related as "spouse"', True)):
+        one.segment("f exact", rule)
+        assert one.get("/v1/segments/f%20exact/forecast?days=3")["exact"] is exact, rule
+    kin = explain(one, kept, 'related as "spouse" where (in segment "f recent")')
+    assert "related contacts" in kin["unknown"]
     assert one.request("GET", "/v1/segments/f%20old/forecast?days=0").status_code == 422
     assert one.request("GET", "/v1/segments/nobody%20knows/forecast").status_code == 404

@@ -283,22 +283,28 @@ def test_incremental_equals_rebuilt_after_every_step(history):
 
 
 def test_explain_knows_when_a_rule_changes(history):
-    """Neither late nor early: a microsecond before, the answer is the old one; at that instant it is the other."""
-    one, flips, asked_of = history.one, 0, 0
+    """Neither late nor early: a microsecond before, the answer is the old one; at that instant it is the other. Scores and segments go with time, as the rest does."""
+    one, flips, computed, asked_of = history.one, 0, 0, 0
     history.moved()
-    while asked_of < 60 or (flips == 0 and asked_of < 1000):
+    while asked_of < 80 or (0 in (flips, computed) and asked_of < 1000):
         asked_of += 1
         rule, who = oracle.text(history.world.rule()), history.who()
+        if asked_of % 3 == 0:
+            rule = f'({rule}) {history.rnd.choice(["and", "or"])} in segment "s{history.rnd.randrange(RULES)}"'
+        elif asked_of % 3 == 1:
+            rule = f'({rule}) {history.rnd.choice(["and", "or"])} {history.rnd.choice(["rfm.r", "rfm.calls.r"])} {history.rnd.choice(["=", ">=", "<"])} {history.rnd.randint(1, 3)}'
         told = one.api("POST", "/v1/rules/explain", {"rule": rule, "contact": who})
-        # Asked about an instant to come, scores and segments are those of now.
-        if told["changes_at"] is None or "rfm." in rule or "in segment" in rule:
+        if told["changes_at"] is None:
             continue
         flips += 1
+        computed += "in segment" in rule or "rfm." in rule
         at = dt.datetime.fromisoformat(told["changes_at"].replace("Z", "+00:00"))
         for when, expected in ((at - dt.timedelta(microseconds=1), told["holds"]), (at, not told["holds"])):
             asked = one.api("POST", "/v1/rules/explain", {"rule": rule, "contact": who, "as_of": when.isoformat()})
             assert asked["holds"] is expected, f"seed {SEED}, contact {who}, {told['changes_at']}, asked for {when}: {rule}"
-    assert flips > 0
+            if when == at:
+                assert asked["since"] == told["changes_at"] or "unknown" in asked, f"seed {SEED}, contact {who}, {told['changes_at']}, since {asked['since']}: {rule}"
+    assert flips > 0 and computed > 0
 
 
 def test_thousands_of_operations_then_lazoctl_check(history):

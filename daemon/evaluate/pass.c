@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORD_MAX 100
+#define WORD_MAX 128 /* a name that is longer is no rule's: reads.c */
 
 /* --- contacts ------------------------------------------------------------------------------------
  */
@@ -162,6 +162,11 @@ static void take_interaction(struct pass *p, int64_t contact_id, int64_t kind_id
         pass_ids_add(p, &p->scored, contact_id);
 }
 
+static bool is_label(const char *sort)
+{
+    return strcmp(sort, "tag") == 0 || strcmp(sort, "group") == 0;
+}
+
 /* One of the things that a row of the log names. */
 static void take_named(struct pass *p, int64_t contact_id, const char *sort, const char *what)
 {
@@ -180,6 +185,8 @@ static void take_named(struct pass *p, int64_t contact_id, const char *sort, con
     }
     snprintf(word, sizeof(word), "%s:%s", strcmp(sort, "consent") == 0 ? "topic" : sort, what);
     pass_touch(p, contact_id, word);
+    if (is_label(sort))
+        pass_touch(p, contact_id, sort);
     /* An exception was made to the segment by hand. */
     own = strcmp(sort, "segment") == 0 ? ruleset_segment(p->rules, strtoll(what, NULL, 10)) : NULL;
     if (own != NULL)
@@ -190,8 +197,10 @@ static void take_named(struct pass *p, int64_t contact_id, const char *sort, con
  * whole, in every group. */
 static void take_unnamed(struct pass *p, int64_t contact_id, const char *sort)
 {
-    if (strcmp(sort, "tag") == 0 || strcmp(sort, "group") == 0 || strcmp(sort, "relation") == 0)
+    if (strcmp(sort, "relation") == 0)
         pass_touch(p, contact_id, sort);
+    else if (is_label(sort))
+        pass_touch_all(p, contact_id, sort);
     else if (strcmp(sort, "consent") == 0)
         pass_touch_all(p, contact_id, "topic:");
     else if (strcmp(sort, "score") == 0)

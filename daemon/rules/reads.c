@@ -2,6 +2,7 @@
 #include "common/mem.h"
 #include "daemon/rules/tree.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -25,6 +26,23 @@ static void add(struct reads *r, const char *word)
 static void add_id(struct reads *r, const char *sort, int64_t id)
 {
     add(r, mem_printf(r->ctx, "%s:%lld", sort, (long long)id));
+}
+
+/* label_word() - the word of a tag or group, as the change log has it: folded, and without commas.
+ * Where folding is more than small letters, which the database alone knows, it is that of all of
+ * them. */
+static const char *label_word(struct reads *r, const char *sort, const char *name)
+{
+    char *word = mem_printf(r->ctx, "%s:%s", sort, name);
+
+    if (*name == '\0')
+        return sort;
+    for (char *c = word + strlen(sort) + 1; *c != '\0'; c++) {
+        if ((unsigned char)*c >= 0x80)
+            return sort;
+        *c = *c == ',' ? ';' : (char)tolower((unsigned char)*c);
+    }
+    return word;
 }
 
 /* A day of the contact begins in the contact's own time zone. */
@@ -117,10 +135,10 @@ static void read_node(struct reads *r, const struct rule_node *node)
         add_day(r);
         break;
     case RULE_NODE_TAG:
-        add(r, "tag");
+        add(r, label_word(r, "tag", node->text));
         break;
     case RULE_NODE_GROUP:
-        add(r, "group");
+        add(r, label_word(r, "group", node->text));
         break;
     case RULE_NODE_SUBSCRIBED:
         add_id(r, "topic", node->id);

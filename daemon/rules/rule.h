@@ -46,7 +46,9 @@ const char *const *rule_kinds(const struct rule *, size_t *ret_n);
  * once; an array of *ret_n, child of ctx: kind:ID      interactions of a kind; "kind": of any kind
  *     field:NAME   a field of the contact (birth: year, month and day; kind: person or company);
  *                  "field": any of them
- *     attr:ID, topic:ID, segment:ID, score:ID (a model), tag, group, relation */
+ *     attr:ID, topic:ID, segment:ID, score:ID (a model), relation
+ *     tag:NAME, group:NAME, in small letters, a comma written as a semicolon; "tag" or "group", of
+ *                  any name, where it is not plain ASCII */
 const char *const *rule_reads(const void *ctx, const struct rule *, size_t *ret_n);
 /* rule_reaches() - the same of facts of related contacts: to whom it matters is found from that
  * contact over the relations `hops`, one after the other. In a fixed order, each once. */

@@ -120,7 +120,8 @@ WITH had AS MATERIALIZED (SELECT t.contact_id FROM contact_tag t WHERE t.org_id 
               SELECT current_org(), x.contact_id, 'tag', x.was, x.became, acting_at(), acting_name(current_org()), 'api'
                 FROM (SELECT g.contact_id, to_jsonb(g.tag) AS was, NULL::jsonb AS became FROM gone g
                       UNION ALL SELECT m.contact_id, NULL, to_jsonb($2::text) FROM made m) x),
-     logged AS (INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), g.contact_id, 'tag' FROM gone g),
+     logged AS (INSERT INTO change (org_id, contact_id, sort, what)
+                SELECT current_org(), g.contact_id, 'tag', ARRAY[label_word(fold($1::text)), label_word(fold($2::text))] FROM gone g),
      counted AS MATERIALIZED (SELECT count(*) AS n FROM had)
 SELECT 200 AS status, json_build_object('tag', $2::text, 'contacts', c.n)::text AS body,
        audit_note(current_org(), 'renamed', 'tag', $1::text, jsonb_build_object('tag', jsonb_build_array($1::text, $2::text), 'contacts', c.n)) AS noted
@@ -130,7 +131,7 @@ SELECT 200 AS status, json_build_object('tag', $2::text, 'contacts', c.n)::text 
 WITH gone AS (DELETE FROM contact_tag t WHERE t.org_id = current_org() AND t.tag_fold = fold($1::text) RETURNING t.contact_id, t.tag),
      told AS (INSERT INTO field_history (org_id, contact_id, field, was, at, by, source)
               SELECT current_org(), g.contact_id, 'tag', to_jsonb(g.tag), acting_at(), acting_name(current_org()), 'api' FROM gone g),
-     logged AS (INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), g.contact_id, 'tag' FROM gone g),
+     logged AS (INSERT INTO change (org_id, contact_id, sort, what) SELECT current_org(), g.contact_id, 'tag', ARRAY[label_word(fold($1::text))] FROM gone g),
      counted AS MATERIALIZED (SELECT count(*) AS n FROM gone)
 SELECT 204 AS status, NULL::text AS body, audit_note(current_org(), 'deleted', 'tag', $1::text, jsonb_build_object('contacts', c.n)) AS noted
   FROM counted c WHERE c.n > 0

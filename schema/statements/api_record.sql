@@ -147,5 +147,5 @@ SELECT 204 AS status, NULL::text AS body FROM gone
 WITH gone AS (DELETE FROM contact_tag WHERE contact_id = $1::bigint AND tag_fold = fold($2::text) RETURNING contact_id, tag),
      told AS (INSERT INTO field_history (org_id, contact_id, field, was, at, by, source)
               SELECT current_org(), contact_id, 'tag', to_jsonb(tag), $4::timestamptz, actor($3::text), 'api' FROM gone),
-     logged AS (INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), contact_id, 'tag' FROM gone)
+     logged AS (INSERT INTO change (org_id, contact_id, sort, what) SELECT current_org(), contact_id, 'tag', ARRAY[label_word(fold(tag))] FROM gone)
 SELECT 204 AS status, NULL::text AS body FROM gone

@@ -133,7 +133,7 @@ WITH made AS (
     INSERT INTO field_history (org_id, contact_id, field, became, at, by, source)
     SELECT current_org(), contact_id, 'tag', to_jsonb($1::text), $3::timestamptz, $4::text, 'lazo' FROM made
 )
-INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), contact_id, 'tag' FROM made;
+INSERT INTO change (org_id, contact_id, sort, what) SELECT current_org(), contact_id, 'tag', ARRAY[label_word(fold($1::text))] FROM made;
 
 -- name: decide_untag
 -- $1 tag, $2 contacts, $3 now, $4 who says so
@@ -143,7 +143,7 @@ WITH gone AS (
     INSERT INTO field_history (org_id, contact_id, field, was, at, by, source)
     SELECT current_org(), contact_id, 'tag', to_jsonb(tag), $3::timestamptz, $4::text, 'lazo' FROM gone
 )
-INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), contact_id, 'tag' FROM gone;
+INSERT INTO change (org_id, contact_id, sort, what) SELECT current_org(), contact_id, 'tag', ARRAY[label_word(fold($1::text))] FROM gone;
 
 -- name: decide_set_column
 -- $1 column, $2 value, $3 contacts, which are locked, $4 now, $5 who says so. Who has the value already is left alone.

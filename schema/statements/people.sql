@@ -30,7 +30,7 @@ SELECT m.contact_id::text AS cursor, m.item
 WITH gone AS (DELETE FROM contact_group WHERE contact_id = $1::bigint AND name_fold = fold($2::text) RETURNING contact_id, name),
      told AS (INSERT INTO field_history (org_id, contact_id, field, was, at, by, source)
               SELECT current_org(), contact_id, 'group', to_jsonb(name), $4::timestamptz, actor($3::text), 'api' FROM gone),
-     logged AS (INSERT INTO change (org_id, contact_id, sort) SELECT current_org(), contact_id, 'group' FROM gone)
+     logged AS (INSERT INTO change (org_id, contact_id, sort, what) SELECT current_org(), contact_id, 'group', ARRAY[label_word(fold(name))] FROM gone)
 SELECT 204 AS status, NULL::text AS body FROM gone;
 
 -- name: api_relation_list

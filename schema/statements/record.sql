@@ -262,9 +262,10 @@ WITH told AS (
     INSERT INTO contact_tag (org_id, contact_id, tag, added_at)
     SELECT $1::bigint, u.contact_id, u.tag, $4::timestamptz
       FROM unnest($2::bigint[], $3::text[]) AS u(contact_id, tag) ORDER BY u.contact_id, u.tag
-    ON CONFLICT DO NOTHING RETURNING contact_id
+    ON CONFLICT DO NOTHING RETURNING contact_id, tag_fold
 )
-INSERT INTO change (org_id, contact_id, sort, quiet) SELECT DISTINCT $1::bigint, contact_id, 'tag', $5::boolean FROM written;
+INSERT INTO change (org_id, contact_id, sort, quiet, what)
+SELECT $1::bigint, contact_id, 'tag', $5::boolean, array_agg(label_word(tag_fold)) FROM written GROUP BY contact_id;
 
 -- name: record_groups
 WITH told AS (
@@ -277,9 +278,10 @@ WITH told AS (
     INSERT INTO contact_group (org_id, contact_id, name, added_at)
     SELECT $1::bigint, u.contact_id, u.name, $4::timestamptz
       FROM unnest($2::bigint[], $3::text[]) AS u(contact_id, name) ORDER BY u.contact_id, u.name
-    ON CONFLICT DO NOTHING RETURNING contact_id
+    ON CONFLICT DO NOTHING RETURNING contact_id, name_fold
 )
-INSERT INTO change (org_id, contact_id, sort, quiet) SELECT DISTINCT $1::bigint, contact_id, 'group', $5::boolean FROM written;
+INSERT INTO change (org_id, contact_id, sort, quiet, what)
+SELECT $1::bigint, contact_id, 'group', $5::boolean, array_agg(label_word(name_fold)) FROM written GROUP BY contact_id;
 
 -- name: record_consents
 -- An entry that says what already holds (same topic, same action) is not written again; what holds is what the entry before it in this batch said, or else what

@@ -142,6 +142,54 @@ def test_only_what_a_change_speaks_to_is_asked(one):
     assert asked(lambda: one.sql("UPDATE contact SET city = 'Vigo' WHERE id = %s", (who,))) == lugo
 
 
+def test_a_label_is_asked_for_by_its_name(one):
+    """A tag, group or custom field asks the rules over the kinds of those that speak of it, and nobody else's."""
+    one.api("PUT", "/v1/fields/shoes", {"type": "number"})
+    one.api("PUT", "/v1/fields/hats", {"type": "number"})
+    one.segment("l1", 'any(rare1) and (tag "Settle, x" or in group "g1" or attr.shoes = 1)')
+    one.segment("l2", 'any(rare2) and (tag "settle y" or in group "g2" or attr.hats = 1)')
+    one.segment("l3", 'any(rare3) and (tag "sóla" or in group "Gós")')
+    who = one.record({"email": "label@settle.example"}, "rare1")
+    for kind in ("rare2", "rare3"):
+        one.record({"id": who}, kind)
+    at_rest(one)
+
+    def members():
+        return {name for name in ("l1", "l2", "l3") if one.count(name)}
+
+    def patch(**body):
+        return lambda: one.api("PATCH", f"/v1/contacts/{who}", body)
+
+    def sql(text):
+        return lambda: one.sql(text, (who,))
+
+    def asked(do, n):
+        before = answers(one)
+        do()
+        at_rest(one)
+        assert answers(one) - before == n
+
+    asked(patch(tags=["settle z"]), 1)  # "sóla" is no plain ASCII: what folding makes of it the database alone knows, and any tag may be meant
+    asked(patch(groups=["g3"]), 1)
+    asked(patch(attr={"hats": 2}), 1)
+    asked(patch(tags=["SETTLE, X"]), 2)
+    assert members() == {"l1"}
+    asked(patch(groups=["G2"]), 2)
+    assert members() == {"l1", "l2"}
+    asked(sql("UPDATE contact_tag SET tag = 'Sola' WHERE contact_id = %s AND tag_fold = 'settle, x'"), 2)
+    assert members() == {"l2", "l3"}
+    asked(sql("DELETE FROM contact_group WHERE contact_id = %s AND name_fold = 'g2'"), 2)
+    assert members() == {"l3"}
+    asked(lambda: one.request("DELETE", f"/v1/contacts/{who}/tags/SOLA"), 1)
+    assert members() == set()
+    asked(sql("INSERT INTO contact_tag (org_id, contact_id, tag) VALUES (1, %s, 'Settle Y')"), 2)
+    assert members() == {"l2"}
+    asked(lambda: one.api("PATCH", "/v1/tags/settle%20y", {"tag": "settle, x"}), 3)
+    assert members() == {"l1"}
+    asked(lambda: one.request("DELETE", "/v1/tags/settle%2C%20x"), 2)
+    assert members() == set()
+
+
 def test_a_stranger_fills_a_fixed_segment(one):
     one.api("PUT", "/v1/segments/board of sql", {"kind": "fixed"})
     one.segment("of the board", 'in segment "board of sql"')

@@ -32,7 +32,8 @@ DELETE FROM interaction WHERE id = 700;
 SELECT is(pg_temp.left_behind(), format('interaction 900 %s - t', :gift), 'an interaction deleted starts nothing');
 
 INSERT INTO contact_tag (org_id, contact_id, tag) VALUES (:org, 900, 'Socia'), (:org, 900, 'VIP');
-SELECT is(pg_temp.left_behind(), pg_temp.row_of('tag', 900) || ', ' || pg_temp.row_of('tag', 900), 'tags inserted');
+SELECT is((SELECT string_agg(w, ' ' ORDER BY w) FROM lazo.change, unnest(what) AS w), 'socia vip', 'which tags');
+SELECT is(pg_temp.left_behind(), pg_temp.row_of('tag', 900), 'tags inserted: one row says them all');
 INSERT INTO contact_tag (org_id, contact_id, tag) VALUES (:org, 900, 'SOCIA') ON CONFLICT DO NOTHING;
 SELECT is(pg_temp.left_behind(), '', 'a tag that is there already');
 UPDATE contact_tag SET tag = 'vip' WHERE contact_id = 900 AND tag_fold = 'vip';
@@ -41,6 +42,10 @@ DELETE FROM contact_tag WHERE contact_id = 900 AND tag_fold = 'vip';
 SELECT is(pg_temp.left_behind(), pg_temp.row_of('tag', 900), 'a tag deleted');
 
 INSERT INTO contact_group (org_id, contact_id, name) VALUES (:org, 900, 'Junta');
+UPDATE contact_group SET name = 'Junta, Málaga' WHERE contact_id = 900;
+SELECT is((SELECT string_agg(w, ' ' ORDER BY w) FROM lazo.change, unnest(what) AS w), 'junta junta junta; malaga', 'which groups: before and after');
+SELECT isnt(pg_temp.left_behind(), '', 'a group inserted and renamed');
+UPDATE contact_group SET name = 'Junta' WHERE contact_id = 900;
 SELECT is(pg_temp.left_behind(), pg_temp.row_of('group', 900), 'a group inserted');
 UPDATE contact_group SET name = 'JUNTA' WHERE contact_id = 900;
 SELECT is(pg_temp.left_behind(), pg_temp.row_of('group', 900), 'a group changed');

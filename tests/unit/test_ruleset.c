@@ -118,7 +118,7 @@ static void facts_of_related_contacts(void **state)
     } wanted[] = {{"relation", 1, {1}},
                   {"relation", 2, {2, 1}},
                   {"kind:4", 3, {2, 2, 1}},
-                  {"tag", 3, {2, 2, 1}}};
+                  {"tag:x", 3, {2, 2, 1}}};
     struct catalogue c = catalogue_of(segment, 1);
     void *ctx = talloc_new(NULL);
     struct ruleset *set;
@@ -140,8 +140,8 @@ static void facts_of_related_contacts(void **state)
         assert_int_equal(way->n_hops, wanted[i].n_hops);
         assert_memory_equal(way->hops, wanted[i].hops, way->n_hops * sizeof(way->hops[0]));
     }
-    assert_true(ruleset_reaches(set, "tag"));
-    assert_false(ruleset_reaches(set, "group"));
+    assert_true(ruleset_reaches(set, "tag:x"));
+    assert_false(ruleset_reaches(set, "tag"));
     talloc_free(ctx);
 }
 
@@ -168,7 +168,9 @@ static void words_touch_groups(void **state)
         {"reads", 2, "any(email_opened in last 30 days)"},
         {"gave and reads", 3, "any(donation) and any(email_opened)"},
         {"known", 4, "known_since before 30 days ago and age > 18"},
-        {"tags", 5, "tag \"x\" or in group \"y\" or subscribed \"news\" or attr.diet = \"vegan\""},
+        {"tags", 5,
+         "tag \"Top, x\" or in group \"y\" or tag \"caf\u00e9\" or subscribed \"news\" or "
+         "attr.diet = \"vegan\""},
         {"score", 6, "rfm.r > 3 and person and in segment \"fixed\" and updated_at today"},
         {"fixed", 7, NULL}};
     struct catalogue c = catalogue_of(rules, 7);
@@ -196,6 +198,9 @@ static void words_touch_groups(void **state)
     assert_string_equal(text_of(ctx, set, "field:birth"), " 4");
     assert_string_equal(text_of(ctx, set, "field:time_zone"), " 4");
     assert_string_equal(text_of(ctx, set, "tag"), " 5 6");
+    assert_string_equal(text_of(ctx, set, "tag:top; x"), " 5 6");
+    assert_string_equal(text_of(ctx, set, "group"), "");
+    assert_string_equal(text_of(ctx, set, "group:y"), " 5 6");
     assert_string_equal(text_of(ctx, set, "attr:3"), " 5 6");
     assert_string_equal(text_of(ctx, set, "segment:7"), " 5 6");
     assert_string_equal(text_of(ctx, set, "field"), " 5 6");

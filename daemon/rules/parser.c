@@ -121,6 +121,33 @@ static bool skip_text_test(struct parser *p, enum rule_text_test *ret)
     return false;
 }
 
+/* Words that are a condition by themselves. */
+static const char *const alone[] = {"person", "company", "household"};
+
+/* A word alone, where a condition was to be: whether it can be no field at all, which is the better
+ * thing to say then. */
+static bool is_stray(const struct parser *p, const struct rule_node *value)
+{
+    return value->type == RULE_NODE_FIELD && value->n_path == 1 &&
+           rule_contact_field(value->path[0]) == NULL &&
+           rule_interaction_field(value->path[0]) == NULL &&
+           (p->t->type == RULE_TOKEN_END || rule_parser_at(p, "and") || rule_parser_at(p, "or") ||
+            rule_parser_at_sign(p, ")"));
+}
+
+static void *stray(struct parser *p, const struct rule_node *value)
+{
+    struct rule_close close = rule_close_start(p->rule, value->path[0]);
+
+    for (size_t i = 0; rule_contact_field_name(i) != NULL; i++)
+        rule_close_offer(&close, rule_contact_field_name(i));
+    for (size_t i = 0; i < sizeof(alone) / sizeof(alone[0]); i++)
+        rule_close_offer(&close, alone[i]);
+    diag_at(p->d, value->line, value->column, "there is no field or condition \"%.80s\"%s",
+            value->path[0], rule_close_hint(&close));
+    return NULL;
+}
+
 /* What follows a value and makes it a condition. */
 static struct rule_node *parse_test(struct parser *p, struct rule_node *value)
 {
@@ -147,6 +174,8 @@ static struct rule_node *parse_test(struct parser *p, struct rule_node *value)
         return parse_is(p, value);
     if (skip_text_test(p, &test))
         return parse_text_test(p, value, test);
+    if (is_stray(p, value))
+        return stray(p, value);
     return rule_parser_expected(
         p, "a comparison (= != < <= > >=), in, between, contains, starts with, ends with, "
            "matches, is known, is unknown or a window such as in last 30 days");

@@ -203,6 +203,12 @@ static const struct {
     {"sum(donation.) > 3", 1, 14, "a field of the interaction"},
     {"cuont(donation) > 3", 1, 1, "no function \"cuont\"; did you mean \"count\"?"},
     {"tga \"socio\"", 1, 1, "did you mean \"tag\"?"},
+    {"count(donation in last 3 moths) > 1", 1, 26, "found \"moths\"; did you mean \"months\"?"},
+    {"city contians \"x\"", 1, 6, "did you mean \"contains\"?"},
+    {"country = \"ES\" adn tag \"x\"", 1, 16, "did you mean \"and\"?"},
+    {"person and contry", 1, 12, "no field or condition \"contry\"; did you mean \"country\"?"},
+    {"compny or person", 1, 1, "did you mean \"company\"?"},
+    {"country", 1, 8, "expected a comparison"},
     {"a.b.c.d = 1", 1, 7, "at most 3 parts"},
     /* names */
     {"contry = \"ES\"", 1, 1, "no field \"contry\"; did you mean \"country\"?"},

@@ -53,8 +53,13 @@ static const struct command {
     {"export",
      "contacts|interactions [--rule RULE] [--columns A,B] [--format csv|ndjson] [--output FILE]",
      "Write people or their history to a file, or to standard output.", ctl_export},
-    {"segment", "forecast NAME [--days N] [--json]",
-     "Tell who will enter a segment and who will leave it by time alone.", ctl_segment},
+    {"segment",
+     "members NAME [--as-of INSTANT] | add|remove NAME CONTACT | exceptions NAME | always|never "
+     "NAME CONTACT [--reason TEXT] | by-rule NAME CONTACT | history NAME [--from DAY] [--to DAY] | "
+     "forecast NAME [--days N] [--json]",
+     "Show who is or was in a segment, and how many on each day; put contacts into a fixed one; "
+     "keep them in or out of one with a rule; tell who will enter and leave by time alone.",
+     ctl_segment},
     {"segments", "[--json]", "List the segments and how many belong to each.", ctl_segments},
     {"rfm",
      "[show | breaks | recompute] MODEL [--json] | contact ID|EMAIL [--model MODEL] [--as-of "

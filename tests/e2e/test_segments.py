@@ -92,3 +92,39 @@ def test_check_and_explain(lazo):
     assert [c["holds"] for c in said["conditions"]] == [True, False]
     said = lazo.api("POST", "/v1/rules/check", {"rule": 'email = "why@segment.example"'})
     assert said["valid"] and said["count"] == 1 and said["sample"][0]["id"] == who
+
+
+def test_lazoctl_steers_segments(lazo):
+    lazo.api("PUT", "/v1/segments/ctl-board", {"kind": "fixed"})
+    lazo.segment("ctl-gave", "any(ctlgift)")
+    for name in ("one", "two"):
+        lazo.api("POST", "/v1/contacts", {"email": f"{name}@ctl-segment.example", "first_name": name.title()})
+    lazo.settle()
+    before = lazo.now()
+    lazo.advance("2 days")
+    lazo.ctl("segment", "add", "ctl-board", "one@ctl-segment.example")
+    assert "one@ctl-segment.example" in lazo.ctl("segment", "members", "ctl-board").stdout
+    assert "one@ctl-segment.example" not in lazo.ctl("segment", "members", "ctl-board", "--as-of", before).stdout
+    lazo.ctl("segment", "remove", "ctl-board", "one@ctl-segment.example")
+    assert lazo.members("ctl-board") == set()
+
+    lazo.ctl("segment", "always", "ctl-gave", "two@ctl-segment.example", "--reason", "she founded it")
+    eventually(lambda: lazo.members("ctl-gave") == {"two@ctl-segment.example"})
+    listed = lazo.ctl("segment", "exceptions", "ctl-gave").stdout
+    assert "she founded it" in listed and "in" in listed.split()
+    who, = [c["id"] for c in lazo.items("/v1/contacts?q=two@ctl-segment.example")]
+    assert "she founded it" in lazo.ctl("rule", "explain", str(who), "--segment", "ctl-gave").stdout
+    lazo.ctl("segment", "never", "ctl-gave", "two@ctl-segment.example")
+    eventually(lambda: lazo.members("ctl-gave") == set())
+    lazo.ctl("segment", "by-rule", "ctl-gave", "two@ctl-segment.example")
+    assert lazo.items("/v1/segments/ctl-gave/exceptions") == []
+    lazo.record({"id": who}, "ctlgift")
+    eventually(lambda: lazo.members("ctl-gave") == {"two@ctl-segment.example"})
+    day = lazo.now()[:10]
+    days = lazo.ctl("segment", "history", "ctl-gave", "--from", day, "--to", day).stdout
+    assert day in days and len(days.strip().splitlines()) == 2, days
+
+    for words, why in ((("add", "ctl-gave", "one@ctl-segment.example"), "follow from its rule"), (("members", "no-such"), "no-such"), (("add", "ctl-board", "nobody@ctl-segment.example"), "nobody")):
+        refused = lazo.ctl("segment", *words, check=False)
+        assert refused.returncode == 1 and why in refused.stderr, refused.stderr
+    assert lazo.ctl("segment", "add", "ctl-board", check=False).returncode == 2

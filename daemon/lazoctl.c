@@ -53,6 +53,12 @@ static const struct command {
     {"export",
      "contacts|interactions [--rule RULE] [--columns A,B] [--format csv|ndjson] [--output FILE]",
      "Write people or their history to a file, or to standard output.", ctl_export},
+    {"interaction",
+     "list CONTACT [--kind KIND] | record CONTACT KIND [--amount N] [--currency CODE] [--at "
+     "INSTANT] [--source SOURCE] [--key KEY] [--data JSON] | refund CONTACT ID AMOUNT | correct "
+     "CONTACT ID AMOUNT | delete CONTACT ID [--json]",
+     "Show what happened to a contact, record something by hand, or put it right.",
+     ctl_interaction},
     {"segment",
      "members NAME [--as-of INSTANT] | add|remove NAME CONTACT | exceptions NAME | always|never "
      "NAME CONTACT [--reason TEXT] | by-rule NAME CONTACT | history NAME [--from DAY] [--to DAY] | "
@@ -105,6 +111,8 @@ static const struct command {
      "parse <RULE | check [--as-of INSTANT] [--json] <RULE | explain CONTACT [--segment NAME] "
      "[--as-of INSTANT] [--json] [<RULE] | sql [--json] <RULE",
      "Read a rule from standard input: its tree, for whom it holds, why, its SQL.", rule},
+    {"api", "METHOD PATH [FILE|-] [--type TYPE]",
+     "Make one call of the HTTP API, and print its answer.", ctl_api},
     {"migrate", "[--database CONNINFO] [--roles]", "Bring a database's schema up to date.",
      ctl_migrate},
     {"organisation",

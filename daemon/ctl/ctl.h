@@ -32,6 +32,8 @@ ctl_fn ctl_erase;
 ctl_fn ctl_rate;
 ctl_fn ctl_status;
 ctl_fn ctl_clock;
+ctl_fn ctl_api;
+ctl_fn ctl_interaction;
 ctl_fn ctl_segment;
 ctl_fn ctl_segments;
 ctl_fn ctl_scores; /* rfm: a model, a contact's scores */

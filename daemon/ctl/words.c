@@ -13,17 +13,24 @@ const char *words_contact(const struct asked *a, int i)
     return client_contact(a->ctx, a->client, a->words[i]);
 }
 
-int words_call(const struct asked *a, const char *method, const char *path, json_t *body)
+const struct answer *words_ask(const struct asked *a, const char *method, const char *path,
+                               json_t *body)
 {
     const struct answer *answer = client_call(a->ctx, a->client, method, path, body);
 
     json_decref(body);
+    if (answer == NULL || answer_ok(answer))
+        return answer;
+    answer_problem(answer, stderr, a->command);
+    return NULL;
+}
+
+int words_call(const struct asked *a, const char *method, const char *path, json_t *body)
+{
+    const struct answer *answer = words_ask(a, method, path, body);
+
     if (answer == NULL)
         return CTL_FAILED;
-    if (!answer_ok(answer)) {
-        answer_problem(answer, stderr, a->command);
-        return CTL_FAILED;
-    }
     if (a->json && answer->body != NULL)
         table_json(answer->body);
     return CTL_DONE;

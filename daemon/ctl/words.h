@@ -35,8 +35,11 @@ int words_run(int argc, char **argv, const struct word *, const char *const *opt
 /* words_contact() - the id of the contact that word i names, by its id or an address; NULL, said on
  * stderr, where there is none. */
 const char *words_contact(const struct asked *, int i);
-/* words_call() - one call whose JSON body (NULL: none) is taken; says what was refused. The exit
- * status. */
+/* words_ask() - the good answer of one call, whose JSON body (NULL: none) is taken; NULL where it
+ * was refused, said on stderr. */
+const struct answer *words_ask(const struct asked *, const char *method, const char *path,
+                               json_t *body);
+/* words_call() - the same; prints the answer where --json is given. The exit status. */
 int words_call(const struct asked *, const char *method, const char *path, json_t *body);
 /* words_list() - all items of a list, as a table or as JSON; `each` (may be NULL) adds to an item
  * what a column shows. The exit status. */

@@ -1,4 +1,6 @@
 """Refunds and corrections: everything computed follows."""
+import json
+
 from lazo_test import ApiError, eventually
 
 import pytest
@@ -139,3 +141,36 @@ def test_csv(lazo, tmp_path):
                         " WHERE c.email LIKE '%%@amendcsv.example' ORDER BY i.occurred_at", [])
         assert [(k, a) for k, a, _ in seen][:1] == [("amdcsv", 7000)]
         assert seen[2][:2] == ("refunded", 0) and len(seen) == 4
+
+
+def test_lazoctl_records_and_puts_right(lazo, tmp_path):
+    who = lazo.api("POST", "/v1/contacts", {"email": "desk@amend.example"})["id"]
+    said = lazo.ctl("interaction", "record", "desk@amend.example", "deskgift", "--amount", "25.00", "--key", "d1", "--source", "desk", "--data", '{"note": "efectivo"}').stdout
+    gift, = lazo.items(f"/v1/contacts/{who}/interactions?kind=deskgift")
+    assert said == f"recorded as interaction {gift['id']}\n" and (gift["amount"], gift["source"], gift["data"]) == ("25.00", "desk", {"note": "efectivo"})
+    again = lazo.ctl("interaction", "record", "desk@amend.example", "deskgift", "--amount", "25.00", "--key", "d1", "--source", "desk").stdout
+    assert again == f"was there as interaction {gift['id']}\n"
+    lazo.ctl("interaction", "refund", who, gift["id"], "5.00")
+    assert lazo.items(f"/v1/contacts/{who}/interactions?kind=deskgift")[0]["amount"] == "20.00"
+    lazo.ctl("interaction", "correct", who, gift["id"], "30.00")
+    listed = lazo.ctl("interaction", "list", "desk@amend.example", "--kind", "deskgift").stdout
+    assert "30.00" in listed and str(gift["id"]) in listed
+    for words, why in (((who, gift["id"], "31.00"), "more than is left: 30.00"), ((who, "x", "1"), "no id of an interaction"), (("nobody@amend.example", "1", "1"), "nobody@amend.example")):
+        refused = lazo.ctl("interaction", "refund", *words, check=False)
+        assert refused.returncode == 1 and why in refused.stderr, refused.stderr
+    refused = lazo.ctl("interaction", "record", who, "deskgift", "--data", "[1]", check=False)
+    assert refused.returncode == 1 and "a JSON object is expected" in refused.stderr
+    lazo.ctl("interaction", "delete", who, gift["id"])
+    assert lazo.items(f"/v1/contacts/{who}/interactions") == []
+
+
+def test_lazoctl_makes_any_call(lazo, tmp_path):
+    file = tmp_path / "gifts.ndjson"
+    file.write_text("".join('{"contact": {"email": "api%d@amend.example"}, "kind": "apigift"}\n' % n for n in range(3)) + "{}\n")
+    answer = json.loads(lazo.ctl("api", "POST", "/v1/interactions", str(file)).stdout)
+    assert (answer["recorded"], answer["refused"]) == (3, 1)
+    assert json.loads(lazo.ctl("api", "GET", "/v1/contacts?q=api1@amend.example").stdout)["items"][0]["email"] == "api1@amend.example"
+    lazo.ctl("api", "PUT", "/v1/topics/ctl-api", "-", input='{"title": "API"}')
+    refused = lazo.ctl("api", "PUT", "/v1/topics/ctl-api", "-", input='{"titel": "API"}', check=False)
+    assert refused.returncode == 1 and 'did you mean "title"' in refused.stderr
+    assert lazo.ctl("api", "LIST", "/v1/topics", check=False).returncode == 2

@@ -4,7 +4,7 @@
  *     idle ──wake──► changes (log and due contacts) ──► … until there are no more
  *                        │
  *                        ├──► model, one after the other, where models are stale
- *                        └──► pages, where segments are stale: the new rule's first members
+ *                        └──► blocks, where segments are stale: the new rule's first members
  *
  * The queue is emptied first, so that what is computed in full is computed once. A pass that fails
  * is made again after a pause: its change rows are still there. */
@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "daemon/evaluate/first.h"
 #include "daemon/evaluate/pass.h"
 
 #include <inttypes.h>
@@ -21,8 +22,6 @@
 #define CHANGES_MAX 1000
 #define WAKES_MAX   1000
 #define RETRY_S     1.0
-/* Contacts of one block in a full evaluation. */
-#define PAGE_CONTACTS 5000
 /* So many contacts touched make the planner's statistics stale; where so many come all the time,
  * the database's own upkeep does the rest. */
 #define GATHER_AFTER 5000
@@ -36,14 +35,10 @@ struct evaluate_lane {
     ev_timer retry;
     uint64_t generation; /* of the organisation that `rules` were compiled for */
     struct ruleset *rules;
-    struct ruleset *stale_rules; /* of the stale segments, while pages go on */
-    int64_t *stale, *stale_at_us;
-    size_t n_stale;
-    int64_t page_after;
+    struct first *first; /* segments that are stale */
     size_t touched;      /* contacts, since statistics were gathered */
     int64_t gathered_us; /* monotonic; 0: never */
     int64_t asked_kind;  /* the newest kind for which the names were read anew */
-    bool paging;
 };
 
 struct evaluate {
@@ -60,15 +55,14 @@ static void lane_run(struct evaluate_lane *lane);
 
 /* --- rules --- */
 
-static struct ruleset *compile(struct evaluate_lane *lane, const struct org *org,
-                               const int64_t *only, size_t n)
+static struct ruleset *compile(struct evaluate_lane *lane, const struct org *org)
 {
     struct diag d;
     struct ruleset *rules;
     void *scratch = talloc_new(NULL);
 
     diag_init(&d, scratch);
-    rules = ruleset_compile(lane, &org->catalogue, RULESET_some, only, n, &d);
+    rules = ruleset_compile(lane, &org->catalogue, RULESET_some, NULL, 0, &d);
     for (size_t i = 0; i < d.n; i++)
         log_warning("evaluate", "a rule cannot be evaluated", "org=%" PRId64 " segment=%s why=%s",
                     lane->org_id, log_value(d.items[i].pointer), log_value(d.items[i].message));
@@ -81,7 +75,7 @@ static void lane_compile(struct evaluate_lane *lane, const struct org *org)
     if (lane->rules != NULL && lane->generation == org->generation)
         return;
     talloc_free(lane->rules);
-    lane->rules = compile(lane, org, NULL, 0);
+    lane->rules = compile(lane, org);
     lane->generation = org->generation;
 }
 
@@ -94,6 +88,16 @@ static void lane_retry_cb(EV_P_ ev_timer *w, int revents)
     (void)loop;
     (void)revents;
     lane_run(lane);
+}
+
+static void lane_pause(struct evaluate_lane *lane)
+{
+    struct evaluate *e = lane->evaluate;
+
+    e->failures++;
+    lane->wanted = true;
+    ev_timer_set(&lane->retry, RETRY_S, 0.);
+    ev_timer_start(e->loop, &lane->retry);
 }
 
 static void pass_ended(void *arg, bool committed, const struct pgres *error)
@@ -112,15 +116,10 @@ static void pass_ended(void *arg, bool committed, const struct pgres *error)
         return;
     }
     if (!committed) {
-        e->failures++;
         if (error != NULL && !pgres_lost(error))
             log_error("evaluate", "pass failed", "org=%" PRId64 " why=%s", p->org_id,
                       log_value(pgres_message(error)));
-        lane->paging = false;
-        lane->n_stale = 0;
-        lane->wanted = true;
-        ev_timer_set(&lane->retry, RETRY_S, 0.);
-        ev_timer_start(e->loop, &lane->retry);
+        lane_pause(lane);
         talloc_free(p);
         return;
     }
@@ -133,15 +132,10 @@ static void pass_ended(void *arg, bool committed, const struct pgres *error)
     e->scored += (uint64_t)p->n_scored;
     e->relabelled += (uint64_t)p->n_relabelled;
     lane->wanted = lane->wanted || p->more || p->moved > 0;
-    if (p->sort == PASS_page) {
-        lane->paging = p->more;
-        if (p->n_contacts > 0)
-            lane->page_after = p->contacts[p->n_contacts - 1].id;
-    }
     if (p->n_facts > 0 || p->moved > 0)
         e->evaluated(e->arg, p->org_id);
     talloc_free(p);
-    if (lane->wanted || lane->paging || lane->n_stale > 0)
+    if (lane->wanted || first_going(lane->first))
         lane_run(lane);
 }
 
@@ -155,122 +149,58 @@ static struct pass *pass_new(struct evaluate_lane *lane, enum pass_sort sort, co
     p->org_id = lane->org_id;
     p->now_us = clock_now_us();
     p->currency_digits = org->catalogue.currency_digits;
-    p->rules = p->all = lane->rules;
+    p->rules = lane->rules;
     p->asked_kind = lane->asked_kind;
     pass_prepare(p);
     return p;
 }
 
-/* --- a page of a full evaluation --- */
+/* --- a full evaluation --- */
 
-static void page_on_contacts(void *arg, const struct pgres *res)
-{
-    struct pass *p = arg;
-
-    if (!pgres_ok(res))
-        return;
-    for (int row = 0; row < pgres_rows(res); row++) {
-        pass_add_contact(p, pgres_int(res, row, "id"), false);
-        pass_ids_add(p, &p->whole, p->contacts[p->n_contacts - 1].id);
-    }
-    p->more = pgres_rows(res) == PAGE_CONTACTS;
-    pass_evaluate(p);
-}
-
-static void page_begun(void *arg, struct pgtx *tx)
-{
-    struct pass *p = arg;
-    struct pgargs args;
-
-    p->tx = tx;
-    pgargs_init(&args, p);
-    pgargs_int(&args, p->after_contact);
-    pgargs_int(&args, PAGE_CONTACTS);
-    pgtx_query(tx, Q_CONTACT_PAGE, &args, page_on_contacts, p);
-}
-
-static void page_start(struct evaluate_lane *lane, const struct org *org)
-{
-    struct pass *p = pass_new(lane, PASS_page, org);
-
-    p->rules = lane->stale_rules;
-    pass_prepare(p);
-    p->after_contact = lane->page_after;
-    pgtx_begin(lane->evaluate->pool, lane->org_id, page_begun, pass_ended, p);
-}
-
-static void segments_on_fresh(void *arg, const struct pgres *res)
+/* Where nothing is stale the lane rests until it is woken. */
+static void lane_on_looked(void *arg, bool ok)
 {
     struct evaluate_lane *lane = arg;
 
     lane->busy = false;
-    if (!pgres_ok(res))
-        log_warning("evaluate", "segments stay stale", "org=%" PRId64, lane->org_id);
-    lane->evaluate->evaluated(lane->evaluate->arg, lane->org_id);
+    if (!ok)
+        lane_pause(lane);
+    else if (lane->wanted || first_going(lane->first))
+        lane_run(lane);
+}
+
+/* After the end of a run it is looked for another one. */
+static void lane_on_step(void *arg, const struct first_result *r)
+{
+    struct evaluate_lane *lane = arg;
+    struct evaluate *e = lane->evaluate;
+
+    lane->busy = false;
+    if (r->failed) {
+        lane_pause(lane);
+        return;
+    }
+    e->passes++;
+    e->contacts += (uint64_t)r->contacts;
+    lane->touched += (size_t)r->contacts;
+    e->answers += r->answers;
+    e->moves += (uint64_t)r->moved;
+    lane->wanted = lane->wanted || r->logged || r->ended;
+    if (r->moved > 0 || r->ended)
+        e->evaluated(e->arg, lane->org_id);
     lane_run(lane);
 }
 
-/* All blocks were evaluated. */
-static void segments_done(struct evaluate_lane *lane)
-{
-    MEM_SCOPED void *scratch = talloc_new(NULL);
-    struct pgarray ids, instants;
-    struct pgargs args;
-
-    pgarray_init(&ids, scratch);
-    pgarray_init(&instants, scratch);
-    for (size_t i = 0; i < lane->n_stale; i++) {
-        pgarray_int(&ids, lane->stale[i]);
-        pgarray_instant(&instants, lane->stale_at_us[i]);
-    }
-    lane->n_stale = 0;
-    pgargs_init(&args, scratch);
-    pgargs_array(&args, &ids);
-    pgargs_array(&args, &instants);
-    pgpool_query(lane->evaluate->pool, lane->org_id, Q_SEGMENT_FRESH, &args, segments_on_fresh,
-                 lane);
-}
-
-static void page_on_org(void *arg, const struct org *org)
+static void lane_step(void *arg, const struct org *org)
 {
     struct evaluate_lane *lane = arg;
 
     if (org == NULL) {
         lane->busy = false;
-        lane->n_stale = 0;
         return;
     }
     lane_compile(lane, org);
-    talloc_free(lane->stale_rules);
-    lane->stale_rules = compile(lane, org, lane->stale, lane->n_stale);
-    lane->page_after = 0;
-    lane->paging = true;
-    page_start(lane, org);
-}
-
-static void segments_on_stale(void *arg, const struct pgres *res)
-{
-    struct evaluate_lane *lane = arg;
-    int n = pgres_rows(res);
-
-    if (n == 0) {
-        lane->busy = false;
-        if (lane->wanted)
-            lane_run(lane);
-        return;
-    }
-    talloc_free(lane->stale);
-    talloc_free(lane->stale_at_us);
-    lane->stale = mem_array(lane, int64_t, n);
-    lane->stale_at_us = mem_array(lane, int64_t, n);
-    lane->n_stale = (size_t)n;
-    for (int i = 0; i < n; i++) {
-        lane->stale[i] = pgres_int(res, i, "id");
-        lane->stale_at_us[i] = pgres_instant(res, i, "updated_at");
-    }
-    /* Their rules may be newer than what is in memory. */
-    orgs_forget(lane->evaluate->orgs, lane->org_id);
-    orgs_get(lane->evaluate->orgs, lane->org_id, page_on_org, lane);
+    first_step(lane->first, lane->rules, lane_on_step, lane);
 }
 
 /* --- a model --- */
@@ -349,7 +279,7 @@ static void models_on_list(void *arg, const struct pgres *res)
             return;
         }
     }
-    pgpool_query(e->pool, lane->org_id, Q_SEGMENTS_STALE, NULL, segments_on_stale, lane);
+    first_look(lane->first, lane_on_looked, lane);
 }
 
 static void lane_models(struct evaluate_lane *lane)
@@ -503,16 +433,6 @@ static void changes_on_org(void *arg, const struct org *org)
 
 /* --- lanes --- */
 
-static void page_next_on_org(void *arg, const struct org *org)
-{
-    struct evaluate_lane *lane = arg;
-
-    if (org == NULL)
-        lane->busy = false;
-    else
-        page_start(lane, org);
-}
-
 /* The next pass: changes before the next block, so that they never wait for a full evaluation. */
 static void lane_run(struct evaluate_lane *lane)
 {
@@ -524,10 +444,8 @@ static void lane_run(struct evaluate_lane *lane)
     if (lane->wanted) {
         lane->wanted = false;
         orgs_get(e->orgs, lane->org_id, changes_on_org, lane);
-    } else if (lane->paging) {
-        orgs_get(e->orgs, lane->org_id, page_next_on_org, lane);
-    } else if (lane->n_stale > 0) {
-        segments_done(lane);
+    } else if (first_going(lane->first)) {
+        orgs_get(e->orgs, lane->org_id, lane_step, lane);
     } else {
         lane->busy = false;
     }
@@ -543,6 +461,7 @@ static struct evaluate_lane *evaluate_lane(struct evaluate *e, int64_t org_id)
     lane = mem_new(e, struct evaluate_lane);
     lane->evaluate = e;
     lane->org_id = org_id;
+    lane->first = first_new(lane, e->pool, e->orgs, org_id);
     ev_init(&lane->retry, lane_retry_cb);
     lane->retry.data = lane;
     lane->next = e->lanes;

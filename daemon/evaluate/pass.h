@@ -16,8 +16,7 @@ struct evaluate_lane;
 /* What a pass does. */
 enum pass_sort {
     PASS_changes, /* takes the change log and who is due */
-    PASS_model,   /* scores all contacts of a model anew */
-    PASS_page     /* evaluates stale segments for the next block of contacts */
+    PASS_model    /* scores all contacts of a model anew */
 };
 
 /* A contact of the pass. */
@@ -71,8 +70,7 @@ struct pass {
     enum pass_sort sort;
     int64_t org_id, now_us;
     int currency_digits;
-    const struct ruleset *rules; /* that are evaluated */
-    const struct ruleset *all;   /* of the organisation */
+    const struct ruleset *rules;
     struct pgtx *tx;
     struct pass_contact *contacts; /* all of them */
     size_t n_contacts, cap_contacts;
@@ -94,14 +92,13 @@ struct pass {
     size_t n_moves, cap_moves;
     struct pass_wake *wakes;
     size_t n_wakes, cap_wakes;
-    int64_t unknown_kind;  /* one that is newer than the rules: they are compiled anew first */
-    int64_t asked_kind;    /* the newest kind for which the names were read anew already */
-    bool more;             /* there was as much as a pass takes: another one follows */
-    int64_t model_id;      /* PASS_model */
-    bool quiet_model;      /* who changes class by it starts nothing */
-    int64_t after_contact; /* PASS_page: where the block begins */
-    int64_t moved;         /* entered and left */
-    uint64_t answers;      /* of a rule for a contact */
+    int64_t unknown_kind; /* one that is newer than the rules: they are compiled anew first */
+    int64_t asked_kind;   /* the newest kind for which the names were read anew already */
+    bool more;            /* there was as much as a pass takes: another one follows */
+    int64_t model_id;     /* PASS_model */
+    bool quiet_model;     /* who changes class by it starts nothing */
+    int64_t moved;        /* entered and left */
+    uint64_t answers;     /* of a rule for a contact */
     int64_t n_scored, n_relabelled; /* contacts of a model; labels that are in the timeline */
 };
 

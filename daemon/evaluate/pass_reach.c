@@ -80,8 +80,7 @@ void pass_reach(struct pass *p, void (*done)(struct pass *))
     struct reaching *r;
     struct pgargs args;
 
-    /* What a block of a full evaluation changes for others is told by the change log. */
-    if (p->n_steps == 0 || p->sort == PASS_page) {
+    if (p->n_steps == 0) {
         done(p);
         return;
     }

@@ -99,8 +99,7 @@ static void wakes_join(struct pass *p)
 /* Whether all rules of the part were asked; else what the others said stays. */
 static bool wake_is_whole(const struct pass *p, const struct pass_wake *w)
 {
-    return w->part == RULESET_SCORES ||
-           (p->sort != PASS_page && w->n_groups == ruleset_part_size(p->rules, w->part));
+    return w->part == RULESET_SCORES || w->n_groups == ruleset_part_size(p->rules, w->part);
 }
 
 static void wakes_send(struct pass *p, bool whole)
@@ -174,23 +173,6 @@ static void add_quiet(const struct pass *p, struct pgargs *args)
     pgargs_array(args, &quiet);
 }
 
-/* A block of a full evaluation asks some rules only: who refers to one of them without being asked
- * is told by the change log. */
-static void add_referred(const struct pass *p, struct pgargs *args)
-{
-    struct pgarray referred;
-
-    pgarray_init(&referred, p);
-    for (size_t i = 0; p->sort == PASS_page && i < p->rules->n_segments; i++) {
-        char word[40];
-
-        snprintf(word, sizeof(word), "segment:%" PRId64, p->rules->segments[i].id);
-        if (ruleset_word(p->all, word) != NULL || ruleset_reaches(p->all, word))
-            pgarray_int(&referred, p->rules->segments[i].id);
-    }
-    pgargs_array(args, &referred);
-}
-
 static void pass_membership(struct pass *p)
 {
     struct pgarray contacts, segments, entered, by_hand;
@@ -213,8 +195,6 @@ static void pass_membership(struct pass *p)
     pgargs_array(&args, &entered);
     pgargs_array(&args, &by_hand);
     pgargs_instant(&args, p->now_us);
-    pgargs_bool(&args, p->sort == PASS_changes);
-    add_referred(p, &args);
     add_quiet(p, &args);
     pgtx_query(p->tx, Q_MEMBERSHIP_WRITE, &args, pass_on_membership, p);
 }

@@ -165,6 +165,20 @@ static const char *key_of(const void *ctx, const char *text)
     return mem_strdup(ctx, sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash)));
 }
 
+static struct rule_sql *compile_form(const struct making *m, const struct rule_root *roots,
+                                     size_t n)
+{
+    switch (m->form) {
+    case RULESET_some:
+        return rule_compile_some(m->set, roots, n, m->cat);
+    case RULESET_page:
+        return rule_compile_page(m->set, roots, n, m->cat);
+    case RULESET_range:
+        return rule_compile_range(m->set, roots, n, m->cat);
+    }
+    bug("no such form");
+}
+
 static void compile_statement(struct making *m, struct ruleset_statement *s,
                               const struct entry *entries, size_t n)
 {
@@ -176,8 +190,7 @@ static void compile_statement(struct making *m, struct ruleset_statement *s,
         roots[i] = (struct rule_root){.rule = entries[i].rule, .tag = entries[i].id};
         s->segments[i] = entries[i].id;
     }
-    s->sql = m->form == RULESET_some ? rule_compile_some(m->set, roots, n, m->cat)
-                                     : rule_compile_page(m->set, roots, n, m->cat);
+    s->sql = compile_form(m, roots, n);
     s->key = key_of(m->set, s->sql->text);
 }
 
@@ -269,6 +282,18 @@ static void add_reach(struct ruleset *set, const struct rule_reach *way, size_t 
     r->groups[r->n++] = group;
 }
 
+static void add_reference(struct ruleset *set, const char *word, int64_t by)
+{
+    static const char prefix[] = "segment:";
+    int64_t to;
+
+    if (strncmp(word, prefix, sizeof(prefix) - 1) != 0)
+        return;
+    to = strtoll(word + sizeof(prefix) - 1, NULL, 10);
+    mem_grow(set, &set->references, &set->cap_references, set->n_references + 1);
+    set->references[set->n_references++] = (struct ruleset_reference){.to = to, .by = by};
+}
+
 static void collect_words(struct making *m)
 {
     for (size_t i = 0; i < m->n; i++) {
@@ -277,10 +302,14 @@ static void collect_words(struct making *m)
         size_t n;
         const char *const *words = rule_reads(m->ctx, m->entries[i].rule, &n);
 
-        for (size_t w = 0; w < n; w++)
+        for (size_t w = 0; w < n; w++) {
             add_word(m->set, words[w], m->entries[i].group);
-        for (size_t w = 0; w < n_ways; w++)
+            add_reference(m->set, words[w], m->entries[i].id);
+        }
+        for (size_t w = 0; w < n_ways; w++) {
             add_reach(m->set, &ways[w], m->entries[i].group);
+            add_reference(m->set, ways[w].word, m->entries[i].id);
+        }
     }
     if (m->set->n_words > 0)
         qsort(m->set->words, m->set->n_words, sizeof(m->set->words[0]), compare_words);

@@ -20,8 +20,8 @@
 #define RULESET_WHOLE  0
 #define RULESET_SCORES 1
 
-/* Which statement is compiled: rule_compile_some() or rule_compile_page(). */
-enum ruleset_form { RULESET_some, RULESET_page };
+/* Which statement is compiled: rule_compile_some(), rule_compile_page() or rule_compile_range(). */
+enum ruleset_form { RULESET_some, RULESET_page, RULESET_range };
 
 /* One statement with at most RULE_ROOTS_MAX rules. */
 struct ruleset_statement {
@@ -59,6 +59,11 @@ struct ruleset_segment {
     size_t group;
 };
 
+/* The rule of the segment `by` asks for members of the segment `to`, be it of a related contact. */
+struct ruleset_reference {
+    int64_t to, by;
+};
+
 struct ruleset {
     struct ruleset_group *groups; /* by level */
     size_t n_groups;
@@ -70,6 +75,8 @@ struct ruleset {
     size_t n_reaches, cap_reaches;
     struct ruleset_segment *segments; /* that were compiled, by id */
     size_t n_segments;
+    struct ruleset_reference *references;
+    size_t n_references, cap_references;
     int64_t *score_kinds; /* kinds that some model scores */
     size_t n_score_kinds;
     int64_t last_kind; /* the highest id of a kind that the rules know of */

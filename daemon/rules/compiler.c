@@ -55,15 +55,24 @@ static void add_once(struct buf *b, const struct rule_gen *g)
 }
 
 /* One filter of all columns is a condition on the rows. */
-static void add_grouped(struct buf *b, const struct rule_lateral *l, size_t k)
+static void add_grouped(struct buf *b, const struct rule_gen *g, const struct rule_lateral *l,
+                        size_t k)
 {
     buf_str(b, "  LEFT JOIN (SELECT i.contact_id");
     for (size_t j = 0; j < l->n; j++)
         buf_printf(b, ", %s AS v%zu", l->filter != NULL ? l->bare[j] : l->columns[j], j + 1);
-    buf_printf(b, " FROM %s", l->from);
-    if (l->filter != NULL)
-        buf_printf(b, " AND (%s)", l->filter);
-    buf_printf(b, " GROUP BY i.contact_id) k%zu ON k%zu.contact_id = c.id\n", k, k);
+    if (g->ranged == NULL) {
+        buf_printf(b, " FROM %s", l->from);
+        if (l->filter != NULL)
+            buf_printf(b, " AND (%s)", l->filter);
+    } else {
+        buf_printf(b, " FROM (SELECT * FROM %s%s) i CROSS JOIN w", l->from,
+                   l->ordered ? " ORDER BY i.contact_id DESC, i.occurred_at DESC" : "");
+        if (l->filter != NULL)
+            buf_printf(b, " WHERE %s", l->filter);
+    }
+    buf_printf(b, " GROUP BY i.contact_id%s) k%zu ON k%zu.contact_id = c.id\n",
+               l->ordered ? " ORDER BY i.contact_id DESC" : "", k, k);
 }
 
 static void add_laterals(struct buf *b, struct rule_gen *g)
@@ -72,7 +81,7 @@ static void add_laterals(struct buf *b, struct rule_gen *g)
         const struct rule_lateral *l = &g->laterals[i];
 
         if (l->grouped) {
-            add_grouped(b, l, i + 1);
+            add_grouped(b, g, l, i + 1);
             continue;
         }
         buf_str(b, "  LEFT JOIN LATERAL (SELECT ");
@@ -232,6 +241,16 @@ struct rule_sql *rule_compile_page(const void *ctx, const struct rule_root *root
         ctx, gen_new(ctx, cat, "$2::timestamptz", 4), roots, n,
         "(SELECT * FROM contact p WHERE p.id > $1::bigint ORDER BY p.id LIMIT $3::int) c",
         " ORDER BY c.id");
+}
+
+struct rule_sql *rule_compile_range(const void *ctx, const struct rule_root *roots, size_t n,
+                                    const struct catalogue *cat)
+{
+    struct rule_gen *g = gen_new(ctx, cat, "$2::timestamptz", 4);
+
+    g->ranged = "i.contact_id > $1::bigint AND i.contact_id <= $3::bigint";
+    return compile_roots(ctx, g, roots, n, "contact c",
+                         " WHERE c.id > $1::bigint AND c.id <= $3::bigint");
 }
 
 /* --- within a sub-select --- */

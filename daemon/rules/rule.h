@@ -82,17 +82,21 @@ struct rule_root {
  * (earliest instant after now at which an answer could change with no new fact; null: never). One
  * row a contact that exists. rule_compile_page() - the same over all contacts of the organisation,
  * in blocks by id: $1 bigint after this id, $2 timestamptz now, $3 int limit; params from $4.
- * Ordered by contact_id. rule_compile_search() - ids of contacts for whom one rule holds: $1 bigint
- * after this id, $2 timestamptz now, $3 int limit; params from $4 -> contact_id bigint, ordered.
- * rule_compile_where() - which of given interactions a `where` holds for:
- *   $1 bigint[] contact ids, $2 bigint[] interaction ids (pairwise), $3 timestamptz now; params
- * from $4 -> contact_id, interaction_id. All run under row-level security with search_path lazo. At
- * most RULE_ROOTS_MAX roots a call. Results are children of ctx. */
+ * Ordered by contact_id. rule_compile_range() - the same over the contacts of a range of ids, whose
+ * interactions are read once: $1 bigint after this id, $2 timestamptz now, $3 bigint up to this id;
+ * params from $4. In no order. rule_compile_search() - ids of contacts for whom one rule holds: $1
+ * bigint after this id, $2 timestamptz now, $3 int limit; params from $4 -> contact_id bigint,
+ * ordered. rule_compile_where() - which of given interactions a `where` holds for: $1 bigint[]
+ * contact ids, $2 bigint[] interaction ids (pairwise), $3 timestamptz now; params from $4 ->
+ * contact_id, interaction_id. All run under row-level security with search_path lazo. At most
+ * RULE_ROOTS_MAX roots a call. Results are children of ctx. */
 #define RULE_ROOTS_MAX 100
 struct rule_sql *rule_compile_some(const void *ctx, const struct rule_root *, size_t n,
                                    const struct catalogue *);
 struct rule_sql *rule_compile_page(const void *ctx, const struct rule_root *, size_t n,
                                    const struct catalogue *);
+struct rule_sql *rule_compile_range(const void *ctx, const struct rule_root *, size_t n,
+                                    const struct catalogue *);
 struct rule_sql *rule_compile_search(const void *ctx, const struct rule *,
                                      const struct catalogue *);
 struct rule_sql *rule_compile_where(const void *ctx, const struct rule *, const struct catalogue *);
@@ -126,6 +130,23 @@ double rule_cost(const char *said);
  * left out. Borrows the parameters of `page`. */
 struct rule_sql *rule_compile_truth(const void *ctx, const struct rule_sql *page,
                                     const int64_t *tags, size_t n);
+/* rule_compile_first() - the statement of rule_compile_range(), whose tags are ids of segments,
+ * writing: membership of those segments in the range, exceptions made by hand going first (who
+ * leaves is kept in membership_past), and when the part of the rules is due, an earlier instant
+ * that is there staying. Who moves in a segment of `referred` to which the segment at the same
+ * place of `by` refers goes into the change log, unless that one is stale and will be evaluated in
+ * full itself. The same parameters -> one row: contacts, moved, logged, how many. Borrows the
+ * parameters of `range`. */
+#define RULE_IDS_MAX (64 << 20)
+struct rule_first {
+    int64_t org_id, part;
+    const int64_t *segments;
+    size_t n_segments;
+    const int64_t *referred, *by;
+    size_t n_referred;
+};
+struct rule_sql *rule_compile_first(const void *ctx, const struct rule_sql *range,
+                                    const struct rule_first *);
 /* rule_compile_values() - what each of some conditions (rule_parts()) is about, for explaining it:
  *   $1 bigint a contact, $2 timestamptz now; params from $3 -> found: a JSON array with the value
  * of the field or aggregate of each, null where it has none or is about neither. At most

@@ -108,7 +108,8 @@ static const char *column_of(struct rule_gen *g, const char *from, const char *e
     if (i == g->n_laterals) {
         mem_grow(g->ctx, &g->laterals, &g->cap_laterals, i + 1);
         g->laterals[i] = (struct rule_lateral){.from = from};
-        g->laterals[i].grouped = g->whole && strncmp(from, "interaction i ", 14) == 0;
+        g->laterals[i].grouped =
+            (g->whole || g->ranged != NULL) && strncmp(from, "interaction i ", 14) == 0;
         g->n_laterals++;
     }
     l = &g->laterals[i];
@@ -117,6 +118,8 @@ static const char *column_of(struct rule_gen *g, const char *from, const char *e
     place = list_place(g, &l->columns, &l->n, &l->cap, expr);
     if (place == before)
         lateral_filter(g, l, place, bare, filter);
+    if (l->grouped && !g->whole && strncmp(expr, "count(", 6) == 0)
+        return gen_printf(g, "coalesce(k%zu.v%zu, 0)", i + 1, place + 1);
     return gen_printf(g, "k%zu.v%zu", i + 1, place + 1);
 }
 

@@ -26,6 +26,16 @@
  *
  * There a count is null for who has none.
  *
+ * So does one over a range of contacts with changes (`ranged`), of the interactions of that range;
+ * the order of the index, backwards, is that of the groups and, within them, newest first:
+ *
+ *     LEFT JOIN (SELECT i.contact_id, count(*) AS v1, array_agg(i.occurred_at) AS v2, ...
+ *                FROM (SELECT * FROM interaction i WHERE i.contact_id > ... AND i.kind_id = ...
+ *                      ORDER BY i.contact_id DESC, i.occurred_at DESC) i CROSS JOIN w
+ *                GROUP BY i.contact_id ORDER BY i.contact_id DESC) k1 ON k1.contact_id = c.id
+ *
+ * There a count of none is made 0 where it is read.
+ *
  * All pieces of SQL are strings of the scratch context `ctx`; text from users is a parameter and
  * never part of them. */
 #ifndef LAZO_DAEMON_RULES_SQLGEN_H
@@ -62,9 +72,10 @@ struct rule_gen {
     const struct catalogue *cat;
     const char *now; /* the parameter that is now */
     size_t first_param;
-    bool search;     /* conditions stand in WHERE and should find an index */
-    bool whole;      /* and of all contacts: interactions are grouped, not looked up */
-    bool zero_fails; /* the condition at hand is false of 0, so that it may be unknown of it */
+    bool search;        /* conditions stand in WHERE and should find an index */
+    bool whole;         /* and of all contacts: interactions are grouped, not looked up */
+    const char *ranged; /* which contacts `i.contact_id` is in; NULL: no statement over a range */
+    bool zero_fails;    /* the condition at hand is false of 0, so that it may be unknown of it */
     bool with_changes;
     int negated;                      /* inside how many `not` */
     bool uses_day;                    /* z is needed */

@@ -15,9 +15,12 @@ const char *money_unit(struct rule_gen *g)
     return gen_printf(g, "%lld", (long long)unit);
 }
 
-/* The interactions of the contact, or of all contacts, with what `which` says of them. */
+/* The interactions of the contact, or of all contacts, or of those in a range, with what `which`
+ * says of them. */
 static const char *events_from(struct rule_gen *g, const char *which)
 {
+    if (g->ranged != NULL)
+        return gen_printf(g, "interaction i WHERE %s AND %s", g->ranged, which);
     return gen_printf(g,
                       g->whole ? "interaction i CROSS JOIN w WHERE %s"
                                : "interaction i WHERE i.contact_id = c.id AND %s",

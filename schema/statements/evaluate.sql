@@ -56,9 +56,6 @@ SELECT (u.ord - 1)::int AS ord, r.other_id
   FROM unnest($1::bigint[], $2::int[]) WITH ORDINALITY AS u(contact_id, kind_id, ord)
   JOIN relation r ON r.contact_id = u.contact_id AND r.kind_id = u.kind_id;
 
--- name: contact_page
-SELECT id FROM contact WHERE id > $1::bigint ORDER BY id LIMIT $2::int;
-
 -- name: membership_stored
 -- Where the contacts are members, and their exceptions made by hand.
 SELECT m.contact_id, 'stored' AS what, array_agg(m.segment_id) AS segments FROM membership m WHERE m.contact_id = ANY ($1::bigint[]) GROUP BY m.contact_id
@@ -66,9 +63,8 @@ UNION ALL
 SELECT e.contact_id, e.mode, array_agg(e.segment_id) FROM segment_exception e WHERE e.contact_id = ANY ($1::bigint[]) GROUP BY e.contact_id, e.mode;
 
 -- name: membership_write
--- Who enters and leaves: $2/$3 the pairs (contact, segment), $4 whether they enter, $5 whether an exception made by hand is the cause; $6 now, $7 whether it is
--- recorded (not so for a new rule's first members, nor while its first evaluation goes on), $8 segments that rules refer to which are not asked in this
--- transaction, $9 the contacts of which only imported history is new: what they enter starts nothing. Who leaves is kept in membership_past.
+-- Who enters and leaves: $2/$3 the pairs (contact, segment), $4 whether they enter, $5 whether an exception made by hand is the cause; $6 now, $7 the contacts
+-- of which only imported history is new: what they enter starts nothing. It is not recorded while the segment is stale. Who leaves is kept in membership_past.
 WITH said AS MATERIALIZED (
     SELECT u.contact_id, u.segment_id, u.entered, u.by_hand
       FROM unnest($2::bigint[], $3::int[], $4::boolean[], $5::boolean[]) AS u(contact_id, segment_id, entered, by_hand)
@@ -95,25 +91,44 @@ WITH said AS MATERIALIZED (
            || CASE WHEN (v.contact_id, v.segment_id) IN (SELECT u.contact_id, u.segment_id FROM said u WHERE u.by_hand)
                    THEN '{"cause": "by hand"}'::jsonb ELSE '{}' END
       FROM moved v JOIN segment s ON s.id = v.segment_id JOIN kind k ON k.name = v.kind
-     WHERE $7::boolean AND NOT s.stale
+     WHERE NOT s.stale
     RETURNING contact_id, kind_id, id
 ), logged AS (
-    INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, quiet, what)
-    SELECT $1::bigint, r.contact_id, 'interaction', r.kind_id, r.id, r.contact_id = ANY ($9::bigint[]), NULL::text[] FROM recorded r
-    UNION ALL
-    SELECT $1::bigint, v.contact_id, 'segment', NULL::int, NULL::bigint, true, array_agg(v.segment_id::text)
-      FROM moved v WHERE v.segment_id = ANY ($8::int[]) GROUP BY v.contact_id
+    INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, quiet)
+    SELECT $1::bigint, r.contact_id, 'interaction', r.kind_id, r.id, r.contact_id = ANY ($7::bigint[]) FROM recorded r
 )
 SELECT count(*) AS moved FROM moved;
 
--- name: segments_stale
-SELECT id, updated_at FROM segment WHERE stale AND kind = 'dynamic' ORDER BY id;
+-- name: first_stale
+-- Segments that are to be evaluated in full; done_to: where that was begun, up to which contact it is done.
+SELECT s.id, s.marked, r.done_to
+  FROM segment s
+  LEFT JOIN (SELECT u.id, u.marked, n.done_to FROM segment_run n CROSS JOIN LATERAL unnest(n.segments, n.marks) AS u(id, marked)) r
+    ON r.id = s.id AND r.marked = s.marked
+ WHERE s.stale AND s.kind = 'dynamic' ORDER BY s.id;
 
--- name: segment_fresh
--- Only where the rule is still the one that was evaluated.
+-- name: first_begin
+-- The full evaluation of the segments $2 begins; $3 their marks.
+INSERT INTO segment_run (org_id, segments, marks) VALUES ($1::bigint, $2::int[], $3::bigint[])
+ON CONFLICT (org_id) DO UPDATE SET segments = excluded.segments, marks = excluded.marks, done_to = 0;
+
+-- name: first_block
+-- Where the block of $2 contacts that follows the contact $1 ends. The statement that comes next is planned for this block: how much a block reads is what
+-- its plan hangs on.
+SELECT b.upto, b.contacts, set_config('plan_cache_mode', 'force_custom_plan', true) AS planned
+  FROM (SELECT max(p.id) AS upto, count(*) AS contacts FROM (SELECT id FROM contact WHERE id > $1::bigint ORDER BY id LIMIT $2::int) p) b;
+
+-- name: first_done
+UPDATE segment_run SET done_to = $2::bigint WHERE org_id = $1::bigint;
+
+-- name: first_end
+-- All contacts are done. Segments are fresh unless they were said to be stale again meanwhile.
+WITH ended AS (
+    DELETE FROM segment_run WHERE org_id = $1::bigint
+)
 UPDATE segment s SET stale = false
-  FROM unnest($1::int[], $2::timestamptz[]) AS u(id, updated_at)
- WHERE s.id = u.id AND s.updated_at = u.updated_at;
+  FROM unnest($2::int[], $3::bigint[]) AS u(id, marked)
+ WHERE s.id = u.id AND s.marked = u.marked;
 
 -- name: cue_make
 -- Interactions that a journey or a webhook listens to. Their kinds are found once, not for each row.

@@ -1,8 +1,8 @@
 /* rule_sql.c - the compiler as a filter for tests/rules/: one JSON request a line in, one answer a
  * line out.
  *
- * Request: {"mode": "some" | "page" | "search" | "each" | "whole" | "where" | "cycle", "rules":
- * [text, ...], "name"?, "catalogue": {...}}; the rules' tags are 1, 2, ... Answer: {"sql",
+ * Request: {"mode": "some" | "page" | "range" | "search" | "each" | "whole" | "where" | "cycle",
+ * "rules": [text, ...], "name"?, "catalogue": {...}}; the rules' tags are 1, 2, ... Answer: {"sql",
  * "params", "warnings", "texts"}, or {"errors": ["line:column: message", ...]}. */
 #include "common/mem.h"
 #include "daemon/rules/rule.h"
@@ -111,6 +111,8 @@ static struct rule_sql *compile(const void *ctx, const char *mode, const struct 
         return rule_compile_some(ctx, roots, n, cat);
     if (strcmp(mode, "page") == 0)
         return rule_compile_page(ctx, roots, n, cat);
+    if (strcmp(mode, "range") == 0)
+        return rule_compile_range(ctx, roots, n, cat);
     if (strcmp(mode, "search") == 0)
         return rule_compile_search(ctx, roots[0].rule, cat);
     if (strcmp(mode, "each") == 0 || strcmp(mode, "whole") == 0)

@@ -80,7 +80,7 @@ def test_agrees_with_the_oracle(compiler, writer, app, round):
     world = world_of(SEED + round, writer, app, 40)
     rules = [world.rule() for _ in range(RULES)]
     texts = [oracle.text(r) for r in rules]
-    some, page = compiled(compiler, world, "some", texts), compiled(compiler, world, "page", texts)
+    some, page, span = (compiled(compiler, world, form, texts) for form in ("some", "page", "range"))
     assert "sql" in some, some
     assert compiled(compiler, world, "some", some["texts"])["sql"] == some["sql"]  # the canonical text means the same
     ids = array(c["id"] for c in world.contacts)
@@ -93,6 +93,9 @@ def test_agrees_with_the_oracle(compiler, writer, app, round):
             assert changes_at is None or changes_at > now
         paged = run(app, page, world.contacts[4]["id"], now, 10)
         assert paged == [rows[c["id"]] for c in world.contacts[5:15]]
+        # Interactions that are grouped say the same as those that are looked up for each contact, the next change included.
+        ranged = sorted(run(app, span, world.contacts[2]["id"], now, world.contacts[35]["id"]))
+        assert ranged == [rows[c["id"]] for c in world.contacts[3:36]]
         for n, rule in world.rnd.sample(list(enumerate(rules, 1)), 6):
             found = [row[0] for row in run(app, compiled(compiler, world, "search", [texts[n - 1]]), 0, now, 1000)]
             assert found == [c["id"] for c in world.contacts if n in rows[c["id"]][1]], texts[n - 1]

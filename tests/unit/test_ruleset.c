@@ -80,6 +80,36 @@ static void some_alone(void **state)
     talloc_free(ctx);
 }
 
+/* Who asks for members of a segment, itself or of a related contact. */
+static void references(void **state)
+{
+    struct catalogue_relation relations[] = {{"member of", 1, 2, 0}, {"has member", 2, 1, 0}};
+    struct catalogue_segment chain[] = {
+        {"a", 11, "any(donation)"},
+        {"b", 12, "in segment \"a\" and not in segment \"a\""},
+        {"c", 13, "related as \"member of\" where (in segment \"b\")"},
+    };
+    struct catalogue c = catalogue_of(chain, 3);
+    void *ctx = talloc_new(NULL);
+    struct ruleset *set;
+    struct diag d;
+
+    (void)state;
+    c.relations = relations;
+    c.n_relations = 2;
+    diag_init(&d, ctx);
+    set = ruleset_compile(ctx, &c, RULESET_range, NULL, 0, &d);
+    assert_false(diag_any(&d));
+    assert_int_equal(set->n_references, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(set->references[i].to == 11 || set->references[i].to == 12);
+        assert_int_equal(set->references[i].by, set->references[i].to + 1);
+    }
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(set->groups[ruleset_segment(set, 11 + (int64_t)i)->group].level, i);
+    talloc_free(ctx);
+}
+
 /* One statement holds so many; none is lost at the edges. */
 static void many_are_parted(void **state)
 {
@@ -246,9 +276,13 @@ static void levels_and_parts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dynamic_ones_that_check), cmocka_unit_test(some_alone),
-        cmocka_unit_test(many_are_parted),         cmocka_unit_test(facts_of_related_contacts),
-        cmocka_unit_test(words_touch_groups),      cmocka_unit_test(levels_and_parts),
+        cmocka_unit_test(dynamic_ones_that_check),
+        cmocka_unit_test(some_alone),
+        cmocka_unit_test(many_are_parted),
+        cmocka_unit_test(facts_of_related_contacts),
+        cmocka_unit_test(words_touch_groups),
+        cmocka_unit_test(levels_and_parts),
+        cmocka_unit_test(references),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,7 +108,7 @@ static const struct command {
     {"template", "render FILE.liquid --data FILE.json [--partials DIR] [--escape html]",
      "Render a template without an instance.", ctl_template},
     {"rule",
-     "parse <RULE | check [--as-of INSTANT] [--json] <RULE | explain CONTACT [--segment NAME] "
+     "parse <RULE | check [--as-of INSTANT] [--json] <RULE | explain ID|EMAIL [--segment NAME] "
      "[--as-of INSTANT] [--json] [<RULE] | sql [--json] <RULE",
      "Read a rule from standard input: its tree, for whom it holds, why, its SQL.", rule},
     {"api", "METHOD PATH [FILE|-] [--type TYPE]",

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define ANSWER_MAX ((size_t)256 << 20)
 #define FILE_MAX   4096
@@ -354,18 +355,40 @@ void answer_problem(const struct answer *a, FILE *out, const char *what)
     json_array_foreach(errors, i, error) problem_item(error, out, what);
 }
 
-const char *client_contact(const void *ctx, struct client *c, const char *who)
+/* Whether one of the contact's addresses, or its external id, is this one: a search by words finds
+ * whose begins so too, and those one typing mistake away. */
+static bool is_named(const json_t *contact, const char *who)
+{
+    const json_t *identity;
+    size_t i;
+
+    json_array_foreach(json_object_get(contact, "identities"), i, identity)
+    {
+        const char *value = json_string_value(json_object_get(identity, "value"));
+
+        if (value != NULL && strcasecmp(value, who) == 0)
+            return true;
+    }
+    return false;
+}
+
+const char *client_contact(const void *ctx, struct client *c, const char *what, const char *who)
 {
     const struct answer *a;
-    const json_t *id;
+    const json_t *contact;
     int64_t number;
+    size_t i;
 
     if (text_int(who, &number))
         return who;
-    a = client_get(ctx, c, "contact", client_path(ctx, "/v1/contacts?q=%s&limit=1", who));
-    id = a == NULL ? NULL
-                   : json_object_get(json_array_get(json_object_get(a->body, "items"), 0), "id");
-    if (a != NULL && id == NULL)
-        fprintf(stderr, "contact: nobody has the address %s\n", who);
-    return id == NULL ? NULL : table_value(ctx, id);
+    a = client_get(ctx, c, what, client_path(ctx, "/v1/contacts?q=%s", who));
+    if (a == NULL)
+        return NULL;
+    json_array_foreach(json_object_get(a->body, "items"), i, contact)
+    {
+        if (is_named(contact, who))
+            return table_value(ctx, json_object_get(contact, "id"));
+    }
+    fprintf(stderr, "%s: nobody has the address %s\n", what, who);
+    return NULL;
 }

@@ -56,8 +56,9 @@ bool answer_changed(const struct answer *);
 /* answer_problem() - says what was refused and why, a line for each mistake: "WHAT: line 3, column
  * 7: …". */
 void answer_problem(const struct answer *, FILE *, const char *what);
-/* client_contact() - the id, as text, of the contact that `who` names: its id or an address; NULL,
- * said on stderr, where there is none. Child of ctx. */
-const char *client_contact(const void *ctx, struct client *, const char *who);
+/* client_contact() - the id, as text, of the contact that `who` names: its id, or one of its e-mail
+ * addresses or its external id as they are; NULL, said on stderr as `what`, where there is none.
+ * Child of ctx. */
+const char *client_contact(const void *ctx, struct client *, const char *what, const char *who);
 
 #endif

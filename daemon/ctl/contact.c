@@ -147,7 +147,7 @@ static int contact_merge(const struct asked *a)
     json_int_t ids[2];
 
     for (size_t i = 0; i < 2; i++) {
-        const char *id = client_contact(a->ctx, a->client, a->words[i]);
+        const char *id = client_contact(a->ctx, a->client, "contact", a->words[i]);
 
         if (id == NULL)
             return CTL_FAILED;
@@ -273,7 +273,7 @@ int ctl_contact(int argc, char **argv)
         a.words = argv + 2;
         if (!words[i].contact)
             return a.client == NULL ? CTL_FAILED : words[i].run(&a);
-        a.id = a.client == NULL ? NULL : client_contact(ctx, a.client, argv[2]);
+        a.id = a.client == NULL ? NULL : client_contact(ctx, a.client, "contact", argv[2]);
         return a.id == NULL ? CTL_FAILED : words[i].run(&a);
     }
     return ctl_usage("contact");

@@ -2,6 +2,7 @@
  * organisation's names and its clock. */
 #include "common/buf.h"
 #include "common/mem.h"
+#include "common/text.h"
 #include "daemon/ctl/client.h"
 #include "daemon/ctl/ctl.h"
 #include "daemon/ctl/options.h"
@@ -27,14 +28,11 @@ static const char *rule_read(const void *ctx)
 }
 
 /* The answer of a good call; NULL, said on stderr, else. Takes the body's reference. */
-static const json_t *rule_ask(const void *ctx, const char *what, json_t *body)
+static const json_t *rule_ask(const void *ctx, struct client *c, const char *what, json_t *body)
 {
-    struct client *c = client_open(ctx, NULL);
-    const struct answer *a;
+    const struct answer *a =
+        client_call(ctx, c, "POST", client_path(ctx, "/v1/rules/%s", what), mem_must(body));
 
-    a = c == NULL
-            ? NULL
-            : client_call(ctx, c, "POST", client_path(ctx, "/v1/rules/%s", what), mem_must(body));
     json_decref(body);
     if (a == NULL)
         return NULL;
@@ -56,13 +54,13 @@ static void mistakes_print(const json_t *list, const char *sort)
         json_string_value(json_object_get(item, "message")));
 }
 
-static int rule_check_run(const void *ctx, const char *as_of, bool json)
+static int rule_check_run(const void *ctx, struct client *c, const char *as_of, bool json)
 {
     static const char *const headings[] = {">CONTACT",  "E-MAIL",  "FIRST NAME",
                                            "LAST NAME", "COMPANY", NULL};
     static const char *const keys[] = {"id", "email", "first_name", "last_name", "company_name"};
     const json_t *answer =
-        rule_ask(ctx, "check", json_pack("{s:s, s:s?}", "rule", rule_read(ctx), "as_of", as_of));
+        rule_ask(ctx, c, "check", json_pack("{s:s, s:s?}", "rule", rule_read(ctx), "as_of", as_of));
     bool valid;
 
     if (answer == NULL)
@@ -110,19 +108,19 @@ static void explain_print(const void *ctx, const json_t *answer)
         printf("time alone may change this at %s\n", changes);
 }
 
-static int rule_explain_run(const void *ctx, const char *contact, const char *segment,
-                            const char *as_of, bool json)
+static int rule_explain_run(const void *ctx, struct client *c, const char *contact,
+                            const char *segment, const char *as_of, bool json)
 {
-    char *end;
-    long long id = strtoll(contact, &end, 10);
-    const char *rule = segment == NULL ? rule_read(ctx) : NULL;
+    const char *id = client_contact(ctx, c, "rule", contact), *rule;
     const json_t *answer;
+    int64_t number;
 
-    if (*end != '\0' || id <= 0)
-        return ctl_usage("rule");
-    answer = rule_ask(ctx, "explain",
+    if (id == NULL || !text_int(id, &number))
+        return CTL_FAILED;
+    rule = segment == NULL ? rule_read(ctx) : NULL;
+    answer = rule_ask(ctx, c, "explain",
                       json_pack("{s:s?, s:s?, s:I, s:s?}", "rule", rule, "segment", segment,
-                                "contact", (json_int_t)id, "as_of", as_of));
+                                "contact", (json_int_t)number, "as_of", as_of));
     if (answer == NULL)
         return CTL_FAILED;
     if (json)
@@ -132,9 +130,10 @@ static int rule_explain_run(const void *ctx, const char *contact, const char *se
     return CTL_DONE;
 }
 
-static int rule_sql_run(const void *ctx, bool json)
+static int rule_sql_run(const void *ctx, struct client *c, bool json)
 {
-    const json_t *answer = rule_ask(ctx, "sql", json_pack("{s:s}", "rule", rule_read(ctx))), *param;
+    const json_t *answer = rule_ask(ctx, c, "sql", json_pack("{s:s}", "rule", rule_read(ctx))),
+                 *param;
     size_t i;
 
     if (answer == NULL)
@@ -160,14 +159,21 @@ int ctl_rules(int argc, char **argv)
                                         {.name = "json", .flag = &json},
                                         {0}};
     MEM_SCOPED void *ctx = talloc_new(NULL);
+    bool check, explain, sql;
+    struct client *c;
 
     if (!options_parse(&argc, argv, specs) || argc < 2)
         return ctl_usage("rule");
-    if (argc == 2 && segment == NULL && strcmp(argv[1], "check") == 0)
-        return rule_check_run(ctx, as_of, json);
-    if (argc == 3 && strcmp(argv[1], "explain") == 0)
-        return rule_explain_run(ctx, argv[2], segment, as_of, json);
-    if (argc == 2 && segment == NULL && as_of == NULL && strcmp(argv[1], "sql") == 0)
-        return rule_sql_run(ctx, json);
-    return ctl_usage("rule");
+    check = argc == 2 && segment == NULL && strcmp(argv[1], "check") == 0;
+    explain = argc == 3 && strcmp(argv[1], "explain") == 0;
+    sql = argc == 2 && segment == NULL && as_of == NULL && strcmp(argv[1], "sql") == 0;
+    if (!check && !explain && !sql)
+        return ctl_usage("rule");
+    c = client_open(ctx, NULL);
+    if (c == NULL)
+        return CTL_FAILED;
+    if (check)
+        return rule_check_run(ctx, c, as_of, json);
+    return explain ? rule_explain_run(ctx, c, argv[2], segment, as_of, json)
+                   : rule_sql_run(ctx, c, json);
 }

@@ -149,7 +149,7 @@ static int contact_scores(struct scores *s)
                                            ">MONETARY", "SINCE",  "UNTIL", NULL};
     static const char *const keys[] = {"model",     "score",    "label", "last_on",
                                        "frequency", "monetary", "since", "until"};
-    const char *id = client_contact(s->ctx, s->client, s->word);
+    const char *id = client_contact(s->ctx, s->client, "contact", s->word);
     const char *path;
     json_t *items;
 

@@ -10,7 +10,7 @@
 
 const char *words_contact(const struct asked *a, int i)
 {
-    return client_contact(a->ctx, a->client, a->words[i]);
+    return client_contact(a->ctx, a->client, "contact", a->words[i]);
 }
 
 const struct answer *words_ask(const struct asked *a, const char *method, const char *path,

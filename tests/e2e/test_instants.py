@@ -55,6 +55,10 @@ def test_since_and_until_by_the_facts(one):
     then = explain(one, who, "count(donation in last 60 days) >= 2", as_of="2027-03-01T00:00:00Z")
     assert then["holds"] is True and then["conditions"][0]["value"] == 2
     assert (at(then["since"]), at(then["changes_at"])) == (utc(2027, 2, 20, 12), utc(2027, 3, 6, 12))
+    by_address = [one.ctl("rule", "explain", name, input="any(donation)").stdout for name in (who, "Since@instants.example")]
+    assert by_address[0] == by_address[1] and "the rule holds" in by_address[0]
+    refused = one.ctl("rule", "explain", "since@instants.exampl", input="any(donation)", check=False)
+    assert (refused.returncode, refused.stderr) == (1, "rule: nobody has the address since@instants.exampl\n")
     # What is always so.
     said = explain(one, who, 'true or country = "ES"')
     assert about(said) == [(True, None, None), (False, None, None)]

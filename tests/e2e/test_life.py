@@ -80,7 +80,11 @@ def test_how_it_is_said(lazo):
     assert lazo.get(path)["deceased_on"] == "2023-01-31"
     row = lazo.request("GET", '/v1/exports?what=contacts&columns=email,deceased,deceased_on&rule=deceased = true').text
     assert "said@life.example,true,2023-01-31" in row.replace('"', '')
-    lazo.ctl("contact", "alive", "said@life.example")
+    # The address as it is: words find who begins so, or is one typing mistake away.
+    for other in ("sad@life.example", "said@life", "said@life.exampl", "said"):
+        told = lazo.ctl("contact", "alive", other, check=False)
+        assert told.returncode == 1 and f"nobody has the address {other}" in told.stderr, other
+    lazo.ctl("contact", "alive", "Said@Life.example")
     assert lazo.get(path)["deceased"] is False
     assert [h["became"] for h in reversed(lazo.items(f"{path}/history?field=deceased_on"))] == ["2023-02-01", None, "2023-01-31", None]
 

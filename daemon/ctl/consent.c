@@ -56,22 +56,13 @@ static int verify(struct client *c)
 static int evidence(struct client *c, const char *who)
 {
     MEM_SCOPED void *ctx = talloc_new(NULL);
-    const json_t *id = NULL;
+    const char *id = client_contact(ctx, c, "consent evidence", who);
     const struct answer *a;
-    int64_t number;
 
-    if (!text_int(who, &number)) {
-        a = client_get(ctx, c, "contact", client_path(ctx, "/v1/contacts?q=%s&limit=1", who));
-        if (a != NULL)
-            id = json_object_get(json_array_get(json_object_get(a->body, "items"), 0), "id");
-        if (a != NULL && id == NULL)
-            fprintf(stderr, "contact: nobody has the address %s\n", who);
-        if (id == NULL)
-            return CTL_FAILED;
-        number = json_integer_value(id);
-    }
+    if (id == NULL)
+        return CTL_FAILED;
     a = client_get(ctx, c, "consent evidence",
-                   mem_printf(ctx, "/v1/contacts/%lld/consents/evidence", (long long)number));
+                   client_path(ctx, "/v1/contacts/%s/consents/evidence", id));
     if (a == NULL)
         return CTL_FAILED;
     table_json(a->body);

@@ -6,6 +6,7 @@
 
 #include "common/mem.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -13,8 +14,26 @@ static void check_condition(struct checker *k, struct rule_node *node);
 
 /* --- aggregates --- */
 
+/* Whether one number, or one day, is surely above another. */
+static bool is_above(const char *a, const char *b, bool days)
+{
+    if (days)
+        return strlen(a) == strlen(b) && !rule_date_has_time(a) && strcmp(a, b) > 0;
+    return strtod(a, NULL) > strtod(b, NULL);
+}
+
+/* Ends the wrong way round are no mistake of grammar, but hardly meant. */
+static void warn_ends(struct checker *k, int line, int column)
+{
+    if (k->warnings != NULL)
+        diag_at(k->warnings, line, column,
+                "the lower end is above the upper one: this holds for nobody");
+}
+
 static void check_window(struct checker *k, const struct rule_window *w, bool of_interactions)
 {
+    if (w->type == RULE_WINDOW_BETWEEN && is_above(w->from, w->to, true))
+        warn_ends(k, w->line, w->column);
     if (w->type == RULE_WINDOW_IN_NEXT && of_interactions)
         diag_at(k->d, w->line, w->column,
                 "an interaction counts only once it has happened; \"in next\" is for dates and "
@@ -256,11 +275,26 @@ static void check_during(struct checker *k, struct rule_node *node)
 
 /* --- conditions --- */
 
+static void check_between(struct checker *k, const struct rule_node *node)
+{
+    const struct rule_node *low = node->child[1], *high = node->child[2];
+    bool days = low->type == RULE_NODE_DATE;
+
+    if (node->child[0]->value_type == RULE_TYPE_BOOLEAN)
+        complain(k, node, "true and false are compared with = or !=");
+    else if (low->type == high->type && (days || low->type == RULE_NODE_NUMBER) &&
+             is_above(low->text, high->text, days))
+        warn_ends(k, low->line, low->column);
+}
+
 /* Conditions over one or more values: the first is tested against the others. */
 static void check_values(struct checker *k, struct rule_node *node)
 {
-    for (size_t i = 0; i < node->n_child; i++)
+    for (size_t i = 0; i < node->n_child; i++) {
+        k->compared = i > 0;
         check_value(k, node->child[i]);
+    }
+    k->compared = false;
     if (node->type == RULE_NODE_COMPARE) {
         check_compare(k, node);
         return;
@@ -275,8 +309,8 @@ static void check_values(struct checker *k, struct rule_node *node)
     }
     for (size_t i = 1; i < node->n_child; i++)
         check_pair(k, node->child[0], node->child[i]);
-    if (node->type == RULE_NODE_BETWEEN && node->child[0]->value_type == RULE_TYPE_BOOLEAN)
-        complain(k, node, "true and false are compared with = or !=");
+    if (node->type == RULE_NODE_BETWEEN)
+        check_between(k, node);
 }
 
 static void check_anniversary(struct checker *k, struct rule_node *node)

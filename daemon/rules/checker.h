@@ -10,6 +10,7 @@ struct checker {
     const struct catalogue *cat; /* may be NULL */
     struct diag *d, *warnings;   /* warnings may be NULL */
     bool interaction;            /* within `where` */
+    bool compared;               /* at what a value is compared with */
     int related;                 /* within how many `related as` */
 };
 

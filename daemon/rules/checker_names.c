@@ -257,14 +257,23 @@ void rule_checker_interaction_field(struct checker *k, struct rule_node *node)
     for (size_t i = 0; rule_interaction_field_name(i) != NULL; i++)
         rule_close_offer(&close, rule_interaction_field_name(i));
     complain(k, node,
-             "an interaction has no field \"%.80s\"%s; it has amount, currency, source, campaign "
-             "and data.NAME",
+             "an interaction has no field \"%.80s\", but amount, currency, source, campaign and "
+             "data.NAME%s",
              node->path[0], rule_close_hint(&close));
+}
+
+/* What a word may be meant as that is near no field. */
+static const char *field_meant(struct checker *k, const char *name)
+{
+    if (k->cat != NULL && name_find(k->cat->kinds, k->cat->n_kinds, name) != NULL)
+        return "; it is a kind of interaction: write any(...), count(...) or the like";
+    return k->compared ? "; a text stands in double quotes" : "";
 }
 
 void rule_checker_field(struct checker *k, struct rule_node *node)
 {
     struct rule_close close = rule_close_start(k->rule, node->path[0]);
+    const char *hint;
 
     if (k->interaction) {
         rule_checker_interaction_field(k, node);
@@ -291,5 +300,8 @@ void rule_checker_field(struct checker *k, struct rule_node *node)
     }
     for (size_t i = 0; rule_contact_field_name(i) != NULL; i++)
         rule_close_offer(&close, rule_contact_field_name(i));
-    complain(k, node, "there is no field \"%.80s\"%s", node->path[0], rule_close_hint(&close));
+    rule_close_offer(&close, rule_node_word(RULE_NODE_BIRTHDAY));
+    hint = rule_close_hint(&close);
+    complain(k, node, "there is no field \"%.80s\"%s", node->path[0],
+             hint[0] != '\0' ? hint : field_meant(k, node->path[0]));
 }

@@ -180,11 +180,17 @@ static void lex_sign(struct lexer *x)
             return;
         }
     }
-    if (*x->s == '\'')
+    if (*x->s == '\'') {
+        const char *close = memchr(x->s + 1, '\'', left - 1), *line = memchr(x->s, '\n', left);
+
         diag_at(x->d, x->line, column, "a string stands in double quotes");
-    else
+        /* What is meant as one is not read as words. */
+        while (close != NULL && (line == NULL || close < line) && x->s < close)
+            step(x);
+    } else {
         diag_at(x->d, x->line, column, "unexpected character \"%.*s\"",
                 (int)utf8_length(x->s, left), (unsigned char)*x->s < 0x20 ? "?" : x->s);
+    }
     step(x);
 }
 

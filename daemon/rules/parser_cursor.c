@@ -72,8 +72,8 @@ static const char *token_shown(const void *ctx, const struct rule_token *t)
     return mem_printf(ctx, "\"%.60s\"", t->text);
 }
 
-/* Of the words that were expected the one that a mistyped one is near; those of one or two letters
- * only join the others. */
+/* Of the words that were expected the one that a mistyped one is near, and is not; those of one or
+ * two letters only join the others. */
 static const char *expected_hint(const struct parser *p, const char *what)
 {
     struct rule_close close = rule_close_start(p->rule, p->t->text);
@@ -85,7 +85,7 @@ static const char *expected_hint(const struct parser *p, const char *what)
 
         while (isalpha((unsigned char)what[n]))
             n++;
-        if (n > 2)
+        if (n > 2 && (strlen(p->t->text) != n || strncasecmp(p->t->text, what, n) != 0))
             rule_close_offer(&close, mem_strndup(p->rule, what, n));
         what += n > 0 ? n : 1;
     }

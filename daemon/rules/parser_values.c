@@ -264,7 +264,8 @@ struct rule_node *rule_parser_value(struct parser *p)
             return parse_aggregate(p, fn);
         return unknown_function(p);
     }
-    if (p->t->type == RULE_TOKEN_WORD && rule_parser_second(p)->type == RULE_TOKEN_STRING)
+    if (p->t->type == RULE_TOKEN_WORD && rule_parser_second(p)->type == RULE_TOKEN_STRING &&
+        rule_contact_field(p->t->text) == NULL && rule_interaction_field(p->t->text) == NULL)
         return unknown_function(p);
     if (rule_parser_at(p, "true") || rule_parser_at(p, "false") || !rule_parser_at_name(p) ||
         rule_parser_at(p, "and") || rule_parser_at(p, "or") || rule_parser_at(p, "not"))

@@ -49,6 +49,8 @@ def test_evidence_can_be_checked_by_anybody(lazo, person):
     who, address = person
     evidence = json.loads(lazo.ctl("consent", "evidence", address).stdout)
     assert evidence["contact"]["email"] == address
+    refused = lazo.ctl("consent", "evidence", address[:-1], check=False)
+    assert refused.returncode == 1 and refused.stdout == "" and f"nobody has the address {address[:-1]}" in refused.stderr
     assert [e["action"] for e in evidence["entries"]] == ["grant", "withdraw"] * 3
     first = evidence["entries"][0]
     assert (first["topic"], first["wording"], first["version"], first["language"]) == ("news", WORDING, "v0", "es")

@@ -209,6 +209,12 @@ static const struct {
     {"person and contry", 1, 12, "no field or condition \"contry\"; did you mean \"country\"?"},
     {"compny or person", 1, 1, "did you mean \"company\"?"},
     {"country", 1, 8, "expected a comparison"},
+    {"country \"ES\"", 1, 9, "expected a comparison"},
+    {"country = ES", 1, 11, "no field \"ES\"; a text stands in double quotes"},
+    {"donation > 3", 1, 1, "no field \"donation\"; it is a kind of interaction"},
+    {"birthdy today", 1, 1, "did you mean \"birthday\"?"},
+    {"any(donation last month)", 1, 14, "or \")\", found \"last\""},
+    {"any(donation where amont > 3)", 1, 20, "and data.NAME; did you mean \"amount\"?"},
     {"a.b.c.d = 1", 1, 7, "at most 3 parts"},
     /* names */
     {"contry = \"ES\"", 1, 1, "no field \"contry\"; did you mean \"country\"?"},
@@ -283,6 +289,10 @@ static void test_several_mistakes(void **state)
     assert_null(checked(ctx, "contry = \"x\" and age = \"x\" and in segment \"nobody\"", &d, NULL));
     assert_int_equal(d.n, 3);
     assert_int_equal(d.items[2].column, 32);
+    diag_init(&d, ctx);
+    assert_null(checked(ctx, "city = 'Las Palmas' and city = 'x\n", &d, NULL));
+    assert_int_equal(d.n, 2);
+    assert_int_equal(d.items[1].column, 32);
 }
 
 static void test_warning(void **state)
@@ -306,6 +316,16 @@ static void test_warning(void **state)
     assert_false(rule_uses_scores(rule));
     rule = checked(ctx, "rfm.r = 1", &d, NULL);
     assert_true(rule_uses_scores(rule));
+    assert_non_null(checked(ctx,
+                            "age between 5 and 2 or age between 2 and 10 or created_at between "
+                            "2026-05-01 and 2026-05-01\n"
+                            "or any(donation between 2026-05-01 and 2026-04-30)",
+                            &d, &warnings));
+    assert_int_equal(warnings.n, 3);
+    assert_int_equal(warnings.items[1].column, 13);
+    assert_int_equal(warnings.items[2].line, 2);
+    assert_int_equal(warnings.items[2].column, 17);
+    assert_non_null(strstr(warnings.items[2].message, "the lower end is above the upper one"));
 }
 
 /* --- limits --- */

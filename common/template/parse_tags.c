@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/mem.h"
 
 static void open_tag(struct parser *p)
@@ -84,6 +85,27 @@ struct node *parse_continue(struct parser *p, size_t at)
     return parse_interrupt(p, NODE_CONTINUE, at);
 }
 
+/* cycle_key() - what a cycle without a group goes by: its values, however they are written; with
+ * variables among them its place and text. */
+static struct name cycle_key(struct parser *p, const struct node *n, size_t from)
+{
+    struct buf key;
+    bool fixed = true;
+    buf_init(&key, p->t, 8 * p->t->n + 64);
+    for (size_t i = 0; i < n->values.n; i++) {
+        fixed = fixed && n->values.items[i]->kind == EXPR_LITERAL;
+        if (fixed)
+            value_inspect(&key, n->values.items[i]->literal);
+        buf_char(&key, ',');
+    }
+    if (!fixed) {
+        buf_reset(&key);
+        buf_printf(&key, "@%zu %.*s", n->at, (int)(p->piece.to - from), p->t->source + from);
+    }
+    size_t length = key.len;
+    return (struct name){buf_take(&key, p->t), length};
+}
+
 /* parse_cycle() - [group:] value, value ...  Without a group, cycles of the same fixed values
  * go on together; one with variables stands alone. */
 struct node *parse_cycle(struct parser *p, size_t at)
@@ -101,15 +123,9 @@ struct node *parse_cycle(struct parser *p, size_t at)
         if (liquid_take(p, TOKEN_COMMA))
             parse_values(p, &n->values, false);
     }
-    n->text = (struct name){p->t->source + from, p->piece.to - from};
-    bool fixed = true;
-    for (size_t i = 0; i < n->values.n && !p->failed; i++)
-        fixed = fixed && n->values.items[i]->kind == EXPR_LITERAL;
-    if (!fixed) {
-        n->text.s = mem_printf(p->t, "%zu", at);
-        n->text.n = strlen(n->text.s);
-    }
     liquid_end(p);
+    if (!p->failed)
+        n->text = cycle_key(p, n, from);
     return n;
 }
 

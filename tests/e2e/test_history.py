@@ -39,8 +39,8 @@ def test_api(lazo):
 
 def test_each_field_is_told_by_who_said_it(lazo):
     """Items of one batch that speak of one contact, from several sources."""
-    who = lazo.api("POST", "/v1/contacts", {"external_id": "many", "first_name": "Ana"})["id"]
-    items = [{"contact": {"external_id": "many", **fields}, "kind": "seen", "source": source} for source, fields in
+    who = lazo.api("POST", "/v1/contacts", {"external_id": "told by many", "first_name": "Ana"})["id"]
+    items = [{"contact": {"external_id": "told by many", **fields}, "kind": "seen", "source": source} for source, fields in
              (("one", {"city": "Ronda", "phone": "1"}), ("two", {"city": "Lugo", "country": "ES"}), ("one", {"last_name": "Ruiz"}), ("two", {"phone": "1"}))]
     answer = lazo.request("POST", "/v1/interactions", data="\n".join(map(json.dumps, items)), headers={"Content-Type": "application/x-ndjson"})
     assert answer.json()["recorded"] == 4

@@ -154,22 +154,26 @@ static void test_escaping(void **state)
     struct template_env env = env_of(data);
     env.escape_html = true;
     (void)state;
-    expect_all(&env, (const struct expectation[]){
-                         {"<i>{{ x }}</i>", "<i>&lt;b&gt;&#39;&amp;&quot;&lt;/b&gt;</i>"},
-                         {"{% echo x | downcase %}", "&lt;b&gt;&#39;&amp;&quot;&lt;/b&gt;"},
-                         {"{{ x | raw }}", "<b>'&\"</b>"},
-                         {"{{ x | raw | append: '<' }}", "&lt;b&gt;&#39;&amp;&quot;&lt;/b&gt;&lt;"},
-                         {"{{ '<&' | escape }}{{ '<&amp;' | escape_once }}", "&lt;&amp;&lt;&amp;"},
-                         {"{% assign y = '<' | escape %}{{ y }}", "&lt;"},
-                         {"{% capture y %}<p>{{ '<' }}</p>{% endcapture %}{{ y }}", "<p>&lt;</p>"},
-                         {"{{ \"a<\nb\" | newline_to_br }}", "a&lt;<br />\nb"},
-                         {"{{ list }}{{ list | join: '>' }}{{ h }}",
-                          "&lt;&amp;&lt;&gt;&amp;{&quot;&lt;&quot;=&gt;1}"},
-                         {"{% cycle '<', 'b' %}", "&lt;"},
-                         {"{{ 5 }}{{ true }}{{ 1.5 }}", "5true1.5"},
-                         {"{% for c in list %}{{ c }}{% endfor %}", "&lt;&amp;"},
-                         {NULL, NULL},
-                     });
+    expect_all(&env,
+               (const struct expectation[]){
+                   {"<i>{{ x }}</i>", "<i>&lt;b&gt;&#39;&amp;&quot;&lt;/b&gt;</i>"},
+                   {"{% echo x | downcase %}", "&lt;b&gt;&#39;&amp;&quot;&lt;/b&gt;"},
+                   {"{{ x | raw }}", "<b>'&\"</b>"},
+                   {"{{ x | raw | append: '<' }}", "&lt;b&gt;&#39;&amp;&quot;&lt;/b&gt;&lt;"},
+                   {"{{ '<&' | escape }}{{ '<&amp;' | escape_once }}", "&lt;&amp;&lt;&amp;"},
+                   {"{% assign y = '<' | escape %}{{ y }}", "&lt;"},
+                   {"{% capture y %}<p>{{ '<' }}</p>{% endcapture %}{{ y }}", "<p>&lt;</p>"},
+                   {"{{ \"a<\nb\" | newline_to_br }}", "a&lt;<br />\nb"},
+                   {"{{ list }}{{ list | join: '>' }}{{ h }}",
+                    "&lt;&amp;&lt;&gt;&amp;{&quot;&lt;&quot;=&gt;1}"},
+                   {"{% cycle '<', 'b' %}", "&lt;"},
+                   {"{% cycle 'a', 'b' %}{%cycle \"a\",'b'%}{% cycle 1, 2 %}{% cycle '1', '2' %}"
+                    "{%- cycle x, 'b' -%}{%- cycle x, 'b' -%}",
+                    "ab11&lt;b&gt;&#39;&amp;&quot;&lt;/b&gt;&lt;b&gt;&#39;&amp;&quot;&lt;/b&gt;"},
+                   {"{{ 5 }}{{ true }}{{ 1.5 }}", "5true1.5"},
+                   {"{% for c in list %}{{ c }}{% endfor %}", "&lt;&amp;"},
+                   {NULL, NULL},
+               });
     env.escape_html = false;
     expect_all(&env,
                (const struct expectation[]){{"{{ x }}", "<b>'&\"</b>"},

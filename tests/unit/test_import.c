@@ -302,6 +302,31 @@ static void test_rows(void **state)
         "{\"contact\": {\"email\": \"ana@example.org\"}}");
 }
 
+/* The first address is the primary one, whatever column it stands in; none is told twice. */
+static void test_several_addresses(void **state)
+{
+    static const char *const columns =
+        "{\"what\": \"contacts\", \"split\": \"/\", \"columns\": {\"email\": \"email\", "
+        "\"Nombre\": \"phone\", \"Fecha\": \"email\", \"Importe\": \"phone\", \"Etiquetas\": "
+        "null, \"attr.socio\": \"email\", \"nota\": null}}";
+    const char *const fields[] = {"", "600 / 700", "a@x/b@x", "'+1 / 700 / /", "", "c@x / a@x", ""};
+    MEM_SCOPED void *ctx = talloc_new(NULL);
+    struct import_settings s = settings_of(ctx, columns);
+
+    (void)state;
+    row(columns, fields, 7,
+        "{\"contact\": {\"email\": \"a@x\", \"emails\": [\"b@x\", \"c@x\"], \"phone\": \"600\", "
+        "\"phones\": [\"700\", \"+1\"]}}");
+    assert_string_equal(import_row_column(&s, fields, 7, "/contact/emails/0"), "Fecha");
+    assert_string_equal(import_row_column(&s, fields, 7, "/contact/emails/1/email"), "attr.socio");
+    assert_string_equal(import_row_column(&s, fields, 7, "/contact/phones/0"), "Nombre");
+    assert_string_equal(import_row_column(&s, fields, 7, "/contact/phones/1/phone"), "Importe");
+    assert_null(import_row_column(&s, fields, 7, "/contact/phones/2"));
+    assert_string_equal(import_map_guess("Teléfono 2"), "phone");
+    assert_string_equal(import_map_guess("email2"), "email");
+    assert_null(import_map_guess("nombre 2"));
+}
+
 static void test_columns_of_mistakes(void **state)
 {
     MEM_SCOPED void *ctx = talloc_new(NULL);
@@ -346,8 +371,10 @@ static void test_settings(void **state)
     mistake("{\"what\": \"interactions\", " COLUMNS "}", "/kind");
     mistake("{\"what\": \"contacts\", \"columns\": {\"email\": \"email\"}}", "/columns/nota");
     mistake("{\"what\": \"contacts\", \"columns\": {\"email\": null}}", "/columns");
-    mistake("{\"what\": \"contacts\", \"columns\": {\"email\": \"email\", \"nota\": \"email\"}}",
+    mistake("{\"what\": \"contacts\", \"columns\": {\"email\": \"email\", \"Nombre\": "
+            "\"first_name\", \"nota\": \"first_name\"}}",
             "/columns/nota");
+    mistake("{\"what\": \"contacts\", \"split\": \"-\", " COLUMNS "}", "/split");
     mistake("{\"what\": \"contacts\", \"thousands\": \".\", " COLUMNS "}", "/decimal");
     mistake("{\"what\": \"contacts\", \"dates\": \"soon\", " COLUMNS "}", "/dates");
     mistake("{\"what\": \"contacts\", \"encoding\": \"ebcdic\", " COLUMNS "}", "/encoding");
@@ -456,7 +483,7 @@ static void test_table(void **state)
 static void test_guess(void **state)
 {
     static const char *const names[] = {"Correo", "Fecha", "Importe", "color", "e-mail"};
-    static const char *const rows[][5] = {{"a@x", "1/2/2006", "1.234,50", "red", ""},
+    static const char *const rows[][5] = {{"a@x / b@x", "1/2/2006", "1.234,50", "red", ""},
                                           {"b@x", "13/2/2006", "3", "", ""}};
     MEM_SCOPED void *ctx = talloc_new(NULL);
     struct import_guess *g = import_guess_new(ctx);
@@ -470,12 +497,13 @@ static void test_guess(void **state)
     guess = import_guess_end(g, "utf-8", ';', "Europe/Madrid");
     settings = json_object_get(guess, "settings");
     wanted = json_loads("{\"what\": \"interactions\", \"columns\": {\"Correo\": \"email\", "
-                        "\"Fecha\": \"occurred_at\", \"Importe\": \"amount\"}, \"dates\": "
+                        "\"Fecha\": \"occurred_at\", \"Importe\": \"amount\", \"e-mail\": "
+                        "\"email\"}, \"split\": \"/\", \"dates\": "
                         "\"dd/mm/yyyy\", \"decimal\": \",\", \"thousands\": \".\", \"encoding\": "
                         "\"utf-8\", \"delimiter\": \";\", \"time_zone\": \"Europe/Madrid\"}",
                         0, NULL);
     assert_true(json_equal(settings, wanted));
-    assert_int_equal(json_array_size(json_object_get(guess, "unknown")), 2);
+    assert_int_equal(json_array_size(json_object_get(guess, "unknown")), 1);
     assert_int_equal(json_array_size(json_object_get(guess, "ambiguous")), 0);
     json_decref(guess);
     json_decref(wanted);
@@ -492,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_other_values),
         cmocka_unit_test(test_encodings),
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_several_addresses),
         cmocka_unit_test(test_columns_of_mistakes),
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_keys),

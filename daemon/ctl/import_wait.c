@@ -125,6 +125,9 @@ void import_report_say(const json_t *import, bool would)
                number_of(r, "created"), number_of(r, "changed"), number_of(r, "amended"));
     if (number_of(r, "merged") > 0)
         printf("  %" JSON_INTEGER_FORMAT " contacts merged into others\n", number_of(r, "merged"));
+    if (number_of(r, "joined") > 0)
+        printf("  %" JSON_INTEGER_FORMAT " contacts that rows say are others were not made\n",
+               number_of(r, "joined"));
     if (number_of(r, "without_contact") > 0)
         printf("  %" JSON_INTEGER_FORMAT " rows say nobody and were passed over\n",
                number_of(r, "without_contact"));

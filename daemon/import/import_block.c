@@ -12,6 +12,7 @@
 #include "daemon/import/import_changes.h"
 #include "daemon/import/import_file.h"
 #include "daemon/import/import_keys.h"
+#include "daemon/import/import_names.h"
 #include "daemon/import/import_overlay.h"
 #include "daemon/import/import_row.h"
 
@@ -79,6 +80,8 @@ static void item_add(struct import_job *j, const struct import_line *line, json_
         refuse(j, line, column_of(j, line, d.items[0].pointer), d.items[0].message);
         return;
     }
+    if (j->names != NULL)
+        import_names_apply(j->names, &item->contact);
     item->quiet = !j->settings.live;
     item->by = mem_printf(b->ctx, "import:%" PRId64, j->id);
     if (j->settings.topic != NULL)

@@ -40,6 +40,7 @@ struct import_job {
     bool dry;
     struct import_settings settings;
     struct import_keys *keys;
+    struct import_names *names; /* who the rows say are one person; NULL: they do not say it */
     struct import_file *file;
     struct import_overlay *overlay;
     struct import_counts counts;

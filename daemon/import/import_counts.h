@@ -12,6 +12,7 @@
     X(duplicates, "Rows of imports that were there already.")                                      \
     X(created, "Contacts that imports created.")                                                   \
     X(merged, "Contacts that imports merged into others.")                                         \
+    X(joined, "Contacts that imports did not make, since rows said that they are others.")         \
     X(matched, "Rows of imports whose contact was there.")                                         \
     X(changed, "Contacts that a block of an import changed.")                                      \
     X(consents, "Consents that imports recorded.")                                                 \

@@ -1,7 +1,8 @@
-/* import_merge.h - the first reading of a file whose rows may say that two contacts are one person:
- * an external id of one beside an e-mail of another, both there before the import. They are merged
- * before any row is recorded, so that all rows find them as one, and an undoing that begins at the
- * end comes to the merges last. Again after a restart, a reading finds them merged already. */
+/* import_merge.h - the first reading of a file whose rows may say that two contacts are one person.
+ * Contacts that were there before the import are merged before any row is recorded, so that all
+ * rows find them as one, and an undoing that begins at the end comes to the merges last; again
+ * after a restart, a reading finds them merged already. What the file itself makes is made as one
+ * (import_names.h). */
 #ifndef LAZO_DAEMON_IMPORT_IMPORT_MERGE_H
 #define LAZO_DAEMON_IMPORT_IMPORT_MERGE_H
 

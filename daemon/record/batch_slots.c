@@ -50,6 +50,11 @@ static struct batch_name *external_name(struct batch *b, const struct record_con
                                   : name_get(b, &b->identities, "external_id", c->external_id);
 }
 
+static struct batch_name *same_name(struct batch *b, const struct record_contact *c)
+{
+    return c->same_value == NULL ? NULL : name_get(b, &b->identities, c->same_sort, c->same_value);
+}
+
 /* The `i`th of the contact's further addresses. */
 static struct batch_name *further_name(struct batch *b, const struct record_contact *c, size_t i)
 {
@@ -91,6 +96,7 @@ void batch_name_items(struct batch *b)
         email_name(b, c);
         for (size_t k = 0; k < json_array_size(c->emails); k++)
             further_name(b, c, k);
+        same_name(b, c);
     }
 }
 
@@ -263,9 +269,12 @@ static bool further_refused(struct batch *b, size_t item, const struct batch_slo
 /* item_named() - whose the names are that the item has; NULL: nobody's. */
 static struct batch_slot *item_named(struct batch *b, const struct record_contact *c)
 {
-    struct batch_name *external = external_name(b, c);
-    struct batch_slot *slot = name_slot(b, external);
+    struct batch_name *external = external_name(b, c), *same = same_name(b, c);
+    struct batch_slot *slot = same == NULL || same->erased ? NULL : name_slot(b, same);
 
+    if (slot != NULL)
+        return slot;
+    slot = name_slot(b, external);
     if (slot == NULL)
         slot = name_slot(b, email_name(b, c));
     for (size_t i = 0; slot == NULL && i < json_array_size(c->emails); i++)
@@ -280,7 +289,7 @@ static struct batch_slot *item_named(struct batch *b, const struct record_contac
 static void item_resolve(struct batch *b, size_t item)
 {
     const struct record_contact *c = &b->items[item]->contact;
-    struct batch_name *external = external_name(b, c), *email = email_name(b, c);
+    struct batch_name *external = external_name(b, c), *email = email_name(b, c), *same;
     struct batch_slot *slot;
 
     if (c->id != 0) {
@@ -303,6 +312,10 @@ static void item_resolve(struct batch *b, size_t item)
     name_claim(b, item, email, slot, &slot->email);
     for (size_t i = 0; i < json_array_size(c->emails); i++)
         name_claim(b, item, further_name(b, c, i), slot, &slot->email);
+    same = same_name(b, c);
+    if (same != NULL && !same->erased)
+        name_claim(b, item, same, slot,
+                   strcmp(same->first, "email") == 0 ? &slot->email : &slot->external);
     b->slots[item] = slot;
 }
 

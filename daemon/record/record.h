@@ -24,7 +24,9 @@ struct record;
 struct record_contact {
     int64_t id; /* 0: not said */
     const char *email, *external_id;
-    bool returns;     /* by an own act, a confirmed sign-up: lifts an erasure */
+    const char *same_sort, *same_value; /* another identity of the same person, by which they are
+                                           found first, whatever else they are called; or NULL */
+    bool returns;                       /* by an own act, a confirmed sign-up: lifts an erasure */
     json_t *fields;   /* column → value, only valid columns of contact; empty object where none */
     json_t *attrs;    /* custom field name → value of its type */
     json_t *emails;   /* array of {"email", "label"?, "primary", "place"}: further addresses, the

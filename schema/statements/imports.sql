@@ -175,13 +175,17 @@ RETURNING i.state;
 UPDATE import SET state = $3::text, ended_at = CASE WHEN $3::text = 'ready' THEN ended_at ELSE $4::timestamptz END
  WHERE id = $1::bigint AND state = $2::text;
 
--- name: import_pairs
--- Of $1 import: $2 external ids and $3 e-mails beside them that are two contacts'. `ord` from 0.
-SELECT p.ord, p.keep_id, p.gone_id FROM import_pairs($1::bigint, $2::text[], $3::text[]) p ORDER BY p.ord;
+-- name: import_names
+-- Whose the names are of which $3 are the sorts and $4 the values, and whether they have an external id; $2: what $1 import named is left aside. `ord` from 0.
+SELECT (u.ord - 1)::int AS ord, i.contact_id,
+       EXISTS (SELECT FROM identity e WHERE e.contact_id = i.contact_id AND e.sort = 'external_id' AND NOT ($2::boolean AND e.import_id IS NOT DISTINCT FROM $1::bigint)) AS has_external_id
+  FROM unnest($3::text[], $4::text[]) WITH ORDINALITY AS u(sort, value, ord)
+ CROSS JOIN LATERAL (SELECT n.contact_id, n.import_id FROM identity n WHERE n.org_id = current_org() AND n.sort = u.sort AND n.value = u.value LIMIT 1) i
+ WHERE NOT ($2::boolean AND i.import_id IS NOT DISTINCT FROM $1::bigint);
 
 -- name: import_merge
--- The same, merged: $4 the report so far, $5 now. `merged` is null where the import is not running any more.
-SELECT import_merge($1::bigint, $2::text[], $3::text[], $4::jsonb, $5::timestamptz) AS merged;
+-- Merges for $1 import: contacts $3 into those beside them, $2; $4 the report so far, $5 now. `merged` is null where the import is not running any more.
+SELECT import_merge($1::bigint, $2::bigint[], $3::bigint[], $4::jsonb, $5::timestamptz) AS merged;
 
 -- name: import_would_merge
 -- Of $1 import: contacts $3 into those beside them, $2, at $4, in a transaction that is taken back.

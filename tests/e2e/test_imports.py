@@ -499,19 +499,19 @@ def test_merging(lazo, between):
     assert apart(lazo) == before and not lazo.items(f"/v1/contacts/merges?contact={a}")
     did = run(lazo, one)
     assert numbers(did) == numbers(would)
-    assert (did["merged"], did["refused"], did["created"], did["recorded"], did["amended"]) == (3, 1, 1 + between, 8 + between, 2)
+    # The file would have made "new", and says later that it is b, who is a.
+    assert (did["merged"], did["joined"], did["refused"], did["created"], did["recorded"], did["amended"]) == (3, 1, 0, between, 9 + between, 2)
     # Lugo was b's and is a's by the merge, as is the tag dos; Vigo comes after it. Each block counts what it changes.
-    assert did["fields"] == {"city": 1, "tags": 2, "attr.merge_size": 2 if between else 1, "first_name": 1}
-    assert [r["line"] for r in rejected(lazo, one)] == ["8"] and "another contact" in rejected(lazo, one)[0]["reason"]
+    assert did["fields"] == {"city": 1, "tags": 2, "attr.merge_size": 2 if between else 1, "first_name": 1, "external_id": 1}
     lazo.settle()
     kept = lazo.get(f"/v1/contacts/{a}")
-    assert {i["value"] for i in kept["identities"]} == {f"a-{tail}", f"b-{tail}", f"b@{tail}.example", f"c@{tail}.example", f"d@{tail}.example"}
+    assert {i["value"] for i in kept["identities"]} == {f"a-{tail}", f"b-{tail}", f"new-{tail}", f"b@{tail}.example", f"c@{tail}.example", f"d@{tail}.example"}
     assert (kept["first_name"], kept["city"], kept["postal_code"], sorted(kept["tags"])) == ("Anita", "Vigo", "28001", ["cinco", "cuatro", "dos", "tres", "uno"])
     assert [m["by"] for m in lazo.items(f"/v1/contacts/merges?contact={a}")] == [f"import:{one['id']}"] * 3
-    assert len(lazo.items(f"/v1/contacts/{a}/interactions?kind=twingift")) == 4 and len(lazo.items(f"/v1/contacts/{a}/interactions?kind=twinfile")) == 7
+    assert len(lazo.items(f"/v1/contacts/{a}/interactions?kind=twingift")) == 4 and len(lazo.items(f"/v1/contacts/{a}/interactions?kind=twinfile")) == 9
     assert lazo.count(f"{tail}-rich") == 1
     again = run(lazo, one)
-    assert (again["merged"], again["recorded"], again["changed"]) == (0, 0, 0)
+    assert (again["merged"], again["joined"], again["recorded"], again["changed"]) == (0, 0, 0, 0)
 
     gone = undo(lazo, one)
     lazo.settle()
@@ -524,6 +524,58 @@ def test_merging(lazo, between):
     assert undo(lazo, one)["merges_undone"] == 3
     lazo.settle()
     assert apart(lazo) == before and [whole(lazo, who) for who in (a, b, c, d)] == people
+
+
+# Who is joined by a later row: two names of nobody; one that was there; two external ids; an address among several, by a row far behind.
+JOINED = """external_id,email,correo 2,nombre,fecha,importe
+j1-{0},,,Ana,2022-03-01,1
+,j1@{0}.example,,,2022-03-01,2
+,j1b@{0}.example,,,2022-03-01,4
+,old@{0}.example,,Vieja,2022-03-02,1
+j2-{0},,,,2022-03-02,2
+j3-{0},j3@{0}.example,,,2022-03-03,1
+j4-{0},,,,2022-03-03,2
+j5-{0},j3@{0}.example,,,2022-03-03,4
+{1}j1-{0},j1b@{0}.example,j1@{0}.example,,2022-03-04,8
+j2-{0},old@{0}.example,,,2022-03-04,4
+j4-{0},j3@{0}.example,,Joven,2022-03-04,8
+"""
+
+
+@pytest.mark.parametrize("between", [0, 1100])
+def test_joining_what_the_file_makes(lazo, between):
+    tail = f"join{between}"
+    old = person(lazo, tail, None, "old", first_name="Old")
+    before, whom = apart(lazo), whole(lazo, old)
+    text = JOINED.format(tail, "".join(f"fill{i}-{tail},,,,2022-03-03,1\n" for i in range(between)))
+    refusing = upload(lazo, text)
+    settle(lazo, refusing, kind="joingift", dates="yyyy-mm-dd")
+    assert check(lazo, refusing)["refused"] == 4, "a file says it, and nobody said that it is to be believed"
+    one = upload(lazo, text)
+    settle(lazo, one, kind="joingift", dates="yyyy-mm-dd", two_contacts="merge")
+    would = check(lazo, one)
+    assert apart(lazo) == before
+    did = run(lazo, one)
+    assert numbers(did) == numbers(would)
+    assert (did["merged"], did["joined"], did["refused"], did["created"], did["recorded"]) == (0, 4, 1, 2 + between, 10 + between)
+    assert [r["line"] for r in rejected(lazo, one)] == ["9"], "j5 has the address of who is somebody else, j3, and nothing more says that they are one"
+
+    def who(*names):
+        ids = {r[0] for r in lazo.sql("SELECT contact_id FROM identity WHERE value = ANY (%s)", [[n.format(tail) for n in names]])}
+        assert len(ids) == 1, names
+        seen = ids.pop()
+        return seen, lazo.sql("SELECT sum(amount)::int / 100 FROM interaction WHERE contact_id = %s", [seen])[0][0], lazo.get(f"/v1/contacts/{seen}")["first_name"]
+    assert who("j1-{}", "j1@{}.example", "j1b@{}.example")[1:] == (15, "Ana")
+    assert who("j2-{}", "old@{}.example") == (old, 7, "Vieja")
+    assert who("j3-{}", "j4-{}", "j3@{}.example")[1:] == (11, "Joven")
+    again = run(lazo, one)
+    assert (again["joined"], again["created"], again["recorded"], again["changed"]) == (0, 0, 0, 0)
+    gone = undo(lazo, one)
+    lazo.settle()
+    assert (gone["contacts_removed"], gone["contacts_kept"]) == (2 + between, 0)
+    assert apart(lazo) == before and whole(lazo, old) == whom
+    assert numbers(run(lazo, one)) == numbers(did)
+    undo(lazo, one)
 
 
 def test_merging_with_consent(lazo):
@@ -618,7 +670,7 @@ def test_merging_at_random(lazo, seed):
     before = apart(lazo)
     text = "external_id,email,first_name,city,tags,fecha,importe,key,amends\n"
     for n in range(2500):
-        pick = [f"p{rng.randrange(60)}" if rng.random() < 0.97 else f"q{rng.randrange(60)}" for _ in "ab"]
+        pick = [f"p{rng.randrange(60)}" if rng.random() < 0.8 else f"q{rng.randrange(200)}" for _ in "ab"]
         both, amends, row = rng.random() < 0.02, "", some()
         if not both and rng.random() < 0.1:
             amends = f"{tail}k{rng.randrange(n + 1)}"
@@ -630,7 +682,7 @@ def test_merging_at_random(lazo, seed):
     assert apart(lazo) == before
     reasons = [(r["line"], r["column"]) for r in rejected(lazo, one)]
     did = run(lazo, one)
-    assert numbers(did) == numbers(would) and did["merged"] > 5
+    assert numbers(did) == numbers(would) and did["merged"] > 5 and did["joined"] > 0
     assert [(r["line"], r["column"]) for r in rejected(lazo, one)] == reasons
     gone = undo(lazo, one)
     lazo.settle()

@@ -119,8 +119,8 @@ static int names_compare(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* What a folder holds, sorted, without names that begin with a dot; empty where there is none. Ends
- * with NULL. */
+/* What a folder holds, sorted, without names that begin with a dot; empty where there is none, or,
+ * said, where it cannot be read. Ends with NULL. */
 static char **folder_names(struct reading *r, const char *folder)
 {
     DIR *dir = opendir(mem_printf(r->all, "%s/%s", r->dir, folder));
@@ -128,6 +128,8 @@ static char **folder_names(struct reading *r, const char *folder)
     char **names = NULL;
     const struct dirent *entry;
 
+    if (dir == NULL && errno != ENOENT && errno != ENOTDIR)
+        mistake(r, folder, 0, 0, strerror(errno));
     mem_grow(r->all, &names, &cap, 1);
     while (dir != NULL && n < NAMES_MAX && (entry = readdir(dir)) != NULL) {
         if (entry->d_name[0] == '.')

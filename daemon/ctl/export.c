@@ -5,11 +5,20 @@
 #include "daemon/ctl/options.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct words {
     const char *rule, *columns, *format, *output;
 };
+
+static bool failed(const char *path)
+{
+    fprintf(stderr, "lazoctl: %s: %s\n", path, strerror(errno));
+    return false;
+}
 
 static char *export_path(const void *ctx, const char *what, const struct words *w)
 {
@@ -23,6 +32,32 @@ static char *export_path(const void *ctx, const char *what, const struct words *
     return path;
 }
 
+/* Into a file that stands under its own name only when it is whole: what a kill leaves is
+ * FILE.part. */
+static bool export_save(const void *ctx, struct client *c, const char *what, const struct words *w)
+{
+    const char *part = mem_printf(ctx, "%s.part", w->output);
+    FILE *out;
+    bool done;
+
+    if (access(w->output, F_OK) == 0) {
+        errno = EEXIST;
+        return failed(w->output);
+    }
+    out = fopen(part, "we");
+    if (out == NULL)
+        return failed(part);
+    done = client_download(c, what, export_path(ctx, what, w), out);
+    if (fclose(out) != 0 && done)
+        done = failed(part);
+    if (done && renameat2(AT_FDCWD, part, AT_FDCWD, w->output, RENAME_NOREPLACE) != 0 &&
+        (errno != EINVAL || rename(part, w->output) != 0))
+        done = failed(w->output);
+    if (!done)
+        remove(part);
+    return done;
+}
+
 int ctl_export(int argc, char **argv)
 {
     MEM_SCOPED void *ctx = talloc_new(NULL);
@@ -33,7 +68,6 @@ int ctl_export(int argc, char **argv)
                                         {.name = "output", .text = &w.output},
                                         {0}};
     struct client *c;
-    FILE *out = stdout;
     bool done;
 
     if (!options_parse(&argc, argv, specs) || argc != 2)
@@ -41,18 +75,7 @@ int ctl_export(int argc, char **argv)
     c = client_open(ctx, NULL);
     if (c == NULL)
         return CTL_FAILED;
-    if (w.output != NULL)
-        out = fopen(w.output, "wx");
-    if (out == NULL) {
-        fprintf(stderr, "lazoctl: %s: %s\n", w.output, strerror(errno));
-        return CTL_FAILED;
-    }
-    done = client_download(c, argv[1], export_path(ctx, argv[1], &w), out);
-    if (w.output != NULL && fclose(out) != 0) {
-        fprintf(stderr, "lazoctl: %s: %s\n", w.output, strerror(errno));
-        done = false;
-    }
-    if (!done && w.output != NULL)
-        remove(w.output);
+    done = w.output != NULL ? export_save(ctx, c, argv[1], &w)
+                            : client_download(c, argv[1], export_path(ctx, argv[1], &w), stdout);
     return done ? CTL_DONE : CTL_FAILED;
 }

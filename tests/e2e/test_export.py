@@ -84,6 +84,15 @@ def test_by_lazoctl(lazo, crowd, tmp_path):
     lazo.ctl("export", "contacts", "--rule", 'city = "Export"', "--columns", "email", "--output", file)
     assert set(file.read_text().split()[1:]) == crowd - {"out0007@export.example"}
     assert lazo.ctl("export", "contacts", "--columns", "nothing", check=False).returncode == 1
+    # Never half a file under its name, and never one that was there.
+    again = lazo.ctl("export", "contacts", "--columns", "email", "--output", file, check=False)
+    assert again.returncode == 1 and "File exists" in again.stderr and set(file.read_text().split()[1:]) == crowd - {"out0007@export.example"}
+    other, part = tmp_path / "other.csv", tmp_path / "other.csv.part"
+    part.write_text("what an export that was killed left")
+    assert lazo.ctl("export", "contacts", "--columns", "nothing", "--output", other, check=False).returncode == 1
+    assert not other.exists() and not part.exists()
+    lazo.ctl("export", "contacts", "--columns", "email", "--output", other)
+    assert other.read_text().startswith("email") and not part.exists()
 
 
 def test_one_person(lazo):

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -193,6 +194,9 @@ static void test_mistakes(void **state)
     put(dir, "segments/b.rule", "\xFF");                 /* not UTF-8 */
     put(dir, "templates/t/es/subject.liquid", "Hola\n"); /* two files are missing */
     assert_int_equal(definitions_read(ctx, dir, "X")->mistakes, 9);
+    assert_int_equal(symlink("journeys", mem_printf(ctx, "%s/journeys", dir)),
+                     0); /* cannot be read */
+    assert_int_equal(definitions_read(ctx, dir, "X")->mistakes, 10);
     assert_int_equal(definitions_read(ctx, "/nowhere/at/all", "X")->mistakes, 1);
 }
 

@@ -2,7 +2,7 @@
 import re
 
 import pytest
-from lazo_test import Instance
+from lazo_test import Instance, eventually
 
 LINKS = 5
 
@@ -188,6 +188,28 @@ def test_a_label_is_asked_for_by_its_name(one):
     assert members() == {"l1"}
     asked(lambda: one.request("DELETE", "/v1/tags/settle%2C%20x"), 2)
     assert members() == set()
+
+
+def test_a_campaign_that_is_called_otherwise(one):
+    """Rules read campaigns by name."""
+    one.api("PUT", "/v1/topics/news", {})
+    one.template("news")
+    one.segment("everybody", "true")
+    one.api("PUT", "/v1/campaigns/spring", {"template": "news", "segment": "everybody", "topic": "news"})
+    one.segment("of spring", 'any(visit where campaign = "spring")')
+    one.segment("of summer", 'any(visit where Campaign = "summer")')
+    who = one.record({"email": "campaign@settle.example"}, "visit")
+    one.sql("UPDATE interaction SET campaign_id = (SELECT id FROM campaign WHERE name = 'spring') WHERE contact_id = %s", (who,))
+
+    def members():
+        at_rest(one)
+        return one.count("of spring"), one.count("of summer")
+
+    assert members() == (1, 0)
+    one.sql("UPDATE campaign SET name = 'summer' WHERE name = 'spring'")
+    eventually(lambda: members() == (0, 1))
+    assert one.request("DELETE", "/v1/campaigns/summer").status_code == 204
+    eventually(lambda: members() == (0, 0))
 
 
 def test_a_stranger_fills_a_fixed_segment(one):

@@ -22,6 +22,10 @@
 #define CHANGES_MAX 1000
 #define WAKES_MAX   1000
 #define RETRY_S     1.0
+/* Where many interactions come, one pass for those of some milliseconds costs less than one for
+ * each handful: the more a pass found, the later the next one begins. */
+#define GAP_EACH_US 200
+#define GAP_MAX_US  20000
 /* So many contacts touched make the planner's statistics stale; where so many come all the time,
  * the database's own upkeep does the rest. */
 #define GATHER_AFTER 5000
@@ -33,7 +37,8 @@ struct evaluate_lane {
     int64_t org_id;
     bool busy, wanted;
     ev_timer retry;
-    uint64_t generation; /* of the organisation that `rules` were compiled for */
+    int64_t gap_until_us; /* monotonic: what comes waits so long */
+    uint64_t generation;  /* of the organisation that `rules` were compiled for */
     struct ruleset *rules;
     struct first *first; /* segments that are stale */
     size_t touched;      /* contacts, since statistics were gathered */
@@ -100,6 +105,14 @@ static void lane_pause(struct evaluate_lane *lane)
     ev_timer_start(e->loop, &lane->retry);
 }
 
+static void lane_gap(struct evaluate_lane *lane, size_t n_contacts)
+{
+    int64_t gap_us =
+        n_contacts < GAP_MAX_US / GAP_EACH_US ? (int64_t)n_contacts * GAP_EACH_US : GAP_MAX_US;
+
+    lane->gap_until_us = clock_monotonic_us() + gap_us;
+}
+
 static void pass_ended(void *arg, bool committed, const struct pgres *error)
 {
     struct pass *p = arg;
@@ -131,6 +144,8 @@ static void pass_ended(void *arg, bool committed, const struct pgres *error)
     e->scorings += p->sort == PASS_model;
     e->scored += (uint64_t)p->n_scored;
     e->relabelled += (uint64_t)p->n_relabelled;
+    if (p->sort == PASS_changes && !p->more && p->moved == 0)
+        lane_gap(lane, p->n_contacts);
     lane->wanted = lane->wanted || p->more || p->moved > 0;
     if (p->n_facts > 0 || p->moved > 0)
         e->evaluated(e->arg, p->org_id);
@@ -437,9 +452,16 @@ static void changes_on_org(void *arg, const struct org *org)
 static void lane_run(struct evaluate_lane *lane)
 {
     struct evaluate *e = lane->evaluate;
+    int64_t gap_us;
 
     if (lane->busy || ev_is_active(&lane->retry))
         return;
+    gap_us = lane->gap_until_us - clock_monotonic_us();
+    if (lane->wanted && gap_us > 0 && !first_going(lane->first)) {
+        ev_timer_set(&lane->retry, (double)gap_us / CLOCK_SECOND_US, 0.);
+        ev_timer_start(e->loop, &lane->retry);
+        return;
+    }
     lane->busy = true;
     if (lane->wanted) {
         lane->wanted = false;

@@ -243,7 +243,7 @@ static void model_begun(void *arg, struct pgtx *tx)
     for (int i = 0; i < p->currency_digits; i++)
         unit *= 10;
     p->tx = tx;
-    /* Scores changed: their contacts are in the change log. */
+    /* Scores changed: who matters by it is in the change log. */
     p->more = true;
     pgargs_init(&args, p);
     pgargs_int(&args, p->org_id);
@@ -251,6 +251,7 @@ static void model_begun(void *arg, struct pgtx *tx)
     pgargs_instant(&args, p->now_us);
     pgargs_int(&args, unit);
     pgargs_bool(&args, p->quiet_model);
+    pgargs_bool(&args, ruleset_reads_model(p->all, p->model_id));
     pgtx_query(tx, Q_RFM_SCORE_ALL, &args, model_on_scored, p);
 }
 

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -383,6 +384,14 @@ bool ruleset_reaches(const struct ruleset *set, const char *word)
         if (strcmp(set->reaches[i].way.word, word) == 0)
             return true;
     return false;
+}
+
+bool ruleset_reads_model(const struct ruleset *set, int64_t model_id)
+{
+    char word[32];
+
+    snprintf(word, sizeof(word), "score:%" PRId64, model_id);
+    return ruleset_word(set, word) != NULL || ruleset_reaches(set, word);
 }
 
 const struct ruleset_segment *ruleset_segment(const struct ruleset *set, int64_t id)

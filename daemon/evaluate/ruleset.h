@@ -94,6 +94,9 @@ const struct ruleset_word *ruleset_first(const struct ruleset *, const char *pre
                                          const struct ruleset_word **ret_end);
 /* ruleset_reaches() - whether the word is one about related contacts. */
 bool ruleset_reaches(const struct ruleset *, const char *word);
+/* ruleset_reads_model() - whether a rule asks about the scores of this model: the contact's own, or
+ * a related one's. */
+bool ruleset_reads_model(const struct ruleset *, int64_t model_id);
 /* ruleset_segment() - NULL: there is no such dynamic segment. */
 const struct ruleset_segment *ruleset_segment(const struct ruleset *, int64_t id);
 /* ruleset_part_size() - how many groups a part has; 0: there is no such part. */

@@ -164,6 +164,19 @@ def test_refunds_and_future_gifts(one):
     one.advance("3 h")
     settle(one)
     assert score(one, "pledges", who)["monetary"] == "7.00" and labels(one, who, "pledges") == [(None, "new")]
+    # Some past, some to come, among kinds that are not scored: the model's kinds are not neighbours.
+    for kind, amount, hours in (("pledge-a", "5", -2), ("pledge-b", "900", -1), ("pledge-c", "3", -1), ("pledge-c", "4", 2), ("pledge-a", "50", 4)):
+        gift(one, who, kind, amount=amount, occurred_at=(dt.datetime.fromisoformat(one.now().replace("Z", "+00:00")) + dt.timedelta(hours=hours)).isoformat())
+    settle(one)
+    for money, count, shown in (("sum", 2, "8.00"), ("average", 2, "4.00"), ("largest", 2, "5.00")):
+        model(one, f"mixed-{money}", kinds=["pledge-c", "pledge-a"], monetary=money)
+        assert (score(one, f"mixed-{money}", who)["frequency"], score(one, f"mixed-{money}", who)["monetary"]) == (count, shown)
+    one.advance("2 h")
+    settle(one)
+    assert [score(one, f"mixed-{m}", who)["monetary"] for m in ("sum", "average", "largest")] == ["12.00", "4.00", "5.00"]
+    one.advance("2 h")
+    settle(one)
+    assert [score(one, f"mixed-{m}", who)["monetary"] for m in ("sum", "average", "largest")] == ["62.00", "15.50", "50.00"]
 
 
 def test_a_gift_leaves_the_look_back_at_midnight(one):
@@ -196,6 +209,8 @@ def test_quantiles_are_computed_at_midnight(one):
     assert shown["recompute"] == "day" and shown["due_at"] is not None
     assert [score(one, "quant", who)["label"] for who in people] == ["rest"] * 4 + ["top"] * 2
     said = {who: labels(one, who, "quant") for who in people}
+    one.segment("at-the-top", 'rfm.quant.label = "top"')
+    assert [m["id"] for m in one.items("/v1/segments/at-the-top/members")] == people[4:]
     gift(one, people[0], "q", amount="500")
     settle(one)
     assert score(one, "quant", people[0])["label"] == "top" and labels(one, people[0], "quant") == said[people[0]] + [("rest", "top")]
@@ -210,6 +225,8 @@ def test_quantiles_are_computed_at_midnight(one):
     cause = next(i for i in one.items(f"/v1/contacts/{people[4]}/interactions") if i["kind"] == "label_changed" and i["data"]["model"] == "quant"
                  and i["data"]["from"] == "top")
     assert cause["data"] == {"model": "quant", "from": "top", "to": "rest", "cause": "schedule"}
+    assert [m["id"] for m in one.items("/v1/segments/at-the-top/members")] == [people[0], people[5]], "whose rule reads the scores hears of them"
+    one.segment("at-the-top", "false")
     # Another schedule alone scores nothing anew.
     for word in ("week", "month", "never"):
         one.api("PUT", "/v1/rfm/quant", {"kinds": ["q"], "classes": 3, "recompute": word, "labels": [{"label": "top", "m": [3, 3]}, {"label": "rest"}]})

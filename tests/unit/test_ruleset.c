@@ -138,9 +138,11 @@ static void facts_of_related_contacts(void **state)
 {
     struct catalogue_relation relations[] = {
         {"parent of", 1, 2, 0}, {"child of", 2, 1, 0}, {"sibling", 3, 0, 2}};
-    struct catalogue_segment segment[] = {{"uncles", 21,
-                                           "related as \"sibling\" where (related as \"parent of\" "
-                                           "where (tag \"x\" or any(donation)))"}};
+    static struct catalogue_name models[] = {{"main", 6}};
+    struct catalogue_segment segment[] = {
+        {"uncles", 21,
+         "related as \"sibling\" where (related as \"parent of\" "
+         "where (tag \"x\" or any(donation) or rfm.label = \"best\"))"}};
     static const struct {
         const char *word;
         size_t n_hops;
@@ -148,6 +150,7 @@ static void facts_of_related_contacts(void **state)
     } wanted[] = {{"relation", 1, {1}},
                   {"relation", 2, {2, 1}},
                   {"kind:4", 3, {2, 2, 1}},
+                  {"score:6", 3, {2, 2, 1}},
                   {"tag:x", 3, {2, 2, 1}}};
     struct catalogue c = catalogue_of(segment, 1);
     void *ctx = talloc_new(NULL);
@@ -157,13 +160,15 @@ static void facts_of_related_contacts(void **state)
     (void)state;
     c.relations = relations;
     c.n_relations = 3;
+    c.models = models;
+    c.n_models = 1;
     diag_init(&d, ctx);
     set = ruleset_compile(ctx, &c, RULESET_some, NULL, 0, &d);
     assert_false(diag_any(&d));
     assert_int_equal(set->n_words, 1);
     assert_string_equal(set->words[0].word, "relation");
-    assert_int_equal(set->n_reaches, 4);
-    for (size_t i = 0; i < 4; i++) {
+    assert_int_equal(set->n_reaches, 5);
+    for (size_t i = 0; i < 5; i++) {
         const struct rule_reach *way = &set->reaches[i].way;
 
         assert_string_equal(way->word, wanted[i].word);
@@ -172,6 +177,8 @@ static void facts_of_related_contacts(void **state)
     }
     assert_true(ruleset_reaches(set, "tag:x"));
     assert_false(ruleset_reaches(set, "tag"));
+    assert_true(ruleset_reads_model(set, 6));
+    assert_false(ruleset_reads_model(set, 60));
     talloc_free(ctx);
 }
 
@@ -240,6 +247,8 @@ static void words_touch_groups(void **state)
     assert_string_equal(first->word, "topic:8");
     first = ruleset_first(set, "score:", &end);
     assert_int_equal(end - first, 1);
+    assert_true(ruleset_reads_model(set, 6));
+    assert_false(ruleset_reads_model(set, 7));
     talloc_free(ctx);
 }
 

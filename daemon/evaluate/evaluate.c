@@ -251,7 +251,7 @@ static void model_begun(void *arg, struct pgtx *tx)
     pgargs_instant(&args, p->now_us);
     pgargs_int(&args, unit);
     pgargs_bool(&args, p->quiet_model);
-    pgargs_bool(&args, ruleset_reads_model(p->all, p->model_id));
+    pgargs_bool(&args, ruleset_reads_model(p->rules, p->model_id));
     pgtx_query(tx, Q_RFM_SCORE_ALL, &args, model_on_scored, p);
 }
 

@@ -3,7 +3,8 @@
  * makes the comparison come out otherwise. See sqlgen.h.
  *
  * A count, sum, mean, least or greatest compared with numbers is followed from interaction to
- * interaction (flip_by_leaving(), flip_by_entering() of the schema). What is found that way is
+ * interaction (flip_by_leaving(), flip_by_entering() of the schema); the first and the last one are
+ * followed by changes_edge.c. What is found that way is
  * exact but where interactions lie in the future and where the clocks or the months jump; then it
  * may be too early, never too late.
  *
@@ -100,11 +101,17 @@ static bool is_counted_in_days(const struct rule_node *value)
            (value->field->need == RULE_NEED_DAY || value->field->need == RULE_NEED_TODAY);
 }
 
+/* Whether it asks if an aggregate is known, which hangs on there being something to aggregate. */
+static bool is_presence(const struct rule_node *node)
+{
+    return node->type == RULE_NODE_KNOWN && node->child[0]->type == RULE_NODE_AGGREGATE;
+}
+
 bool changes_exact(const struct rule_node *node)
 {
     const struct rule_node *value;
 
-    if (node->type == RULE_NODE_AGGREGATE)
+    if (node->type == RULE_NODE_AGGREGATE || changes_edge_followed(node) || is_presence(node))
         return true;
     if (node->type != RULE_NODE_COMPARE && node->type != RULE_NODE_IN &&
         node->type != RULE_NODE_BETWEEN)
@@ -362,6 +369,25 @@ static void record_aggregate(const struct follow *f)
         record_fixed(f);
 }
 
+/* avg, min, max: known as long as one of them has a number. A count or sum always is. */
+static void record_presence(const struct follow *f)
+{
+    struct rule_gen *g = f->g;
+    struct rule_node any = *f->value;
+    struct follow of_any = *f;
+    const char *there;
+
+    if (f->value->op == RULE_COUNT || f->value->op == RULE_SUM)
+        return;
+    any.op = RULE_ANY;
+    there = gen_printf(g, "(%s) IS NOT NULL", aggregate_operand(g, f->value));
+    of_any.node = of_any.value = &any;
+    of_any.where = f->where == NULL ? there : gen_printf(g, "%s AND %s", f->where, there);
+    if (f->node->negated)
+        of_any.truth = gen_printf(g, "(NOT %s)", f->truth);
+    record_aggregate(&of_any);
+}
+
 /* --- age and recency ----------------------------------------------------------------------------
  */
 
@@ -426,9 +452,14 @@ void changes_record(struct rule_gen *g, const struct rule_node *node, const char
         record_days(g, node, f.value);
         return;
     }
-    if (f.value->op == RULE_FIRST || f.value->op == RULE_LAST)
-        bug("an aggregate that is not followed");
+    if (changes_edge_followed(node)) {
+        changes_edge_record(g, node, truth, test);
+        return;
+    }
     f.from = kind_from(g, f.value->id);
     f.where = aggregate_where(g, f.value);
-    record_aggregate(&f);
+    if (is_presence(node))
+        record_presence(&f);
+    else
+        record_aggregate(&f);
 }

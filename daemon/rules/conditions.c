@@ -482,6 +482,10 @@ static rule_test *test_of(const struct rule_node *node)
 {
     if (node->type == RULE_NODE_IN)
         return in_sql;
+    if (node->type == RULE_NODE_TEXT_TEST)
+        return text_test_sql;
+    if (node->type == RULE_NODE_KNOWN)
+        return known_sql;
     return node->type == RULE_NODE_BETWEEN ? between_sql : compare_sql;
 }
 

@@ -204,6 +204,10 @@ const char *birthday_in_sql(struct rule_gen *, const char *year);
 typedef const char *rule_test(struct rule_gen *, const struct rule_node *);
 bool changes_exact(const struct rule_node *);
 void changes_record(struct rule_gen *, const struct rule_node *, const char *truth, rule_test *);
+/* changes_edge.c: the same of conditions over the first or last interaction. */
+bool changes_edge_followed(const struct rule_node *);
+void changes_edge_record(struct rule_gen *, const struct rule_node *, const char *truth,
+                         rule_test *test);
 /* changes_and(), changes_or() - when what they join changes. Sets next and height. */
 struct rule_answer {
     const char *sql;

@@ -152,11 +152,13 @@ static const char *score_sql(struct rule_gen *g, const struct rule_node *node)
 
 static const char *known_since_sql(struct rule_gen *g, const struct rule_node *node)
 {
-    const char *from = events_from(g, "true");
+    const char *from = events_from(g, "true"), *next;
 
-    if (g->with_changes)
-        gen_change(g,
-                   gen_column(g, from, "min(i.occurred_at) FILTER (WHERE i.occurred_at > w.now)"));
+    /* One that is still to happen is the earlier one only of who will be created after it. */
+    if (g->with_changes) {
+        next = gen_column(g, from, "min(i.occurred_at) FILTER (WHERE i.occurred_at > w.now)");
+        gen_change(g, gen_printf(g, "CASE WHEN c.created_at > %s THEN %s END", next, next));
+    }
     return gen_fill(g, node->field->sql,
                     gen_filtered(g, from, "min(i.occurred_at)", "i.occurred_at <= w.now"));
 }

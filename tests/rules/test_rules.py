@@ -197,11 +197,15 @@ def test_a_condition_knows_its_change_at_once(compiler, writer, app, round):
         if window and window[0] in ("in last", "before ago", "after ago") and window[2] in ("month", "year"):
             continue
         followed += 1
-        fn = world.rnd.choice(["count", "sum", "avg", "min", "max", "any"])
+        fn = world.rnd.choice(["count", "sum", "avg", "min", "max", "any", "first", "last", "first", "last"])
         test = world.number_test(["0", "1", "2", "4", "25.50", "100", "200.01"] if fn not in ("count",) else ["0", "1", "2", "4"])
-        if test[0] == "known":
-            continue
-        rule = ("any", kind, where, window) if fn == "any" else ("test", (fn, kind, where, window) if fn == "count" else (fn, kind, "amount", where, window), test)
+        field = world.rnd.choice([None, "amount", "source"]) if fn in ("first", "last") else "amount"
+        if field == "source":
+            test = world.text_test(["web", "oficina"])
+        elif field is None:
+            test = world.rnd.choice([("compare", world.rnd.choice(list(oracle.OPS)), ("date", world.date_text())), ("known", world.rnd.random() < 0.5),
+                                     ("in", world.rnd.random() < 0.4, [("date", world.date_text()), ("date", world.date_text())])])
+        rule = ("any", kind, where, window) if fn == "any" else ("test", (fn, kind, where, window) if fn == "count" else (fn, kind, field, where, window), test)
         answer = compiled(compiler, world, "some", [oracle.text(rule)])
         for contact, holds, changes_at in run(app, answer, array(c["id"] for c in world.contacts), world.now):
             c = next(c for c in world.contacts if c["id"] == contact)

@@ -41,7 +41,6 @@ struct audit {
     bool again;       /* this is the second look */
     bool mending;     /* mended: this is what is left */
     int64_t mended;
-    int mends; /* statements that are to answer */
     struct ruleset *rules;
     enum audit_stage stage;
     size_t part;
@@ -106,8 +105,6 @@ static void audit_on_mended(void *arg, const struct pgres *res)
         return;
     }
     a->mended += pgres_int(res, 0, "mended");
-    if (--a->mends > 0)
-        return;
     a->mending = true;
     a->again = false;
     a->first = json_incref(a->differences);
@@ -115,31 +112,57 @@ static void audit_on_mended(void *arg, const struct pgres *res)
     audit_wait(a);
 }
 
-/* Contacts that are listed are evaluated anew; what has more differences than that, in full. */
-static void audit_mend(struct audit *a)
+/* The contacts of the differences that are listed; of what has none (the breaks of a model) its
+ * name goes to `models`, where that is wanted. */
+static void add_differing(const struct audit *a, struct pgarray *contacts, struct pgarray *models)
 {
-    MEM_SCOPED void *scratch = talloc_new(NULL);
-    struct pgarray contacts, segments, models, again;
-    struct pgargs args;
-    const char *name;
-    json_t *item;
+    const json_t *item;
     size_t i;
 
-    pgarray_init(&contacts, scratch);
-    pgarray_init(&again, scratch);
-    pgarray_init(&segments, scratch);
-    pgarray_init(&models, scratch);
     json_array_foreach(a->differences, i, item)
     {
         json_int_t contact = json_integer_value(json_object_get(item, "contact"));
 
-        if (contact == 0) { /* the breaks of a model */
-            pgarray_text(&models, json_string_value(json_object_get(item, "model")));
-            continue;
-        }
-        pgarray_int(&contacts, contact);
-        pgarray_int(&again, contact);
+        if (contact != 0)
+            pgarray_int(contacts, contact);
+        else if (models != NULL)
+            pgarray_text(models, json_string_value(json_object_get(item, "model")));
     }
+}
+
+/* One statement after the other: whoever fails, one answer alone is given. */
+static void audit_mend_history(void *arg, const struct pgres *res)
+{
+    MEM_SCOPED void *scratch = talloc_new(NULL);
+    struct audit *a = arg;
+    struct pgarray contacts;
+    struct pgargs args;
+
+    if (!pgres_ok(res)) {
+        audit_failed(a, res);
+        return;
+    }
+    a->mended += pgres_int(res, 0, "mended");
+    pgarray_init(&contacts, scratch);
+    add_differing(a, &contacts, NULL);
+    pgargs_init(&args, scratch);
+    pgargs_array(&args, &contacts);
+    pgpool_query(a->o.pool, a->o.org_id, Q_CHECK_MEND_HISTORY, &args, audit_on_mended, a);
+}
+
+/* Contacts that are listed are evaluated anew; what has more differences than that, in full. */
+static void audit_mend(struct audit *a)
+{
+    MEM_SCOPED void *scratch = talloc_new(NULL);
+    struct pgarray contacts, segments, models;
+    struct pgargs args;
+    const char *name;
+    json_t *item;
+
+    pgarray_init(&contacts, scratch);
+    pgarray_init(&segments, scratch);
+    pgarray_init(&models, scratch);
+    add_differing(a, &contacts, &models);
     json_object_foreach(a->crowded, name, item)
         pgarray_text(strcmp(json_string_value(item), "segment") == 0 ? &segments : &models, name);
     pgargs_init(&args, scratch);
@@ -147,11 +170,7 @@ static void audit_mend(struct audit *a)
     pgargs_array(&args, &contacts);
     pgargs_array(&args, &segments);
     pgargs_array(&args, &models);
-    a->mends = 2;
-    pgpool_query(a->o.pool, a->o.org_id, Q_CHECK_MEND, &args, audit_on_mended, a);
-    pgargs_init(&args, scratch);
-    pgargs_array(&args, &again);
-    pgpool_query(a->o.pool, a->o.org_id, Q_CHECK_MEND_HISTORY, &args, audit_on_mended, a);
+    pgpool_query(a->o.pool, a->o.org_id, Q_CHECK_MEND, &args, audit_mend_history, a);
 }
 
 static void audit_ended(struct audit *a)

@@ -87,10 +87,13 @@ static void explain_print(const void *ctx, const json_t *answer)
     static const char *const keys[] = {"text", "value", "holds", "since", "changes_at", "unknown"};
     const json_t *exception = json_object_get(answer, "exception");
     const char *changes = json_string_value(json_object_get(answer, "changes_at"));
+    json_int_t omitted = json_integer_value(json_object_get(answer, "omitted"));
     const char *since = json_string_value(json_object_get(answer, "since"));
     const char *unknown = json_string_value(json_object_get(answer, "unknown"));
 
     table_items(json_object_get(answer, "conditions"), headings, keys);
+    if (omitted > 0)
+        printf("and %lld more conditions\n", (long long)omitted);
     printf("the rule %s\n",
            json_is_true(json_object_get(answer, "holds")) ? "holds" : "does not hold");
     if (json_is_object(exception))

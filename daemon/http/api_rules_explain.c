@@ -19,6 +19,7 @@ struct explanation {
     const char **texts;
     struct walk_root *roots; /* the rule itself first, then each of its conditions */
     size_t n;
+    size_t omitted;    /* conditions, more than can be told */
     bool in;           /* what the exception says */
     json_t *exception; /* NULL: none */
 };
@@ -109,6 +110,8 @@ static void explain_on_walked(void *arg, bool found, const char *said, const str
                               conditions_json(x, values)));
     json_decref(values);
     add_instants(x, body, &x->roots[0]);
+    if (x->omitted > 0)
+        json_object_set_new(body, "omitted", json_integer((json_int_t)x->omitted));
     if (x->segment != NULL) {
         json_object_set_new(body, "member",
                             json_boolean(x->exception != NULL ? x->in : x->roots[0].holds));
@@ -126,8 +129,10 @@ static void take_conditions(struct explanation *x, const struct rule *rule)
     size_t n;
     const struct rule *const *parts = rule_parts(x, rule, &n);
 
-    if (n > RULE_ROOTS_MAX - 1)
+    if (n > RULE_ROOTS_MAX - 1) {
+        x->omitted = n - (RULE_ROOTS_MAX - 1);
         n = RULE_ROOTS_MAX - 1;
+    }
     x->roots = mem_array(x, struct walk_root, n + 1);
     x->texts = mem_array(x, const char *, n + 1);
     x->roots[0].rule = rule;

@@ -65,6 +65,15 @@ def test_since_and_until_by_the_facts(one):
     assert "2027-03-22T12:00:00" in one.ctl("rule", "explain", who, input="any(donation in last 30 days)").stdout
 
 
+def test_more_conditions_than_are_told(one):
+    who = one.record({"email": "long@instants.example", "city": "c119"}, "call")
+    rule = " or ".join(f'city = "c{n}"' for n in range(120))
+    said = explain(one, who, rule)
+    assert said["holds"] is True and len(said["conditions"]) == 99 and said["omitted"] == 21
+    assert "and 21 more conditions\n" in one.ctl("rule", "explain", who, input=rule).stdout
+    assert "omitted" not in explain(one, who, "person")
+
+
 def test_as_of_by_history(one):
     who = one.record({"email": "past@instants.example", "first_name": "Eva", "city": "Madrid", "consents": []}, "call")
     one.api("PUT", "/v1/fields/points", {"type": "number"})

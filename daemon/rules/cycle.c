@@ -1,6 +1,7 @@
 /* cycle.c - a segment's rule must not lead back to the segment; see rule_cycle() in rule.h.
  *
- * Depth first over the segments that rules name. The path is kept for the message; a segment that
+ * Depth first over the segments that rules name, as the checker found them: names that differ in
+ * their capital letters alone are those of two. The path is kept for the message; a segment that
  * was found harmless is not walked again. */
 #include "common/buf.h"
 #include "common/mem.h"
@@ -43,12 +44,12 @@ static bool leads_back(struct walk *w, const char *name)
 {
     mem_grow(w->ctx, &w->path, &w->cap_path, w->n_path + 1);
     w->path[w->n_path++] = name;
-    if (strcasecmp(name, w->goal) == 0)
+    if (strcmp(name, w->goal) == 0)
         return true;
     for (size_t i = 0; i < w->cat->n_segments; i++) {
         const struct catalogue_segment *s = &w->cat->segments[i];
 
-        if (w->seen[i] || strcasecmp(s->name, name) != 0)
+        if (w->seen[i] || strcmp(s->name, name) != 0)
             continue;
         w->seen[i] = true;
         if (s->rule != NULL && rule_leads_back(w, s->rule))

@@ -190,6 +190,17 @@ def test_a_label_is_asked_for_by_its_name(one):
     assert members() == set()
 
 
+def test_names_that_differ_in_their_capitals(one):
+    one.segment("Twins", 'last_name = "twin"')
+    one.segment("twins", 'in segment "Twins" and first_name = "one"')
+    for first in ("one", "two"):
+        one.record({"email": f"{first}@twins.example", "first_name": first, "last_name": "Twin"}, "call")
+    at_rest(one)
+    assert (one.count("Twins"), one.count("twins")) == (2, 1)
+    refused = one.request("PUT", "/v1/segments/Twins", json={"kind": "dynamic", "rule": 'in segment "twins"'})
+    assert refused.status_code == 422 and "Twins > twins > Twins" in refused.text
+
+
 def test_a_campaign_that_is_called_otherwise(one):
     """Rules read campaigns by name."""
     one.api("PUT", "/v1/topics/news", {})

@@ -432,7 +432,10 @@ static void test_cycle(void **state)
     assert_int_equal(d.items[0].column, 12);
     assert_string_equal(d.items[0].message,
                         "the segment would refer to itself: base > fieles > base");
-    assert_true(rule_cycle("Fieles", rule, &catalogue, &d));
+    assert_true(rule_cycle("fieles", rule, &catalogue, &d));
+    assert_false(rule_cycle("Fieles", rule, &catalogue, &d)); /* another one */
+    rule = checked(ctx, "IN SEGMENT \"FIELES\"", &d, NULL);
+    assert_true(rule_cycle("fieles", rule, &catalogue, &d));
 }
 
 static void test_without_catalogue(void **state)

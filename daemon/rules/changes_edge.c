@@ -3,7 +3,8 @@
  * the first change after which the condition comes out otherwise. See changes.c and sqlgen.h.
  *
  * Exact, but where interactions lie in the future and a window slides over the first one, or goes
- * over the period before; then it may be too early, never too late. */
+ * over the period before, and where two happened at one instant; then it may be too early, never
+ * too late. */
 #include "common/mem.h"
 #include "daemon/rules/sqlgen.h"
 

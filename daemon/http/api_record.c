@@ -105,9 +105,7 @@ void recording_contact(struct recording *r, json_t *value, const struct catalogu
         item->contact.id = r->contact_id;
 }
 
-/* refused() - answers what the recorder found: 404 where the path's contact is not there, 409 where
- * the Idempotency-Key came before with another body, else 422 with each of them. */
-static void refused(struct recording *r, const struct record_result *results, size_t n)
+void recording_refused(struct recording *r, const struct record_result *results, size_t n)
 {
     int status = 422;
     struct diag d;
@@ -138,6 +136,10 @@ static void on_recorded(void *arg, bool ok, const struct record_result *results,
     struct recording *r = arg;
     size_t errors = 0;
 
+    if (!ok && r->work != NULL) {
+        r->undone(r);
+        return;
+    }
     if (!ok) {
         api_away(r->req);
         return;
@@ -145,7 +147,7 @@ static void on_recorded(void *arg, bool ok, const struct record_result *results,
     for (size_t i = 0; i < n; i++)
         errors += results[i].error != NULL;
     if (errors > 0 && !r->each)
-        refused(r, results, n);
+        recording_refused(r, results, n);
     else
         r->answer(r, results);
 }
@@ -165,6 +167,8 @@ static void on_org(void *arg, const struct org *org)
         http_problem(r->req, 422, &r->mistakes, "nothing was recorded");
     else if (r->n == 0)
         r->answer(r, NULL);
+    else if (r->work != NULL)
+        record_block(r->app->record, api_org(r->req), r->items, r->n, r->work, on_recorded, r);
     else
         record_items(r->app->record, api_org(r->req), r->items, r->n, !r->each, on_recorded, r);
 }

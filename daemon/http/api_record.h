@@ -25,8 +25,16 @@ struct recording {
     bool bare;          /* an item stands in the body as its contact alone */
     json_t *made;       /* what items were parsed from and is not the body; owned, or NULL */
     size_t ignored;     /* parts of the request that are no facts for us */
+    const struct record_work *work; /* it has a transaction of its own; NULL: it may share one */
+    void (*undone)(struct recording *); /* answers where such a one was rolled back */
+    struct patch *patch;                /* api_record_patch.c's; or NULL */
 };
 
+/* recording_refused() - answers what the recorder found: 404 where the path's contact is not there,
+ * 409 where the Idempotency-Key came before with another body, else 422 with each of them.
+ * contact_answer() - the contact as it is now, which was just written. */
+void recording_refused(struct recording *, const struct record_result *, size_t n);
+void contact_answer(struct recording *, const struct record_result *);
 /* recording_new() - owned by the request. recording_start() - sends it on its way; it answers by
  * itself. */
 struct recording *recording_new(struct app *, struct http_request *);

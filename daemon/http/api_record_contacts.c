@@ -1,8 +1,5 @@
-/* api_record_contacts.c - contacts over HTTP: shown, written, forgotten. See api_record.h.
- *
- * PATCH writes in two steps: first who the contact is (its e-mail and external id, which may be
- * somebody else's), then the rest by the recorder. Where the database goes away between them the
- * answer is 503, and the same PATCH again ends it. */
+/* api_record_contacts.c - contacts over HTTP: shown, written, forgotten. See api_record.h; PATCH is
+ * api_record_patch.c's. */
 #include "common/address.h"
 #include "common/clock.h"
 #include "common/mem.h"
@@ -67,7 +64,7 @@ static void answer_contact(struct recording *r, int64_t id, int status)
     pgpool_query(r->app->pool, api_org(r->req), Q_API_CONTACT_SHOW, &args, shown_on_result, s);
 }
 
-static void contact_answer(struct recording *r, const struct record_result *results)
+void contact_answer(struct recording *r, const struct record_result *results)
 {
     answer_contact(r, results[0].contact_id, results[0].created && r->contact_id == 0 ? 201 : 200);
 }
@@ -89,122 +86,8 @@ void api_contact_post(void *arg, struct http_request *req)
     recording_start(r);
 }
 
-/* --- PATCH
- * ------------------------------------------------------------------------------------------- */
-
-static void patch_on_identified(void *arg, const struct pgres *res)
-{
-    struct recording *r = arg;
-    struct record_contact *contact = &r->items[0].contact;
-
-    if (api_failed(r->req, res))
-        return;
-    if (pgres_rows(res) == 0) {
-        api_contact_absent(r->app, r->req);
-        return;
-    }
-    if (pgres_int(res, 0, "status") != 200) {
-        http_problem(r->req, 409, NULL, "%s", pgres_text(res, 0, "body"));
-        return;
-    }
-    app_recorded(r->app, api_org(r->req));
-    contact->email = contact->external_id = NULL;
-    recording_start(r);
-}
-
-/* said() - whether the field stands in the body, be it as null. */
-static bool said(struct recording *r, const char *field)
-{
-    return json_object_get(http_json(r->req), field) != NULL;
-}
-
-/* patch_identify() - who the contact is, then the rest. */
-static void patch_identify(struct recording *r)
-{
-    struct record_contact *contact = &r->items[0].contact;
-    struct pgargs args;
-
-    pgargs_init(&args, r);
-    pgargs_int(&args, r->contact_id);
-    pgargs_bool(&args, said(r, "email"));
-    pgargs_text(&args, contact->email);
-    pgargs_bool(&args, said(r, "external_id"));
-    pgargs_text(&args, contact->external_id);
-    pgargs_instant(&args, r->now_us);
-    api_erased_hashes(r, r->app, api_org(r->req), contact, &args);
-    pgargs_text(&args, api_by(r, r->req));
-    pgpool_query(r->app->pool, api_org(r->req), Q_API_CONTACT_IDENTIFY, &args, patch_on_identified,
-                 r);
-}
-
-static void patch_on_claimed(void *arg, const struct pgres *res)
-{
-    struct recording *r = arg;
-
-    if (api_failed(r->req, res))
-        return;
-    if (pgres_rows(res) == 0)
-        http_problem(r->req, 404, NULL, "there is no such contact");
-    else
-        patch_identify(r);
-}
-
-/* patch_claim() - for If-Match: whoever is first changes updated_at, so that the second is refused.
- */
-static void patch_claim(struct recording *r, const struct pgact *act)
-{
-    struct pgargs args;
-
-    pgargs_init(&args, r);
-    pgargs_int(&args, r->contact_id);
-    pgargs_instant(&args, r->now_us);
-    pgpool_query_as(r->app->pool, api_org(r->req), act, Q_API_CONTACT_CLAIM, &args,
-                    patch_on_claimed, r);
-}
-
-static void patch_on_org(void *arg, const struct org *org)
-{
-    struct recording *r = arg;
-    struct pgact act;
-
-    if (org == NULL) {
-        api_away(r->req);
-        return;
-    }
-    recording_contact(r, http_json(r->req), &org->catalogue);
-    if (said(r, "id"))
-        diag_field(&r->mistakes, "/id", "the id of a contact does not change");
-    if (diag_any(&r->mistakes)) {
-        http_problem(r->req, 422, &r->mistakes, "nothing was changed");
-        return;
-    }
-    act = api_act(r->req, "contact");
-    if (act.guard != NULL)
-        patch_claim(r, &act);
-    else
-        patch_identify(r);
-}
-
-/* The item was made before the identities were written. */
-static void patch_fill(struct recording *r, const struct catalogue *catalogue)
-{
-    (void)r;
-    (void)catalogue;
-}
-
-void api_contact_patch(void *arg, struct http_request *req)
-{
-    struct recording *r;
-    int64_t id;
-
-    if (!api_id(req, "id", &id) || http_json(req) == NULL)
-        return;
-    r = recording_new(arg, req);
-    r->contact_id = id;
-    r->fill = patch_fill;
-    r->answer = contact_answer;
-    orgs_get(r->app->orgs, api_org(req), patch_on_org, r);
-}
+/* --- the end of one
+ * -------------------------------------------------------------------------------------- */
 
 void api_contact_delete(void *arg, struct http_request *req)
 {

@@ -126,6 +126,12 @@ static bool is_content(const struct pgres *error)
            strncmp(state, "54", 2) == 0;
 }
 
+/* The contact is not as who writes it knows it (If-Match). */
+static bool is_condition(const struct pgres *error)
+{
+    return strcmp(pgres_sqlstate(error), "LZ412") == 0;
+}
+
 /* One request, alone in its batch, holds something that the database does not take. */
 static void batch_answer_refused(struct batch *b, const struct pgres *error)
 {
@@ -157,7 +163,7 @@ static void batch_failed(struct batch *b, struct record_lane *lane, const struct
             lane->n_alone++;
         batch_put_back(b, lane);
     } else {
-        if (error != NULL && !lost)
+        if (error != NULL && !lost && !is_condition(error))
             log_error("record", "batch refused by the database", "sqlstate=%s constraint=%s why=%s",
                       pgres_sqlstate(error), pgres_constraint(error),
                       log_value(pgres_message(error)));
@@ -347,7 +353,7 @@ static void batch_begun(void *arg, struct pgtx *tx)
     struct batch *b = arg;
 
     b->tx = tx;
-    if (b->work != NULL && !b->work->dry)
+    if (b->work != NULL && !b->work->dry && b->work->import_id != 0)
         pgtx_query_sql(tx,
                        mem_printf(b, "SET LOCAL lazo.import = '%" PRId64 "'", b->work->import_id),
                        NULL, NULL, NULL);

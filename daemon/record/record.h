@@ -108,12 +108,14 @@ typedef void record_fn(void *arg, bool ok, const struct record_result *results, 
 void record_items(struct record *, int64_t org_id, const struct record_item *items, size_t n,
                   bool all_or_nothing, record_fn *, void *arg);
 
-/* struct record_work - what a request does that has a transaction of its own: an import's block.
+/* struct record_work - what a request does that has a transaction of its own: an import's block, a
+ * change of a contact on a condition.
  * All are called with `arg`; a batch is that of daemon/record/batch.h. A try that is lost to a race
  * begins again with `found`. */
 struct batch;
 struct record_work {
-    int64_t import_id; /* contacts, identities, interactions and consents that are new say so */
+    int64_t import_id; /* contacts, identities, interactions and consents that are new say so; 0:
+                          none */
     bool dry;          /* nothing is written: it ends with `resolved` */
     /* names were looked up: those that are nobody's may be given an owner. May be NULL */
     void (*found)(void *arg, struct batch *);

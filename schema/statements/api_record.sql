@@ -5,8 +5,11 @@
 SELECT d.body, md5(d.body) AS etag FROM (SELECT contact_doc(c)::text AS body FROM contact c WHERE c.id = $1::bigint OFFSET 0) d
 
 -- name: api_contact_claim
--- $1 contact, $2 now. For a write on a condition: who comes second sees another contact.
-UPDATE contact SET updated_at = greatest($2::timestamptz, updated_at + interval '1 microsecond') WHERE id = $1::bigint RETURNING id
+-- $1 contact, $2 now, $3 the condition, as lazo.guard. The row is locked and held to it here, and to nothing by what the transaction writes after. Who comes second sees
+-- another contact, whatever is written.
+WITH held AS MATERIALIZED (SELECT set_config('lazo.guard', $3::text, true))
+UPDATE contact c SET updated_at = greatest($2::timestamptz, c.updated_at + interval '1 microsecond') FROM held WHERE c.id = $1::bigint
+RETURNING c.id, set_config('lazo.guard', '', true)
 
 -- name: api_contacts_list
 -- $1 after this id, $2 limit

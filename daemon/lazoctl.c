@@ -3,7 +3,6 @@
  * To add a command: its function in ctl.h, a line here, a paragraph in daemon/ctl/lazoctl.8. */
 #include "common/mem.h"
 #include "common/suggest.h"
-#include "common/utf8.h"
 #include "daemon/ctl/ctl.h"
 
 #include <curl/curl.h>
@@ -220,11 +219,6 @@ int main(int argc, char **argv)
         return help();
     if (strcmp(argv[1], "--version") == 0)
         return puts("lazoctl " LAZO_VERSION), CTL_DONE;
-    for (int i = 1; i < argc; i++)
-        if (!utf8_valid(argv[i], strlen(argv[i]))) {
-            fprintf(stderr, "lazoctl: argument %d is not UTF-8 text\n", i);
-            return CTL_USAGE;
-        }
     c = command_find(argv[1]);
     return c == NULL ? unknown(argv[1]) : c->run(argc - 1, argv + 1);
 }

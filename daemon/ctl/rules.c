@@ -3,7 +3,6 @@
 #include "common/buf.h"
 #include "common/mem.h"
 #include "common/text.h"
-#include "common/utf8.h"
 #include "daemon/ctl/client.h"
 #include "daemon/ctl/ctl.h"
 #include "daemon/ctl/options.h"
@@ -16,22 +15,6 @@
 /* More than any rule may have, so that lazod says it. */
 #define INPUT_MAX (1 << 20)
 
-/* Where text ends that can be sent: at a NUL, or at what is no UTF-8. Said on stderr. */
-static void text_fault(const char *text, size_t n)
-{
-    int line = 1, column = 1;
-
-    for (size_t at = 0, step; at < n && text[at] != '\0'; at += step) {
-        step = utf8_length(text + at, n - at);
-        if (step == 0)
-            break;
-        column = text[at] == '\n' ? 1 : column + 1;
-        line += text[at] == '\n';
-    }
-    fprintf(stderr, "%d:%d: a rule is UTF-8 text without NUL\n", line, column);
-}
-
-/* The rule on standard input; NULL, said, where it is no text. */
 static const char *rule_read(const void *ctx)
 {
     char block[4096];
@@ -41,10 +24,7 @@ static const char *rule_read(const void *ctx)
     buf_init(&text, ctx, INPUT_MAX);
     while ((n = fread(block, 1, sizeof(block), stdin)) > 0)
         buf_add(&text, block, n);
-    if (utf8_valid(text.data, text.len) && memchr(text.data, '\0', text.len) == NULL)
-        return buf_take(&text, ctx);
-    text_fault(text.data, text.len);
-    return NULL;
+    return buf_take(&text, ctx);
 }
 
 /* The answer of a good call; NULL, said on stderr, else. Takes the body's reference. */
@@ -79,11 +59,8 @@ static int rule_check_run(const void *ctx, struct client *c, const char *as_of, 
     static const char *const headings[] = {">CONTACT",  "E-MAIL",  "FIRST NAME",
                                            "LAST NAME", "COMPANY", NULL};
     static const char *const keys[] = {"id", "email", "first_name", "last_name", "company_name"};
-    const char *rule = rule_read(ctx);
     const json_t *answer =
-        rule == NULL
-            ? NULL
-            : rule_ask(ctx, c, "check", json_pack("{s:s, s:s?}", "rule", rule, "as_of", as_of));
+        rule_ask(ctx, c, "check", json_pack("{s:s, s:s?}", "rule", rule_read(ctx), "as_of", as_of));
     bool valid;
 
     if (answer == NULL)
@@ -144,8 +121,6 @@ static int rule_explain_run(const void *ctx, struct client *c, const char *conta
     if (id == NULL || !text_int(id, &number))
         return CTL_FAILED;
     rule = segment == NULL ? rule_read(ctx) : NULL;
-    if (segment == NULL && rule == NULL)
-        return CTL_FAILED;
     answer = rule_ask(ctx, c, "explain",
                       json_pack("{s:s?, s:s?, s:I, s:s?}", "rule", rule, "segment", segment,
                                 "contact", (json_int_t)number, "as_of", as_of));
@@ -160,12 +135,9 @@ static int rule_explain_run(const void *ctx, struct client *c, const char *conta
 
 static int rule_sql_run(const void *ctx, struct client *c, bool json)
 {
-    const char *rule = rule_read(ctx);
-    const json_t *param, *answer = NULL;
+    const json_t *answer = rule_ask(ctx, c, "sql", json_pack("{s:s}", "rule", rule_read(ctx))),
+                 *param;
     size_t i;
-
-    if (rule != NULL)
-        answer = rule_ask(ctx, c, "sql", json_pack("{s:s}", "rule", rule));
 
     if (answer == NULL)
         return CTL_FAILED;

@@ -18,6 +18,8 @@
 
 /* A list of more numbers than this is not followed. */
 #define LITERALS_MAX 8
+/* The largest count that is followed by its place among the newest. */
+#define COUNT_MAX 1000000
 
 /* --- and, or ------------------------------------------------------------------------------------
  */
@@ -245,17 +247,24 @@ static const char *may_enter(const struct follow *f)
     return "true";
 }
 
-/* The instants of all interactions that `where` holds for, newest first, and their numbers: the
- * same for all windows. */
+/* The instants of all interactions that `where` holds for, newest first: the same for all windows.
+ */
+static const char *instants_sql(const struct follow *f)
+{
+    const char *filter = f->where == NULL ? "" : gen_printf(f->g, " FILTER (WHERE %s)", f->where);
+
+    return gen_ordered(f->g, f->from, gen_printf(f->g, "array_agg(i.occurred_at)%s", filter));
+}
+
+/* They, and their numbers. */
 static const char *arrays_sql(const struct follow *f)
 {
     struct rule_gen *g = f->g;
     const char *filter = f->where == NULL ? "" : gen_printf(g, " FILTER (WHERE %s)", f->where);
-    const char *t = gen_ordered(g, f->from, gen_printf(g, "array_agg(i.occurred_at)%s", filter));
 
     if (is_count(f))
-        return gen_printf(g, "%s, NULL::numeric[]", t);
-    return gen_printf(g, "%s, %s", t,
+        return gen_printf(g, "%s, NULL::numeric[]", instants_sql(f));
+    return gen_printf(g, "%s, %s", instants_sql(f),
                       gen_ordered(g, f->from,
                                   gen_printf(g, "array_agg((%s)::numeric)%s",
                                              aggregate_operand(g, f->value), filter)));
@@ -265,6 +274,11 @@ static const char *count_sql(const struct follow *f, const char *events)
 {
     return gen_column(f->g, f->from,
                       gen_printf(f->g, "count(*) FILTER (WHERE %s)", and_where(f, events)));
+}
+
+static const char *case_sql(struct rule_gen *g, const char *when, const char *then)
+{
+    return strcmp(when, "true") == 0 ? then : gen_printf(g, "CASE WHEN %s THEN %s END", when, then);
 }
 
 /* `within`: what the function takes after the arrays. */
@@ -285,22 +299,68 @@ static void record_future(const struct follow *f, const char *within)
     struct rule_gen *g = f->g;
     const char *filter = and_where(f, gen_printf(g, "i.occurred_at > w.now%s", within));
 
-    gen_change(
-        g, gen_printf(g, "CASE WHEN %s THEN %s END", may_enter(f),
-                      gen_column(g, f->from,
-                                 gen_printf(g, "min(i.occurred_at) FILTER (WHERE %s)", filter))));
+    gen_change(g,
+               case_sql(g, may_enter(f), gen_filtered(g, f->from, "min(i.occurred_at)", filter)));
+}
+
+/* Of a count that is compared by less or more with a whole number: how many there must be for the
+ * answer that more of them give. */
+static bool count_needed(const struct follow *f, int64_t *ret)
+{
+    const char *word = test_word(f->node);
+    const struct rule_node *literal;
+    bool fraction;
+
+    if (f->node->type != RULE_NODE_COMPARE || f->value->op != RULE_COUNT ||
+        (word[0] != '<' && word[0] != '>') || word[1] == '>')
+        return false;
+    literal = f->node->child[rule_is_literal(f->node->child[0]) ? 0 : 1];
+    if (!rule_number_scaled(literal->text, 0, ret, &fraction) || *ret < 0 || *ret > COUNT_MAX)
+        return false;
+    *ret += strcmp(word, ">") == 0 || strcmp(word, "<=") == 0;
+    return *ret > 0;
+}
+
+/* Whether the condition hangs on one interaction of its window, the n-th newest: it holds (or, for
+ * less, fails) while that is in it. */
+static bool is_ranked(const struct follow *f, int64_t *ret_n)
+{
+    const struct rule_window *w = f->value->window;
+
+    *ret_n = 1;
+    return w != NULL && (w->type == RULE_WINDOW_IN_LAST || w->type == RULE_WINDOW_AFTER_AGO) &&
+           (f->node->type == RULE_NODE_AGGREGATE || count_needed(f, ret_n));
+}
+
+/* Its instant, whether it is in the window or before it; null where there are fewer. The same for
+ * all windows. */
+static const char *ranked_sql(const struct follow *f, int64_t n)
+{
+    if (n == 1)
+        return gen_filtered(f->g, f->from, "max(i.occurred_at)",
+                            and_where(f, "i.occurred_at <= w.now"));
+    return gen_printf(f->g, "(%s)[%s + %lld]", instants_sql(f),
+                      count_sql(f, "i.occurred_at > w.now"), (long long)n);
 }
 
 /* in last, after ... ago: what is in the window leaves, the oldest first. */
 static void record_leaving(const struct follow *f)
 {
     struct rule_gen *g = f->g;
-    const char *in = count_sql(f, aggregate_events(g, f->value, NULL));
-    const char *ahead = count_sql(f, "i.occurred_at > w.now");
-    const char *may = gen_printf(g, "%s > 0 AND %s", in, may_leave(f));
-    const char *flip = flip_sql(f, "leaving", may, gen_printf(g, "%s::int, %s::int", ahead, in));
+    const struct rule_window *w = f->value->window;
+    const char *in, *ahead, *flip;
+    int64_t n;
 
-    window_reach_changes(g, f->value->window, flip, f->from, f->where);
+    if (is_ranked(f, &n)) {
+        window_reach_changes(g, w, ranked_sql(f, n), ranked_sql(f, n));
+    } else {
+        in = count_sql(f, aggregate_events(g, f->value, NULL));
+        ahead = count_sql(f, "i.occurred_at > w.now");
+        flip = flip_sql(f, "leaving", gen_printf(g, "%s > 0 AND %s", in, may_leave(f)),
+                        gen_printf(g, "%s::int, %s::int", ahead, in));
+        window_reach_changes(g, w, flip,
+                             gen_printf(g, "(%s)[%s + %s + 1]", instants_sql(f), ahead, in));
+    }
     record_future(f, "");
 }
 
@@ -313,7 +373,8 @@ static void record_entering(const struct follow *f)
         flip_sql(f, "entering", may_enter(f),
                  gen_printf(g, "%s, '-infinity'::timestamptz, 'infinity'::timestamptz", bound));
 
-    window_reach_changes(g, f->value->window, flip, f->from, f->where);
+    window_reach_changes(g, f->value->window, flip,
+                         window_passed(g, f->value->window, f->from, f->where));
 }
 
 /* No window, or one over fixed days: only what is still to happen enters. */
@@ -442,22 +503,48 @@ static void record_days(struct rule_gen *g, const struct rule_node *node,
                                 of_score ? gen_zone(g) : "z.zone"));
 }
 
+static struct follow follow_make(struct rule_gen *g, const struct rule_node *node)
+{
+    struct follow f = {.g = g, .node = node, .value = compared_value(node)};
+
+    f.from = kind_from(g, f.value->id);
+    f.where = aggregate_where(g, f.value);
+    return f;
+}
+
+const char *changes_truth(struct rule_gen *g, const struct rule_node *node)
+{
+    const struct rule_node *value = changes_exact(node) ? compared_value(node) : NULL;
+    struct follow f;
+    int64_t n;
+
+    if (value == NULL || value->type != RULE_NODE_AGGREGATE)
+        return NULL;
+    f = (struct follow){.g = g, .node = node, .value = value};
+    if (!is_ranked(&f, &n))
+        return NULL;
+    f = follow_make(g, node);
+    return gen_printf(g, "(%s > %s) IS %sTRUE", ranked_sql(&f, n), window_bound(g, value->window),
+                      test_word(node)[0] == '<' ? "NOT " : "");
+}
+
 void changes_record(struct rule_gen *g, const struct rule_node *node, const char *truth,
                     rule_test *test)
 {
-    struct follow f = {
-        .g = g, .node = node, .value = compared_value(node), .truth = truth, .test = test};
+    const struct rule_node *value = compared_value(node);
+    struct follow f;
 
-    if (f.value->type == RULE_NODE_FIELD) {
-        record_days(g, node, f.value);
+    if (value->type == RULE_NODE_FIELD) {
+        record_days(g, node, value);
         return;
     }
     if (changes_edge_followed(node)) {
         changes_edge_record(g, node, truth, test);
         return;
     }
-    f.from = kind_from(g, f.value->id);
-    f.where = aggregate_where(g, f.value);
+    f = follow_make(g, node);
+    f.truth = truth;
+    f.test = test;
     if (is_presence(node))
         record_presence(&f);
     else

@@ -3,8 +3,7 @@
  * the first change after which the condition comes out otherwise. See changes.c and sqlgen.h.
  *
  * Exact, but where interactions lie in the future and a window slides over the first one, or goes
- * over the period before, and where two happened at one instant; then it may be too early, never
- * too late. */
+ * over the period before; then it may be too early, never too late. */
 #include "common/mem.h"
 #include "daemon/rules/sqlgen.h"
 
@@ -128,7 +127,7 @@ static void record_last_sliding(const struct edge *e)
     window_reach_changes(
         g, e->value->window,
         gen_flip(g, gen_printf(g, "CASE WHEN %s THEN %s END", differs(e, e->none), newest)),
-        e->from, e->where);
+        window_passed(g, e->value->window, e->from, e->where));
     gen_change(g, otherwise_at(e, "i.occurred_at > w.now"));
 }
 
@@ -142,7 +141,8 @@ static void record_last(const struct edge *e)
         gen_change(g, otherwise_at(e, ahead));
     } else if (w->type == RULE_WINDOW_BEFORE_AGO) {
         ahead = gen_printf(g, "i.occurred_at > %s", window_bound(g, w));
-        window_reach_changes(g, w, gen_flip(g, otherwise_at(e, ahead)), e->from, e->where);
+        window_reach_changes(g, w, gen_flip(g, otherwise_at(e, ahead)),
+                             window_passed(g, w, e->from, e->where));
     } else if (window_slides(w)) {
         record_last_sliding(e);
     } else {
@@ -189,7 +189,7 @@ static void record_first_sliding(const struct edge *e)
                             "(SELECT max(u.t) FROM unnest(%s) AS u(t),"
                             " (SELECT %s AS t OFFSET 0) x WHERE u.t < x.t OR x.t IS NULL AND %s)",
                             times, turn, differs(e, e->none))),
-        e->from, e->where);
+        window_passed(g, w, e->from, e->where));
     gen_change(g, instant_of(e, "min", "i.occurred_at > w.now"));
 }
 
@@ -206,7 +206,7 @@ static void record_first(const struct edge *e)
         window_reach_changes(g, w,
                              gen_flip(g, first_at(e, gen_printf(g, "i.occurred_at <= %s", bound),
                                                   gen_printf(g, "i.occurred_at > %s", bound))),
-                             e->from, e->where);
+                             window_passed(g, w, e->from, e->where));
     } else if (window_slides(w)) {
         record_first_sliding(e);
     } else {

@@ -118,14 +118,27 @@ static size_t columns_of(const struct rule_gen *g)
     return n;
 }
 
+static void add_item(struct buf *b, const struct rule_item *item)
+{
+    if (item->always) {
+        buf_str(b, item->sql);
+        return;
+    }
+    for (size_t i = 0; i < item->n_guards; i++)
+        buf_printf(b, "%s%s", i == 0 ? "CASE WHEN " : " OR ", item->guards[i]);
+    buf_printf(b, " THEN %s END", item->sql);
+}
+
 static void add_list(struct buf *b, const struct rule_list *list, const char *name,
                      const char *column)
 {
     if (list->n == 0)
         return;
-    for (size_t i = 0; i < list->n; i++)
-        buf_printf(b, "%s%s AS %s%zu", i == 0 ? "  CROSS JOIN LATERAL (SELECT " : ",\n    ",
-                   list->items[i], column, i + 1);
+    for (size_t i = 0; i < list->n; i++) {
+        buf_str(b, i == 0 ? "  CROSS JOIN LATERAL (SELECT " : ",\n    ");
+        add_item(b, &list->items[i]);
+        buf_printf(b, " AS %s%zu", column, i + 1);
+    }
     buf_printf(b, " OFFSET 0) %s\n", name);
 }
 
@@ -145,7 +158,7 @@ static void add_changes(struct buf *b, const struct rule_gen *g)
 static void forget_lists(struct rule_gen *g)
 {
     g->n_once = g->n_laterals = g->n_changes = g->n_years = 0;
-    g->truths.n = g->flips.n = 0;
+    g->truths.n = g->flips.n = g->n_leaves = 0;
     for (int i = 0; i <= RULE_HEIGHT_MAX; i++)
         g->nexts[i].n = 0;
     g->uses_day = false;

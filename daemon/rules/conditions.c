@@ -418,7 +418,7 @@ static const char *segment_sql(struct rule_gen *g, const struct rule_node *node)
         gen_printf(g, "%s AND t.mode = '%s'", match, node->op == RULE_KEPT_IN ? "in" : "out"));
 }
 
-static const char *plain_sql(struct rule_gen *g, const struct rule_node *node)
+const char *condition_plain_sql(struct rule_gen *g, const struct rule_node *node)
 {
     switch (node->type) {
     case RULE_NODE_AND:
@@ -475,10 +475,7 @@ static const char *plain_sql(struct rule_gen *g, const struct rule_node *node)
     bug("the checker let a %s pass", rule_node_word(node->type));
 }
 
-/* --- with changes ------------------------------------------------------------------------------
- */
-
-static rule_test *test_of(const struct rule_node *node)
+rule_test *condition_test(const struct rule_node *node)
 {
     if (node->type == RULE_NODE_IN)
         return in_sql;
@@ -487,68 +484,4 @@ static rule_test *test_of(const struct rule_node *node)
     if (node->type == RULE_NODE_KNOWN)
         return known_sql;
     return node->type == RULE_NODE_BETWEEN ? between_sql : compare_sql;
-}
-
-/* The changes that were recorded, as one instant. */
-static const char *earliest_sql(struct rule_gen *g)
-{
-    struct buf b;
-
-    buf_init(&b, g->ctx, RULE_SQL_MAX);
-    for (size_t i = 0; i < g->n_changes; i++)
-        buf_printf(&b, "%s%s", i == 0 ? "LEAST(" : ", ", g->changes[i]);
-    buf_str(&b, ")");
-    return gen_printf(g, "coalesce(%s, 'infinity'::timestamptz)", b.data);
-}
-
-/* A condition, computed once for all rules that say it, and when it changes. */
-static const char *leaf_with_changes(struct rule_gen *g, const struct rule_node *node)
-{
-    bool exact = changes_exact(node);
-    /* Time makes no field of a contact known. */
-    bool fixed = node->type == RULE_NODE_KNOWN && node->child[0]->type == RULE_NODE_FIELD;
-    const char *truth;
-
-    g->n_changes = 0;
-    g->with_changes = !exact && !fixed;
-    truth = gen_truth(g, gen_printf(g, "(%s) IS TRUE", plain_sql(g, node)));
-    g->with_changes = true;
-    if (exact)
-        changes_record(g, node, truth, test_of(node));
-    g->next = g->n_changes == 0 ? NULL : gen_next(g, 0, earliest_sql(g));
-    g->height = 0;
-    return truth;
-}
-
-static const char *joined_with_changes(struct rule_gen *g, const struct rule_node *node)
-{
-    bool is_and = node->type == RULE_NODE_AND;
-    struct rule_answer *answers = mem_array(g->ctx, struct rule_answer, node->n_child);
-    struct buf b;
-
-    buf_init(&b, g->ctx, RULE_SQL_MAX);
-    for (size_t i = 0; i < node->n_child; i++) {
-        answers[i].sql = condition_sql(g, node->child[i]);
-        answers[i].next = g->next;
-        answers[i].height = g->height;
-        buf_printf(&b, "%s%s", i == 0 ? "(" : is_and ? " AND " : " OR ", answers[i].sql);
-    }
-    buf_char(&b, ')');
-    changes_joined(g, answers, node->n_child, is_and);
-    return b.data;
-}
-
-const char *condition_sql(struct rule_gen *g, const struct rule_node *node)
-{
-    if (!g->with_changes)
-        return plain_sql(g, node);
-    if (node->type == RULE_NODE_AND || node->type == RULE_NODE_OR)
-        return joined_with_changes(g, node);
-    if (node->type == RULE_NODE_NOT)
-        return gen_printf(g, "(NOT %s)", condition_sql(g, node->child[0]));
-    if (node->type != RULE_NODE_CONSTANT)
-        return leaf_with_changes(g, node);
-    g->next = NULL;
-    g->height = 0;
-    return plain_sql(g, node);
 }

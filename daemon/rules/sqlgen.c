@@ -9,6 +9,8 @@
 /* A sub-select gives at most this many columns; what comes after opens another one over the same
  * rows. */
 #define LATERAL_COLUMNS_MAX 500
+/* What is needed in more cases than this is computed always. */
+#define GUARDS_MAX 6
 
 const char *gen_printf(struct rule_gen *g, const char *format, ...)
 {
@@ -140,28 +142,50 @@ const char *gen_ordered(struct rule_gen *g, const char *from, const char *expr)
     return column_of(g, from, expr, true, expr, NULL);
 }
 
-static const char *in_list(struct rule_gen *g, struct rule_list *list, const char *prefix,
-                           const char *expr)
+/* One more place where it is needed: under the guard, or (NULL) always. */
+static void item_needed(struct rule_gen *g, struct rule_item *item, const char *guard)
 {
-    return gen_printf(g, "%s%zu", prefix,
-                      list_place(g, &list->items, &list->n, &list->cap, expr) + 1);
+    size_t before = item->n_guards;
+
+    if (guard == NULL || before == GUARDS_MAX)
+        item->always = true;
+    if (!item->always)
+        list_place(g, &item->guards, &item->n_guards, &item->cap_guards, guard);
+}
+
+static const char *in_list(struct rule_gen *g, struct rule_list *list, const char *prefix,
+                           const char *expr, const char *guard)
+{
+    size_t i;
+
+    for (i = 0; i < list->n; i++)
+        if (strcmp(list->items[i].sql, expr) == 0)
+            break;
+    if (i == list->n) {
+        mem_grow(g->ctx, &list->items, &list->cap, i + 1);
+        list->items[i] = (struct rule_item){.sql = expr};
+        list->n++;
+    }
+    item_needed(g, &list->items[i], guard);
+    return gen_printf(g, "%s%zu", prefix, i + 1);
 }
 
 const char *gen_truth(struct rule_gen *g, const char *condition)
 {
-    return in_list(g, &g->truths, "q.t", condition);
+    return in_list(g, &g->truths, "q.t", condition, NULL);
 }
 
 const char *gen_flip(struct rule_gen *g, const char *expr)
 {
-    return in_list(g, &g->flips, "e.x", expr);
+    return in_list(g, &g->flips, "e.x", expr, g->guard);
 }
 
 const char *gen_next(struct rule_gen *g, int height, const char *expr)
 {
     if (height > RULE_HEIGHT_MAX)
         bug("a rule of more than %d levels", RULE_HEIGHT_MAX);
-    return in_list(g, &g->nexts[height], gen_printf(g, "n%d.x", height), expr);
+    return in_list(g, &g->nexts[height], gen_printf(g, "n%d.x", height), expr,
+                   height == 0 ? g->guard : NULL);
 }
 
 void gen_change(struct rule_gen *g, const char *expr)

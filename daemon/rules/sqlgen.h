@@ -1,5 +1,5 @@
 /* sqlgen.h - a statement under construction, shared by the files of the compiler (compiler.c,
- * conditions.c, related.c, values.c, times.c).
+ * conditions.c, conditions_changes.c, related.c, values.c, times.c).
  *
  * A statement has this shape; each part is filled on demand and nothing is written twice:
  *
@@ -17,6 +17,9 @@
  *     e   the interaction by whose leaving or entering a condition changes (x1, ...)
  *     n0  when each condition changes next; n1, n2, ... the same for what `and` and `or` make of
  *         them, where they stand within others. 'infinity': never.
+ *
+ * In e and n0 each is computed where some rule's next change may hang on it: an `and` that fails
+ * does so whatever happens to what holds in it. Elsewhere it is null, and nobody looks.
  *
  * A statement over all contacts (`whole`) reads each kind once and groups it, in place of a lateral
  * for each contact:
@@ -51,9 +54,25 @@ struct rule_param {
     const char *value;
 };
 
+/* What a sub-select computes; where somebody needs it: under `guards`, or, without any, always. */
+struct rule_item {
+    const char *sql;
+    const char **guards;
+    size_t n_guards, cap_guards;
+    bool always;
+};
+
 struct rule_list {
-    const char **items;
+    struct rule_item *items;
     size_t n, cap;
+};
+
+/* A condition of a rule: whether it holds, and the changes that were recorded on the way. */
+struct rule_leaf {
+    const struct rule_node *node;
+    const char *truth;
+    const char **changes;
+    size_t n_changes;
 };
 
 struct rule_lateral {
@@ -77,8 +96,10 @@ struct rule_gen {
     const char *ranged; /* which contacts `i.contact_id` is in; NULL: no statement over a range */
     bool zero_fails;    /* the condition at hand is false of 0, so that it may be unknown of it */
     bool with_changes;
-    int negated;                      /* inside how many `not` */
-    bool uses_day;                    /* z is needed */
+    const char *guard; /* whether the next change of the node at hand is needed; NULL: always */
+    int joints;        /* inside how many `and` and `or` */
+    int negated;       /* inside how many `not` */
+    bool uses_day;     /* z is needed */
     const struct rule_node *row_node; /* the value that is read from a row at hand, */
     const char *row_value;            /* as this */
     struct rule_param *params;
@@ -94,6 +115,8 @@ struct rule_gen {
     const char *next; /* when the answer of what was last generated changes; NULL: never */
     int height;       /* of the sub-select that next stands in */
     struct rule_list truths, flips, nexts[RULE_HEIGHT_MAX + 1];
+    struct rule_leaf *leaves;
+    size_t n_leaves, cap_leaves;
 };
 
 /* --- sqlgen.c --- */
@@ -179,10 +202,13 @@ const char *yearly_lateral(struct rule_gen *, const char *date);
 const char *birthday_search_sql(struct rule_gen *);
 
 /* window_reach_changes() - records when the bound of a sliding window reaches `v`, and when it may
- * jump back over the newest that it has passed, of those that `where` (may be NULL) holds for.
- * window_bound() - the bound of a sliding window: how it compares now. */
+ * jump back over `passed`, the newest that it has passed. window_passed() - that one, of those that
+ * `where` (may be NULL) holds for; NULL where the bound never jumps. window_bound() - the bound of
+ * a sliding window: how it compares now. */
 void window_reach_changes(struct rule_gen *, const struct rule_window *, const char *v,
-                          const char *from, const char *where);
+                          const char *passed);
+const char *window_passed(struct rule_gen *, const struct rule_window *, const char *from,
+                          const char *where);
 const char *window_bound(struct rule_gen *, const struct rule_window *);
 /* window_span() - of a window over fixed days: the first instant in it and the first after it;
  * untouched where it has none. */
@@ -199,10 +225,12 @@ const char *birthday_in_sql(struct rule_gen *, const char *year);
 
 /* --- changes.c --- */
 /* changes_exact() - whether the changes of a condition are found by what it compares with.
- * changes_record() - records them; `truth` says whether it holds. `test` makes its SQL anew (for
- * another value: row_node and row_value). */
+ * changes_truth() - the condition itself, where what it compares with says it more simply than the
+ * value would; NULL elsewhere. changes_record() - records them; `truth` says whether it holds.
+ * `test` makes its SQL anew (for another value: row_node and row_value). */
 typedef const char *rule_test(struct rule_gen *, const struct rule_node *);
 bool changes_exact(const struct rule_node *);
+const char *changes_truth(struct rule_gen *, const struct rule_node *);
 void changes_record(struct rule_gen *, const struct rule_node *, const char *truth, rule_test *);
 /* changes_edge.c: the same of conditions over the first or last interaction. */
 bool changes_edge_followed(const struct rule_node *);
@@ -238,6 +266,13 @@ const char *related_value_sql(struct rule_gen *, const struct rule_node *);
 
 /* --- conditions.c --- */
 enum rule_comparison comparison_mirrored(enum rule_comparison);
+/* condition_plain_sql() - without changes. condition_test() - what makes the SQL of a test of a
+ * value. */
+const char *condition_plain_sql(struct rule_gen *, const struct rule_node *);
+rule_test *condition_test(const struct rule_node *);
+
+/* --- conditions_changes.c --- */
+/* condition_sql() - with changes where they are asked for: sets next and height. */
 const char *condition_sql(struct rule_gen *, const struct rule_node *);
 
 #endif

@@ -16,14 +16,9 @@
 
 #include <string.h>
 
-/* Month lengths differ by 3 days, the clock by an hour, once (Samoa) by a day: 5 days of margin. B
- * is asked for jumps 8 days ahead. */
-#define NEAR_HOURS   "interval '168 hours'"
-#define MARGIN_HOURS "interval '120 hours'"
-#define AHEAD_HOURS  "interval '192 hours'"
-#define BACK_HOURS   "interval '27 hours'"
-#define EPOCH        "timestamptz '2000-01-01T00:00:00Z'"
-#define FAR_AHEAD    "timestamptz '9999-12-01T00:00:00Z'" /* a period more is a date still */
+/* As far back as a clock goes, and more. */
+#define BACK_HOURS "interval '27 hours'"
+#define FAR_AHEAD  "timestamptz '9999-12-01T00:00:00Z'" /* a period more is a date still */
 
 /* A bound that moves with now: now minus or plus a duration. */
 struct bound {
@@ -31,8 +26,6 @@ struct bound {
     const char *step; /* fixed length: it as an interval of hours; NULL: calendar */
     bool forward;
     const char *length; /* calendar: what leads from an interaction to its crossing */
-    const char *jump; /* calendar: the next instant at which to look because B may jump; may be null
-                         in SQL */
 };
 
 static const char *fixed_interval(struct rule_gen *g, struct rule_duration d)
@@ -67,32 +60,6 @@ static const char *calendar_at(struct rule_gen *g, struct rule_duration d, bool 
                       forward ? '+' : '-', calendar_interval(g, d), zone);
 }
 
-static const char *offset_at(struct rule_gen *g, const char *at)
-{
-    return gen_printf(g, "((%s) AT TIME ZONE %s - (%s) AT TIME ZONE 'UTC')", at, gen_zone(g), at);
-}
-
-/* The first whole hour before a jump of B in the coming days; within that hour the next quarter.
- * Null: none comes. */
-static const char *jump_sql(struct rule_gen *g, struct rule_duration d, bool forward)
-{
-    const char *now = g->now, *b = calendar_at(g, d, forward, now);
-    const char *ahead = gen_printf(g, "%s + " AHEAD_HOURS, now);
-
-    return gen_printf(
-        g,
-        "CASE WHEN %s <> %s OR %s <> %s OR %s - %s <> " AHEAD_HOURS
-        " THEN (SELECT CASE WHEN min(s.s) > %s THEN min(s.s) WHEN min(s.s) IS NOT NULL"
-        " THEN date_bin('15 minutes', %s, " EPOCH ") + interval '15 minutes' END"
-        " FROM generate_series(date_bin('1 hour', %s, " EPOCH "), %s, interval '1 hour') AS s(s)"
-        " WHERE %s - %s <> interval '1 hour') END",
-        offset_at(g, now), offset_at(g, ahead),
-        offset_at(g, gen_printf(g, "%s - interval '24 hours'", b)),
-        offset_at(g, gen_printf(g, "%s + interval '216 hours'", b)),
-        calendar_at(g, d, forward, ahead), b, now, now, now, ahead,
-        calendar_at(g, d, forward, "s.s + interval '1 hour'"), calendar_at(g, d, forward, "s.s"));
-}
-
 static struct bound bound_make(struct rule_gen *g, struct rule_duration d, bool forward)
 {
     struct bound b = {.forward = forward};
@@ -104,33 +71,25 @@ static struct bound bound_make(struct rule_gen *g, struct rule_duration d, bool 
     }
     b.at = gen_once(g, calendar_at(g, d, forward, g->now));
     b.length = gen_printf(g, "%s%s", forward ? "-" : "", calendar_interval(g, d));
-    if (g->with_changes)
-        b.jump = gen_once(g, jump_sql(g, d, forward));
     return b;
 }
 
 /* When B reaches `v`, which lies after B now; null else. */
 static const char *bound_reaches(struct rule_gen *g, const struct bound *b, const char *v)
 {
-    const char *reached;
-
     if (b->step != NULL)
         return gen_printf(g, "CASE WHEN %s > %s THEN %s %c %s END", v, b->at, v,
                           b->forward ? '-' : '+', b->step);
-    reached = gen_printf(g, "w.now + make_interval(secs => extract(epoch FROM %s - %s)::float8)", v,
-                         b->at);
-    return gen_printf(g,
-                      "CASE WHEN %s > %s THEN coalesce(calendar_reaches(%s, %s, %s, w.now),"
-                      " CASE WHEN %s > %s + " NEAR_HOURS " THEN %s - " MARGIN_HOURS
-                      " ELSE LEAST(%s, %s) END) END",
-                      v, b->at, v, b->length, gen_zone(g), v, b->at, reached, reached, b->jump);
+    return gen_printf(g, "CASE WHEN %s > %s THEN calendar_crossing(%s, %s, %s, %s, w.now) END", v,
+                      b->at, v, b->at, b->length, gen_zone(g));
 }
 
 /* When B may jump back over `v`, which it has just passed; null else. */
 static const char *bound_returns(struct rule_gen *g, const struct bound *b, const char *v)
 {
-    return gen_printf(g, "CASE WHEN %s <= %s AND %s > %s - " BACK_HOURS " THEN %s END", v, b->at, v,
-                      b->at, b->jump);
+    return gen_printf(
+        g, "CASE WHEN %s <= %s AND %s > %s - " BACK_HOURS " THEN calendar_jump(%s, %s, w.now) END",
+        v, b->at, v, b->at, b->length, gen_zone(g));
 }
 
 /* --- days --- */
@@ -303,7 +262,7 @@ static void edge_changes(struct rule_gen *g, const struct bound *b, const char *
         gen_column(g, from, gen_printf(g, "%s(i.occurred_at) FILTER (WHERE %s)", edge, ahead));
 
     gen_change(g, bound_reaches(g, b, next));
-    if (b->jump == NULL)
+    if (b->step != NULL)
         return;
     if (ahead != passed)
         next = gen_column(g, from, gen_printf(g, "max(i.occurred_at) FILTER (WHERE %s)", passed));
@@ -343,7 +302,7 @@ void window_value_changes(struct rule_gen *g, const struct rule_window *w, const
         struct bound b = bound_make(g, w->duration, w->type == RULE_WINDOW_IN_NEXT);
 
         gen_change(g, bound_reaches(g, &b, v));
-        if (b.jump != NULL)
+        if (b.step == NULL)
             gen_change(g, bound_returns(g, &b, v));
         if (w->type == RULE_WINDOW_IN_LAST || w->type == RULE_WINDOW_IN_NEXT)
             gen_change(g, gen_printf(g, "CASE WHEN %s > w.now THEN %s END", v, v));
@@ -417,20 +376,25 @@ const char *window_bound(struct rule_gen *g, const struct rule_window *w)
 }
 
 void window_reach_changes(struct rule_gen *g, const struct rule_window *w, const char *v,
-                          const char *from, const char *where)
+                          const char *passed)
 {
     struct bound b = bound_make(g, w->duration, false);
-    const char *passed;
 
     gen_change(g, bound_reaches(g, &b, v));
-    if (b.jump == NULL)
-        return;
-    passed = gen_printf(g, "i.occurred_at <= %s%s%s", b.at, where == NULL ? "" : " AND ",
-                        where == NULL ? "" : where);
-    gen_change(
-        g, bound_returns(
-               g, &b,
-               gen_column(g, from, gen_printf(g, "max(i.occurred_at) FILTER (WHERE %s)", passed))));
+    if (b.step == NULL)
+        gen_change(g, bound_returns(g, &b, passed));
+}
+
+const char *window_passed(struct rule_gen *g, const struct rule_window *w, const char *from,
+                          const char *where)
+{
+    struct bound b = bound_make(g, w->duration, false);
+
+    if (b.step != NULL)
+        return NULL;
+    return gen_filtered(g, from, "max(i.occurred_at)",
+                        gen_printf(g, "i.occurred_at <= %s%s%s", b.at, where == NULL ? "" : " AND ",
+                                   where == NULL ? "" : where));
 }
 
 void window_period(struct rule_gen *g, const struct rule_window *w, const char **ret_start,

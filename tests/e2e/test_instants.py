@@ -65,15 +65,6 @@ def test_since_and_until_by_the_facts(one):
     assert "2027-03-22T12:00:00" in one.ctl("rule", "explain", who, input="any(donation in last 30 days)").stdout
 
 
-def test_what_is_no_text_is_no_rule(one):
-    """Not half of one, and no end without a word."""
-    for words in (("check",), ("sql",), ("explain", 1)):
-        said = one.ctl("rule", *words, input="person\n and\0 false", check=False)
-        assert (said.returncode, said.stdout, said.stderr) == (1, "", "2:5: a rule is UTF-8 text without NUL\n")
-    said = one.ctl("tags", "rename", "a", "\udcff", check=False)  # a byte that is none of UTF-8's
-    assert (said.returncode, said.stderr) == (2, "lazoctl: argument 4 is not UTF-8 text\n")
-
-
 def test_more_conditions_than_are_told(one):
     who = one.record({"email": "long@instants.example", "city": "c119"}, "call")
     rule = " or ".join(f'city = "c{n}"' for n in range(120))

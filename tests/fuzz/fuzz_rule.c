@@ -1,6 +1,8 @@
 /* fuzz_rule.c - any bytes as a rule, of contacts and of interactions: parsed, checked, printed,
  * parsed again to the same text, and compiled every way. */
 #include "common/mem.h"
+#include "daemon/rules/instant.h"
+#include "daemon/rules/parts.h"
 #include "daemon/rules/rule.h"
 #include "tests/fuzz/catalogue.h"
 
@@ -8,6 +10,23 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+/* What explain makes of it: its conditions, and other instants. */
+static void explain(const void *ctx, const struct rule *rule)
+{
+    struct rule_root root = {.tag = 1};
+    const struct rule *const *parts;
+    bool left;
+    size_t n;
+
+    parts = rule_parts(ctx, rule, &n);
+    for (size_t i = 0; i < n; i++)
+        rule_text(ctx, parts[i]);
+    rule_compile_values(ctx, parts, n < RULE_ROOTS_MAX ? n : RULE_ROOTS_MAX, &catalogue);
+    rule_no_history(rule);
+    root.rule = rule_inline(ctx, rule, &catalogue, &left);
+    rule_instant_ahead(ctx, rule_compile_some(ctx, &root, 1, &catalogue), false);
+}
 
 static void compile(const void *ctx, const struct rule *rule, bool where)
 {
@@ -25,7 +44,11 @@ static void compile(const void *ctx, const struct rule *rule, bool where)
     rule_reaches(ctx, rule, &n);
     rule_compile_some(ctx, &root, 1, &catalogue);
     rule_compile_page(ctx, &root, 1, &catalogue);
+    rule_compile_range(ctx, &root, 1, &catalogue);
     rule_compile_search(ctx, rule, &catalogue);
+    rule_compile_all(ctx, rule, &catalogue, RULE_FORM_EACH);
+    rule_compile_all(ctx, rule, &catalogue, RULE_FORM_WHOLE);
+    explain(ctx, rule);
 }
 
 static void play(const char *text, size_t n, bool where)

@@ -13,9 +13,10 @@
 
 #include <inttypes.h>
 
-/* How long a statement should take, and the contacts of a block. */
-#define TARGET_US  (200 * INT64_C(1000))
-#define BLOCK_MIN  250
+/* How long a statement should take, and the contacts of a block. A hundred rules are a statement
+ * whose planning alone takes some 50 ms: shorter blocks would be spent on that. */
+#define TARGET_US  (250 * INT64_C(1000))
+#define BLOCK_MIN  2000
 #define BLOCK_FROM 2000
 #define BLOCK_MAX  50000
 /* A block is at most so many times as long as the one before. */

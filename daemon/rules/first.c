@@ -18,7 +18,8 @@ static const char *ids_text(const void *ctx, const int64_t *ids, size_t n)
 
 /* Membership is compared as a set (EXCEPT): the planner knows neither how many a rule takes in nor
  * how many it held before, and no guess of it may make this slow. The range stands beside each key
- * for the same reason. Segments are locked: who deletes one waits, or is waited for. */
+ * for the same reason. Segments and those who enter
+ * are locked: who deletes one waits, or is waited for. */
 struct rule_sql *rule_compile_first(const void *ctx, const struct rule_sql *range,
                                     const struct rule_first *first)
 {
@@ -61,9 +62,12 @@ struct rule_sql *rule_compile_first(const void *ctx, const struct rule_sql *rang
         "left_at)\n"
         "  SELECT $%zu::bigint, contact_id, segment_id, entered_at,\n"
         "         greatest(entered_at, $2::timestamptz) FROM gone),\n"
+        "people AS MATERIALIZED (SELECT c.id FROM contact c\n"
+        "  WHERE c.id > $1::bigint AND c.id <= $3::bigint\n"
+        "    AND c.id IN (SELECT contact_id FROM held) ORDER BY c.id FOR KEY SHARE OF c),\n"
         "come AS (INSERT INTO membership (org_id, contact_id, segment_id, entered_at)\n"
         "  SELECT $%zu::bigint, contact_id, segment_id, $2::timestamptz FROM held\n"
-        "   ORDER BY contact_id, segment_id\n"
+        "   WHERE contact_id IN (SELECT id FROM people) ORDER BY contact_id, segment_id\n"
         "ON CONFLICT (contact_id, segment_id) DO NOTHING RETURNING contact_id, segment_id),\n"
         "woken AS (INSERT INTO wake AS w (org_id, contact_id, part, at)\n"
         "  SELECT $%zu::bigint, contact_id, $%zu::int, changes_at FROM answer\n"

@@ -51,8 +51,8 @@ SELECT m.contact_id::text AS cursor, m.item
 
 -- name: api_segment_member_add
 -- $1 segment, $2 contact, $3 now. Membership, the fact and both changes in one statement.
-WITH seg AS (SELECT id, kind FROM segment WHERE name = $1::text),
-     who AS (SELECT id FROM contact WHERE id = $2::bigint),
+WITH who AS MATERIALIZED (SELECT id FROM contact WHERE id = $2::bigint FOR KEY SHARE),
+     seg AS MATERIALIZED (SELECT id, kind FROM segment WHERE name = $1::text FOR KEY SHARE),
      made AS (INSERT INTO membership (org_id, contact_id, segment_id, entered_at)
               SELECT current_org(), who.id, seg.id, $3::timestamptz FROM seg, who WHERE seg.kind = 'fixed'
               ON CONFLICT DO NOTHING RETURNING contact_id, segment_id),

@@ -215,7 +215,9 @@ INSERT INTO change (org_id, contact_id, sort, what) SELECT current_org(), contac
 -- $1 segment id, $2 its name, $3 journey's name, $4 contacts, $5 now
 WITH made AS (
     INSERT INTO membership (org_id, contact_id, segment_id, entered_at)
-    SELECT current_org(), c, $1::int, $5::timestamptz FROM (SELECT DISTINCT unnest($4::bigint[]) AS c ORDER BY 1) u
+    SELECT current_org(), w.id, s.id, $5::timestamptz
+      FROM (SELECT c.id FROM contact c WHERE c.id = ANY ($4::bigint[]) ORDER BY c.id FOR KEY SHARE) w CROSS JOIN (SELECT id FROM segment WHERE id = $1::int FOR KEY SHARE) s
+     ORDER BY w.id
     ON CONFLICT DO NOTHING
     RETURNING contact_id
 ), fact AS (

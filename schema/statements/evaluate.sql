@@ -18,7 +18,7 @@ DELETE FROM change
 RETURNING contact_id, sort, kind_id, interaction_id, quiet, array_to_string(what, ',') AS what;
 
 -- name: wake_take
--- The contacts are locked first, as for change_take.
+-- The contacts are locked first, as for change_take; what is due for a contact that is no longer there goes, too.
 WITH due AS MATERIALIZED (
     SELECT contact_id, part FROM wake WHERE org_id = $1::bigint AND at <= $2::timestamptz ORDER BY at LIMIT $3::int
 ), locked AS MATERIALIZED (
@@ -26,7 +26,9 @@ WITH due AS MATERIALIZED (
      CROSS JOIN LATERAL (SELECT c.id FROM contact c WHERE c.id = n.contact_id FOR KEY SHARE SKIP LOCKED) k
 )
 DELETE FROM wake
- WHERE contact_id = ANY (ARRAY(SELECT id FROM locked)) AND at <= $2::timestamptz
+ WHERE contact_id = ANY (ARRAY(SELECT d.contact_id FROM due d
+                                WHERE d.contact_id IN (SELECT id FROM locked) OR (SELECT c.id FROM contact c WHERE c.id = d.contact_id) IS NULL))
+   AND at <= $2::timestamptz
 RETURNING contact_id, part;
 
 -- name: wake_set
@@ -64,11 +66,13 @@ SELECT e.contact_id, e.mode, array_agg(e.segment_id) FROM segment_exception e WH
 
 -- name: membership_write
 -- Who enters and leaves: $2/$3 the pairs (contact, segment), $4 whether they enter, $5 whether an exception made by hand is the cause; $6 now, $7 the contacts
--- of which only imported history is new: what they enter starts nothing. It is not recorded while the segment is stale. Who leaves is kept in membership_past.
+-- of which only imported history is new: what they enter starts nothing. It is not recorded while the segment is stale. Who leaves is kept in membership_past. Contacts and
+-- segments are locked first, in this order: they stay as long as the rows that name them are not committed.
 WITH said AS MATERIALIZED (
     SELECT u.contact_id, u.segment_id, u.entered, u.by_hand
       FROM unnest($2::bigint[], $3::int[], $4::boolean[], $5::boolean[]) AS u(contact_id, segment_id, entered, by_hand)
-     WHERE EXISTS (SELECT FROM segment s WHERE s.id = u.segment_id) AND EXISTS (SELECT FROM contact c WHERE c.id = u.contact_id)
+      JOIN contact c ON c.id = u.contact_id JOIN segment s ON s.id = u.segment_id
+     ORDER BY u.contact_id, u.segment_id FOR KEY SHARE OF c, s
 ), gone AS (
     DELETE FROM membership m USING said u
      WHERE NOT u.entered AND m.contact_id = u.contact_id AND m.segment_id = u.segment_id

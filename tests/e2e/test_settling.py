@@ -234,3 +234,10 @@ def test_a_stranger_fills_a_fixed_segment(one):
     one.sql("DELETE FROM membership WHERE segment_id = (SELECT id FROM segment WHERE name = 'board of sql')")
     at_rest(one)
     assert one.count("of the board") == 0
+
+
+def test_a_wake_of_nobody_goes_away(one):
+    """What is due for a contact that is no longer there is taken away, and is not looked at for ever."""
+    one.sql("INSERT INTO wake (org_id, contact_id, part, at) VALUES (1, 987654321, 5, %s::timestamptz - interval '1 hour')", (one.now(),))
+    eventually(lambda: one.sql("SELECT count(*) FROM wake WHERE contact_id = 987654321") == [(0,)], what="it is gone")
+    at_rest(one)

@@ -128,6 +128,11 @@ void import_report_say(const json_t *import, bool would)
     if (number_of(r, "joined") > 0)
         printf("  %" JSON_INTEGER_FORMAT " contacts that rows say are others were not made\n",
                number_of(r, "joined"));
+    if (number_of(r, "related") > 0)
+        printf("  %" JSON_INTEGER_FORMAT " relations\n", number_of(r, "related"));
+    if (number_of(r, "unrelated") > 0)
+        printf("  %" JSON_INTEGER_FORMAT " rows were recorded without a relation that they say\n",
+               number_of(r, "unrelated"));
     if (number_of(r, "without_contact") > 0)
         printf("  %" JSON_INTEGER_FORMAT " rows say nobody and were passed over\n",
                number_of(r, "without_contact"));
@@ -147,6 +152,9 @@ void import_undone_say(const json_t *undone)
            " consents withdrawn\n",
            number_of(undone, "interactions_removed"), number_of(undone, "contacts_removed"),
            number_of(undone, "fields_put_back"), number_of(undone, "consents_withdrawn"));
+    if (number_of(undone, "relations_removed") > 0)
+        printf("%" JSON_INTEGER_FORMAT " relations removed\n",
+               number_of(undone, "relations_removed"));
     if (number_of(undone, "merges_undone") > 0)
         printf("%" JSON_INTEGER_FORMAT " merged contacts taken apart\n",
                number_of(undone, "merges_undone"));

@@ -119,7 +119,16 @@ static bool attr_known(const struct catalogue *c, const char *name)
     return false;
 }
 
-/* What only the organisation knows: its topics and custom fields. */
+static bool relation_known(const void *ctx, const struct catalogue *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_relations; i++)
+        if (c->relations[i].inverse_id != 0 &&
+            strcmp(import_fold(ctx, c->relations[i].name), import_fold(ctx, name)) == 0)
+            return true;
+    return false;
+}
+
+/* What only the organisation knows: its topics, custom fields and relations. */
 static void names_check(struct steering *s, const struct import_settings *settings,
                         const struct catalogue *c, struct diag *d)
 {
@@ -131,6 +140,10 @@ static void names_check(struct steering *s, const struct import_settings *settin
         if (field != NULL && strncmp(field, "attr.", 5) == 0 && !attr_known(c, field + 5))
             diag_field(d, diag_pointer(s, "/columns", settings->map.headings[i]),
                        "no custom field has this name");
+        if (field != NULL && import_field_relation(field) != NULL &&
+            !relation_known(s, c, import_field_relation(field)))
+            diag_field(d, diag_pointer(s, "/columns", settings->map.headings[i]),
+                       "no relation that can be written has this name");
     }
 }
 

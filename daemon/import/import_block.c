@@ -23,15 +23,21 @@
 /* --- a block: rows become items -----------------------------------------------------------------
  */
 
-static void refuse(struct import_job *j, const struct import_line *line, const char *heading,
-                   const char *reason)
+void import_block_tell(struct import_job *j, const struct import_line *line, const char *heading,
+                       const char *reason)
 {
     struct block *b = &j->b;
 
     mem_grow(b->ctx, &b->refusals, &b->cap_refusals, b->n_refusals + 1);
     b->refusals[b->n_refusals++] =
         (struct refusal){.line = line, .heading = heading == NULL ? "" : heading, .reason = reason};
-    b->counts.refused++;
+}
+
+static void refuse(struct import_job *j, const struct import_line *line, const char *heading,
+                   const char *reason)
+{
+    import_block_tell(j, line, heading, reason);
+    j->b.counts.refused++;
 }
 
 static const char *column_of(const struct import_job *j, const struct import_line *line,
@@ -214,8 +220,8 @@ static void block_on_step(void *arg, const struct pgres *res)
     pgtx_commit(j->tx);
 }
 
-/* block_step() - the last statements of the block's transaction. */
-static void block_step(struct import_job *j)
+/* import_block_step() - the last statements of the block's transaction. */
+void import_block_step(struct import_job *j)
 {
     struct block *b = &j->b;
     struct pgargs args;
@@ -235,7 +241,7 @@ static void block_step(struct import_job *j)
 }
 
 /* The block is on disk: on, unless somebody paused it meanwhile. */
-static void block_close(struct import_job *j, bool committed)
+void import_block_close(struct import_job *j, bool committed)
 {
     struct block *b = &j->b;
 
@@ -261,7 +267,7 @@ static void plain_on_begun(void *arg, struct pgtx *tx)
     struct import_job *j = arg;
 
     j->tx = tx;
-    block_step(j);
+    import_block_step(j);
 }
 
 static void plain_on_ended(void *arg, bool committed, const struct pgres *error)
@@ -271,11 +277,11 @@ static void plain_on_ended(void *arg, bool committed, const struct pgres *error)
     if (error != NULL)
         import_job_trouble(j, error, j->dry ? "checking" : "running");
     else
-        block_close(j, committed);
+        import_block_close(j, committed);
 }
 
 /* A block of which nothing is recorded. */
-static void block_plain(struct import_job *j)
+void import_block_plain(struct import_job *j)
 {
     pgtx_begin(j->env.pool, j->org_id, plain_on_begun, plain_on_ended, j);
 }
@@ -398,6 +404,16 @@ static void work_on_targets(void *arg, const struct pgres *res)
     targets_judge(j, res);
 }
 
+/* Of those that the rows speak of. */
+static bool merges_of(struct import_job *j, struct batch *batch, struct pgargs *args)
+{
+    int64_t *ids = mem_array(batch, int64_t, batch->n_slots);
+
+    for (size_t i = 0; i < batch->n_slots; i++)
+        ids[i] = batch->all[i]->wanted ? batch->all[i]->contact_id : 0;
+    return import_overlay_merges(j->overlay, batch, ids, batch->n_slots, j->id, args);
+}
+
 static void work_resolved(void *arg, struct batch *batch)
 {
     struct import_job *j = arg;
@@ -405,7 +421,7 @@ static void work_resolved(void *arg, struct batch *batch)
 
     j->tx = batch->tx;
     j->batch = batch;
-    if (j->dry && import_overlay_merges(j->overlay, batch, j->id, &args))
+    if (j->dry && merges_of(j, batch, &args))
         pgtx_query(batch->tx, Q_IMPORT_WOULD_MERGE, &args, NULL, NULL);
     if (!j->dry) {
         work_compare(j, batch);
@@ -421,7 +437,7 @@ static void work_written(void *arg, struct batch *batch)
     struct import_job *j = arg;
 
     results_count(j, batch);
-    block_step(j);
+    import_block_step(j);
 }
 
 /* --- the end of the recorder's part -------------------------------------------------------------
@@ -450,7 +466,7 @@ static void block_refused(struct import_job *j, const struct record_result *resu
     }
     for (size_t i = 0; i < n; i++)
         refuse(j, b->item_lines[i], NULL, mem_strdup(b->ctx, results[i].error));
-    block_plain(j);
+    import_block_plain(j);
 }
 
 static void work_on_done(void *arg, bool ok, const struct record_result *results, size_t n)
@@ -459,11 +475,11 @@ static void work_on_done(void *arg, bool ok, const struct record_result *results
     struct block *b = &j->b;
 
     if (ok && j->dry)
-        block_plain(j);
+        import_block_plain(j);
     else if (ok && !b->committed)
         block_refused(j, results, n);
     else
-        block_close(j, ok);
+        import_block_close(j, ok);
 }
 
 /* The next rows, but for those that were recorded before. */
@@ -502,5 +518,5 @@ void import_block_send(struct import_job *j)
     if (b->n > 0)
         record_block(j->env.record, j->org_id, b->items, b->n, &j->work, work_on_done, j);
     else
-        block_plain(j);
+        import_block_plain(j);
 }

@@ -33,6 +33,9 @@ struct block {
     char state[IMPORT_STATE_MAX]; /* of the import after it; "" where another lazod was quicker */
 };
 
+struct import_relate;
+struct import_names;
+
 struct import_job {
     struct import_env env;
     int64_t org_id, id, position;
@@ -43,6 +46,7 @@ struct import_job {
     struct import_names *names; /* who the rows say are one person; NULL: they do not say it */
     struct import_file *file;
     struct import_overlay *overlay;
+    struct import_relate *relate; /* all rows are recorded: their relations are made */
     struct import_counts counts;
     struct record_work work;
     size_t most; /* rows of the next block */
@@ -64,9 +68,20 @@ void import_block_begin(struct import_job *);
 void import_block_fill(struct import_job *, const struct catalogue *);
 void import_block_send(struct import_job *);
 
-/* import_job_go_on() - the next rows. import_job_done() - frees the job and calls back.
- * import_job_trouble() - the database did not do it: what passes is tried again later, what does
- * not ends the import, which is in this state. */
+/* import_block_tell() - a row is to be among those that were refused; the texts must live as long
+ * as the block. import_block_step() - the last statements of the transaction `tx`: what was told,
+ * and the import's report; then it is committed. import_block_close() - and the job goes on.
+ * import_block_plain() - both, in a transaction of its own. */
+void import_block_tell(struct import_job *, const struct import_line *, const char *heading,
+                       const char *reason);
+void import_block_step(struct import_job *);
+void import_block_close(struct import_job *, bool committed);
+void import_block_plain(struct import_job *);
+
+/* import_job_end() - all is done. import_job_go_on() - the next rows. import_job_done() - frees the
+ * job and calls back. import_job_trouble() - the database did not do it: what passes is tried again
+ * later, what does not ends the import, which is in this state. */
+void import_job_end(struct import_job *);
 void import_job_go_on(struct import_job *);
 void import_job_done(struct import_job *, bool ok);
 void import_job_trouble(struct import_job *, const struct pgres *error, const char *state);

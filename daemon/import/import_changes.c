@@ -375,6 +375,17 @@ static void phone_remember(struct import_changes *c, int64_t contact_id, const j
                          mem_printf(c, "phone:%s", json_string_value(phone)), phone, true);
 }
 
+/* Who may be said by name in a relation. */
+static void company_remember(struct import_changes *c, const struct person *p)
+{
+    const char *name = json_string_value(json_object_get(p->fields, "company_name"));
+    const char *kind = json_string_value(json_object_get(p->fields, "kind"));
+    bool is_person = kind == NULL ? p->slot->contact_id < 0 : strcmp(kind, "person") == 0;
+
+    if (c->overlay != NULL && name != NULL && !is_person)
+        import_overlay_company(c->overlay, name, p->slot->contact_id);
+}
+
 void import_changes_count(struct import_changes *c, struct import_counts *counts)
 {
     for (size_t i = 0; i < c->n; i++) {
@@ -399,6 +410,7 @@ void import_changes_count(struct import_changes *c, struct import_counts *counts
                 import_counts_field(counts, shown(c, said->name));
         }
         counts->changed += changed;
+        company_remember(c, p);
         person_sample(c, p, changed, counts);
     }
 }

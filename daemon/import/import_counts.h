@@ -15,6 +15,8 @@
     X(joined, "Contacts that imports did not make, since rows said that they are others.")         \
     X(matched, "Rows of imports whose contact was there.")                                         \
     X(changed, "Contacts that a block of an import changed.")                                      \
+    X(related, "Relations that imports made.")                                                     \
+    X(unrelated, "Rows of imports that were recorded without a relation that they say.")           \
     X(consents, "Consents that imports recorded.")                                                 \
     X(refused, "Rows of imports that were refused.")                                               \
     X(without_contact, "Rows of imports that say nobody and were passed over.")

@@ -11,6 +11,7 @@
 #include "daemon/import/import_keys.h"
 #include "daemon/import/import_merge.h"
 #include "daemon/import/import_overlay.h"
+#include "daemon/import/import_relate.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -41,7 +42,7 @@ static void job_on_ended(void *arg, const struct pgres *res)
     import_job_done(arg, pgres_ok(res));
 }
 
-static void job_end(struct import_job *j)
+void import_job_end(struct import_job *j)
 {
     MEM_SCOPED void *scratch = talloc_new(NULL);
     struct pgargs args;
@@ -115,14 +116,20 @@ static void block_on_org(void *arg, const struct org *org)
     import_block_fill(j, &org->catalogue);
     if (b->n_lines < j->most && !import_file_over(j->file))
         import_file_read(j->file, job_on_read, j);
-    else if (b->n_lines == 0)
-        job_end(j);
-    else
+    else if (b->n_lines > 0)
         import_block_send(j);
+    else if (j->settings.relations)
+        import_relate(j);
+    else
+        import_job_end(j);
 }
 
 void import_job_go_on(struct import_job *j)
 {
+    if (j->relate != NULL) {
+        import_relate_next(j);
+        return;
+    }
     if (j->file == NULL) {
         j->keys = import_keys_new(j, &j->settings);
         j->file = import_file_new(j, j->env.pool, j->org_id, j->id, j->settings.encoding,

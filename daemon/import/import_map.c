@@ -135,6 +135,23 @@ static const struct {
     {"timezone", "time_zone"},
     {"zona_horaria", "time_zone"},
     {"etapa", "stage"},
+    {"empleado_de", "relation.employee of"},
+    {"empleada_de", "relation.employee of"},
+    {"trabaja_en", "relation.employee of"},
+    {"works_for", "relation.employee of"},
+    {"works_at", "relation.employee of"},
+    {"employer", "relation.employee of"},
+    {"employee_of", "relation.employee of"},
+    {"miembro_de", "relation.member of"},
+    {"socio_de", "relation.member of"},
+    {"member_of", "relation.member of"},
+    {"hogar", "relation.member of household"},
+    {"unidad_familiar", "relation.member of household"},
+    {"household", "relation.member of household"},
+    {"member_of_household", "relation.member of household"},
+    {"conyuge", "relation.spouse"},
+    {"pareja", "relation.spouse"},
+    {"spouse", "relation.spouse"},
     {"tag", "tags"},
     {"etiqueta", "tags"},
     {"etiquetas", "tags"},
@@ -237,10 +254,17 @@ static const char *field_find(const char *name)
     return NULL;
 }
 
+const char *import_field_relation(const char *name)
+{
+    size_t n = strlen("relation.");
+
+    return text_begins(name, "relation.") && name[n] != '\0' ? name + n : NULL;
+}
+
 static bool is_open_field(const char *name)
 {
     return (text_begins(name, "attr.") && name[5] != '\0') ||
-           (text_begins(name, "data.") && name[5] != '\0');
+           (text_begins(name, "data.") && name[5] != '\0') || import_field_relation(name) != NULL;
 }
 
 static bool is_of_interaction(const char *field)
@@ -267,7 +291,8 @@ static const char *word_find(const char *folded)
 
 bool import_field_again(const char *name)
 {
-    return strcmp(name, "email") == 0 || strcmp(name, "phone") == 0;
+    return strcmp(name, "email") == 0 || strcmp(name, "phone") == 0 ||
+           import_field_relation(name) != NULL;
 }
 
 const char *import_map_guess(const char *heading)

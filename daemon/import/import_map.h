@@ -3,8 +3,9 @@
  *
  * Fields of a contact: email, external_id, first_name, last_name, company_name, contact_kind,
  * phone, language, country, street, city, postal_code, birth_date, time_zone, stage, deceased,
- * deceased_on, tags, groups, attr.NAME; of an interaction besides: kind, occurred_at, amount,
- * currency, source, key, amends, data.NAME. Several columns may be email or phone. */
+ * deceased_on, tags, groups, attr.NAME, relation.NAME; of an interaction besides: kind,
+ * occurred_at, amount, currency, source, key, amends, data.NAME. Several columns may be email,
+ * phone or the same relation. */
 #ifndef LAZO_DAEMON_IMPORT_IMPORT_MAP_H
 #define LAZO_DAEMON_IMPORT_IMPORT_MAP_H
 
@@ -26,8 +27,10 @@ const char *import_map_guess(const char *heading);
 bool import_field_known(const char *name);
 bool import_field_of_interaction(const char *name);
 const char *import_field_nearest(const char *name);
-/* import_field_again() - whether several columns may be this field: e-mail addresses and phones. */
+/* import_field_again() - whether several columns may be this field: e-mail addresses, phones,
+ * relations. import_field_relation() - NAME of relation.NAME; NULL where it is no relation. */
 bool import_field_again(const char *name);
+const char *import_field_relation(const char *name);
 /* import_map_header() - the headings of a file's first record, without fields yet; child of ctx. */
 void import_map_header(const void *ctx, const char *const *headings, size_t n,
                        struct import_map *ret_map);

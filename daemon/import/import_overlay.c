@@ -1,8 +1,10 @@
 /* import_overlay.c - see import_overlay.h. */
 #include "daemon/import/import_overlay.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "daemon/import/import_table.h"
+#include "daemon/import/import_value.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -24,6 +26,8 @@ struct import_overlay {
     struct layer now;    /* of the block in hand: forgotten where it is tried again */
     void *now_ctx;       /* owner of its tables */
     struct import_table fields, countries;
+    struct import_table companies; /* name → contact; INT64_MIN: several */
+    struct import_table relations;
     struct import_table merged; /* who was merged → into whom */
     struct merged_pair *pairs;  /* the same, in their order */
     size_t n_pairs, cap_pairs;
@@ -42,6 +46,7 @@ struct import_overlay *import_overlay_new(const void *ctx)
 
     layer_own(&o->before, o);
     o->fields.ctx = o->countries.ctx = o->merged.ctx = o;
+    o->companies.ctx = o->relations.ctx = o;
     return o;
 }
 
@@ -133,33 +138,33 @@ bool import_overlay_merge(struct import_overlay *o, int64_t keep_id, int64_t gon
     return true;
 }
 
-bool import_overlay_merges(struct import_overlay *o, struct batch *b, int64_t import_id,
-                           struct pgargs *args)
+bool import_overlay_merges(struct import_overlay *o, const void *ctx, const int64_t *ids, size_t n,
+                           int64_t import_id, struct pgargs *args)
 {
-    struct import_table wanted = {.ctx = b};
+    struct import_table wanted = {.ctx = ctx};
     struct pgarray keep, gone;
-    size_t n = 0;
 
-    for (size_t i = 0; i < b->n_slots && o->n_pairs > 0; i++)
-        if (b->all[i]->wanted && b->all[i]->contact_id > 0)
-            *import_table_at(&wanted, contact_hash("wanted", b->all[i]->contact_id)) = 1;
-    pgarray_init(&keep, b);
-    pgarray_init(&gone, b);
+    if (o->n_pairs == 0)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] > 0)
+            *import_table_at(&wanted, (uint64_t)ids[i]) = 1;
+    pgarray_init(&keep, ctx);
+    pgarray_init(&gone, ctx);
     for (size_t i = 0; i < o->n_pairs; i++) {
         const struct merged_pair *p = &o->pairs[i];
 
-        if (import_table_find(&wanted, contact_hash("wanted", kept(o, p->keep_id))) == NULL)
+        if (import_table_find(&wanted, (uint64_t)kept(o, p->keep_id)) == NULL)
             continue;
         pgarray_int(&keep, p->keep_id);
         pgarray_int(&gone, p->gone_id);
-        n++;
     }
-    pgargs_init(args, b);
+    pgargs_init(args, ctx);
     pgargs_int(args, import_id);
     pgargs_array(args, &keep);
     pgargs_array(args, &gone);
-    pgargs_instant(args, b->now_us);
-    return n > 0;
+    pgargs_instant(args, clock_now_us());
+    return keep.n > 0;
 }
 
 /* --- what is known before a block ---------------------------------------------------------------
@@ -367,4 +372,65 @@ const char *import_overlay_country(const struct import_overlay *o, const void *c
 bool import_overlay_repeats(const struct import_overlay *o, size_t item)
 {
     return o->repeats[item];
+}
+
+/* --- relations ----------------------------------------------------------------------------------
+ */
+
+int64_t import_overlay_owner(const struct import_overlay *o, const char *sort, const char *value,
+                             int64_t contact_id)
+{
+    const int64_t *owner = import_table_find(&o->before.names, import_hash(sort, value, NULL));
+
+    return kept(o, contact_id == 0 && owner != NULL ? *owner : contact_id);
+}
+
+static uint64_t company_hash(const char *name)
+{
+    char *folded = import_fold(NULL, name);
+    uint64_t hash = import_hash(folded, NULL);
+
+    talloc_free(folded);
+    return hash;
+}
+
+void import_overlay_company(struct import_overlay *o, const char *name, int64_t contact_id)
+{
+    int64_t *company = import_table_at(&o->companies, company_hash(name));
+
+    *company = *company == 0 || *company == contact_id ? contact_id : INT64_MIN;
+}
+
+int64_t import_overlay_company_of(const struct import_overlay *o, const char *name)
+{
+    const int64_t *company = import_table_find(&o->companies, company_hash(name));
+
+    return company == NULL ? 0 : *company;
+}
+
+bool import_overlay_renamed(const struct import_overlay *o, int64_t contact_id)
+{
+    return import_table_find(&o->fields, contact_hash("company_name", contact_id)) != NULL;
+}
+
+int64_t import_overlay_make(struct import_overlay *o, const char *name)
+{
+    import_overlay_company(o, name, --o->before.serial);
+    return o->before.serial;
+}
+
+bool import_overlay_relate(struct import_overlay *o, int64_t own, int64_t kind_id,
+                           int64_t inverse_id, int64_t other)
+{
+    char there[80], back[80];
+    int64_t *seen_before;
+
+    snprintf(there, sizeof(there), "%" PRId64 " %" PRId64 " %" PRId64, own, kind_id, other);
+    snprintf(back, sizeof(back), "%" PRId64 " %" PRId64 " %" PRId64, other, inverse_id, own);
+    seen_before = import_table_at(&o->relations, import_hash(there, NULL));
+    if (*seen_before != 0)
+        return false;
+    *seen_before = 1;
+    *import_table_at(&o->relations, import_hash(back, NULL)) = 1;
+    return true;
 }

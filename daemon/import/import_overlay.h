@@ -15,11 +15,11 @@ struct import_overlay;
 struct import_overlay *import_overlay_new(const void *ctx);
 /* import_overlay_merge() - a contact would be merged into another one, before any row: from here on
  * it is found as that one. False where both are one already. import_overlay_merges() - the
- * parameters of import_would_merge, for those of whom the batch speaks, so that the database
- * compares them as they would be; false where there are none. */
+ * parameters of import_would_merge, for those of these contacts, so that the database compares them
+ * as they would be; false where there are none. */
 bool import_overlay_merge(struct import_overlay *, int64_t keep_id, int64_t gone_id);
-bool import_overlay_merges(struct import_overlay *, struct batch *, int64_t import_id,
-                           struct pgargs *);
+bool import_overlay_merges(struct import_overlay *, const void *ctx, const int64_t *ids, size_t n,
+                           int64_t import_id, struct pgargs *);
 /* import_overlay_found() - after record_find: names and keys of earlier blocks have an owner too;
  * one that would be created has a negative id. What an earlier try of the block said is forgotten.
  * import_overlay_keep() - the block is counted: from here on it is an earlier one. */
@@ -40,6 +40,23 @@ bool import_overlay_field(struct import_overlay *, int64_t contact_id, const cha
  * where none did. */
 const char *import_overlay_country(const struct import_overlay *, const void *ctx,
                                    int64_t contact_id);
+/* import_overlay_owner() - whose a name would be that is this contact's in the database; 0:
+ * nobody's.
+ */
+int64_t import_overlay_owner(const struct import_overlay *, const char *sort, const char *value,
+                             int64_t contact_id);
+/* import_overlay_company() - the contact has this name as a company or household.
+ * import_overlay_company_of() - which one has the name by the file: 0 none, INT64_MIN several.
+ * import_overlay_renamed() - whether the file gives the contact another name than it has. */
+void import_overlay_company(struct import_overlay *, const char *name, int64_t contact_id);
+int64_t import_overlay_company_of(const struct import_overlay *, const char *name);
+bool import_overlay_renamed(const struct import_overlay *, int64_t contact_id);
+/* import_overlay_make() - a contact that would be made with this name beside the rows.
+ * import_overlay_relate() - whether a relation is new in this file; remembers it from both sides.
+ */
+int64_t import_overlay_make(struct import_overlay *, const char *name);
+bool import_overlay_relate(struct import_overlay *, int64_t own, int64_t kind_id,
+                           int64_t inverse_id, int64_t other);
 /* import_overlay_repeats() - whether the key of this item of the batch came before in this file. */
 bool import_overlay_repeats(const struct import_overlay *, size_t item);
 

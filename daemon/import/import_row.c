@@ -266,7 +266,7 @@ static void row_fill(struct row *r, const char *const *fields)
         const char *field = r->s->map.fields[i];
         const char *text = field == NULL ? "" : cell_of(r->ctx, fields[i]);
 
-        if (*text == '\0')
+        if (*text == '\0' || import_field_relation(field) != NULL)
             continue;
         if (!r->s->interactions || !interaction_put(r, i, field, text))
             contact_put(r, i, field, text);
@@ -391,4 +391,29 @@ const char *import_row_column(const struct import_settings *s, const char *const
     if (strcmp(pointer, "amount") == 0 && s->product[0] >= 0)
         return map->headings[s->product[0]];
     return NULL;
+}
+
+size_t import_row_relations(const void *ctx, const struct import_settings *s,
+                            const char *const *fields, struct import_relation **ret_relations)
+{
+    struct import_relation *all = NULL;
+    size_t n = 0, cap = 0;
+
+    for (size_t i = 0; i < s->map.n; i++) {
+        const char *kind =
+            s->map.fields[i] == NULL ? NULL : import_field_relation(s->map.fields[i]);
+        const char *other;
+        char *rest;
+
+        if (kind == NULL)
+            continue;
+        rest = cell_of(ctx, fields[i]);
+        while ((other = several_next(s, &rest)) != NULL) {
+            mem_grow(ctx, &all, &cap, n + 1);
+            all[n++] = (struct import_relation){
+                .kind = kind, .other = other, .heading = s->map.headings[i]};
+        }
+    }
+    *ret_relations = all;
+    return n;
 }

@@ -25,6 +25,13 @@ struct import_row {
 enum import_verdict import_row_read(const void *ctx, const struct import_settings *,
                                     const struct catalogue *, const char *const *fields, size_t n,
                                     struct import_row *ret_row);
+/* import_row_relations() - those that a row says, which has as many fields as the header; how many.
+ * Children of ctx, or of the settings. */
+struct import_relation {
+    const char *kind, *other, *heading;
+};
+size_t import_row_relations(const void *ctx, const struct import_settings *,
+                            const char *const *fields, struct import_relation **ret_relations);
 /* import_row_column() - the heading that a mistake at this JSON pointer of the row's item comes
  * from; NULL where it comes from none. */
 const char *import_row_column(const struct import_settings *, const char *const *fields, size_t n,

@@ -22,11 +22,11 @@ struct reading {
     struct diag *d;
 };
 
-static const char *const known[] = {
-    "what",     "encoding",    "delimiter",    "columns", "dates",
-    "decimal",  "thousands",   "time_zone",    "kind",    "source",
-    "currency", "key_columns", "amount_of",    "refunds", "without_contact",
-    "live",     "consent",     "two_contacts", "split"};
+static const char *const known[] = {"what",      "encoding",     "delimiter",       "columns",
+                                    "dates",     "decimal",      "thousands",       "time_zone",
+                                    "kind",      "source",       "currency",        "key_columns",
+                                    "amount_of", "refunds",      "without_contact", "live",
+                                    "consent",   "two_contacts", "split",           "others"};
 
 static void unknown_refuse(struct reading *r, const json_t *object, const char *pointer,
                            const char *const *names, size_t n)
@@ -332,6 +332,11 @@ bool import_settings_read(const void *ctx, const json_t *document,
                                      &ret_settings->n_keys);
     ret_settings->skip_nobody = instead_of_refuse(&r, "without_contact", "skip");
     ret_settings->merge_two = instead_of_refuse(&r, "two_contacts", "merge");
+    ret_settings->make_others = instead_of_refuse(&r, "others", "make");
+    for (size_t i = 0; i < ret_settings->map.n; i++)
+        ret_settings->relations =
+            ret_settings->relations || (ret_settings->map.fields[i] != NULL &&
+                                        import_field_relation(ret_settings->map.fields[i]) != NULL);
     ret_settings->live = flag_of(&r, "live");
     return d->n == before;
 }

@@ -41,6 +41,8 @@ struct import_settings {
     struct import_refunds refunds;
     bool skip_nobody; /* rows without a contact are passed over and counted */
     bool merge_two;   /* a row whose names are two contacts' says that they are one person */
+    bool relations;   /* some column is one */
+    bool make_others; /* a company or household that nobody is by this name is made */
     bool live;        /* facts that start journeys; else history */
     const char *topic, *attestation, *attested_by; /* consent; topic NULL: none */
 };

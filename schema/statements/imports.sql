@@ -191,6 +191,28 @@ SELECT import_merge($1::bigint, $2::bigint[], $3::bigint[], $4::jsonb, $5::times
 -- Of $1 import: contacts $3 into those beside them, $2, at $4, in a transaction that is taken back.
 SELECT import_would_merge($1::bigint, $2::bigint[], $3::bigint[], $4::timestamptz) AS merged;
 
+-- name: import_companies
+-- Companies and households of these names: one of them, and whether there are none, one or more. `ord` from 0. Folded first: fold() in a join would cost the index.
+WITH w AS MATERIALIZED (SELECT (u.ord - 1)::int AS ord, fold(u.name) AS folded FROM unnest($1::text[]) WITH ORDINALITY AS u(name, ord))
+SELECT w.ord, c.contact_id, c.n
+  FROM w CROSS JOIN LATERAL (SELECT min(x.id) AS contact_id, count(*)::int AS n
+                               FROM (SELECT n.id FROM contact n WHERE n.org_id = current_org() AND n.company_name_fold = w.folded AND n.kind <> 'person' LIMIT 2) x) c
+ WHERE c.n > 0;
+
+-- name: import_refused
+-- Which of the lines ($3) of $1 import were refused, $2 in its dry run. `ord` from 0.
+SELECT (u.ord - 1)::int AS ord FROM unnest($3::bigint[]) WITH ORDINALITY AS u(line, ord)
+ WHERE EXISTS (SELECT FROM import_refusal r WHERE r.import_id = $1::bigint AND r.dry = $2::boolean AND r.line = u.line);
+
+-- name: import_related
+-- Which relations there are: of contacts $1, kinds $2, to $3. `ord` from 0.
+SELECT (u.ord - 1)::int AS ord FROM unnest($1::bigint[], $2::int[], $3::bigint[]) WITH ORDINALITY AS u(own, kind, other, ord)
+ WHERE EXISTS (SELECT FROM relation r WHERE r.contact_id = u.own AND r.kind_id = u.kind AND r.other_id = u.other);
+
+-- name: import_relate
+-- Relations of contacts $1, kinds $2, to $3, or where that is 0 to who is by the name $4, or is made as $5; $6 now.
+SELECT related, made FROM import_relate($1::bigint[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz);
+
 -- name: import_undo
 -- $1 import, $2 contacts at once, $3 now
 SELECT import_undo($1::bigint, $2::int, $3::timestamptz) AS more;

@@ -105,21 +105,28 @@ WITH model AS MATERIALIZED (
           FROM classed c FULL JOIN (SELECT * FROM rfm_score WHERE model_id = $2::int) s ON s.contact_id = c.contact_id
         OFFSET 0) d
      WHERE differs OR gone OR changes_at < coalesce((SELECT next_at FROM model), 'infinity')
-), written AS (
+), known AS MATERIALIZED (
+    SELECT * FROM found WHERE had
+), scored AS (
+    -- Nobody else makes scores of contacts that have none: no conflict is looked for.
+    INSERT INTO rfm_score (org_id, contact_id, model_id, last_on, frequency, monetary, r, f, m, label, scored_at, since)
+    SELECT $1::bigint, contact_id, $2::int, last_on, frequency, monetary, r, f, m, label, $3::timestamptz, $3::timestamptz
+      FROM found WHERE differs AND NOT had ORDER BY contact_id
+), scored_anew AS (
     INSERT INTO rfm_score AS s (org_id, contact_id, model_id, last_on, frequency, monetary, r, f, m, label, scored_at, since)
-    SELECT $1::bigint, d.contact_id, $2::int, d.last_on, d.frequency, d.monetary, d.r, d.f, d.m, d.label, $3::timestamptz, $3::timestamptz
-      FROM found d WHERE d.differs ORDER BY d.contact_id
+    SELECT $1::bigint, contact_id, $2::int, last_on, frequency, monetary, r, f, m, label, $3::timestamptz, $3::timestamptz
+      FROM known WHERE differs ORDER BY contact_id
     ON CONFLICT (contact_id, model_id) DO UPDATE
        SET last_on = excluded.last_on, frequency = excluded.frequency, monetary = excluded.monetary, r = excluded.r, f = excluded.f,
            m = excluded.m, label = excluded.label, scored_at = excluded.scored_at,
            since = CASE WHEN (s.r, s.f, s.m, s.label) IS DISTINCT FROM (excluded.r, excluded.f, excluded.m, excluded.label)
                         THEN excluded.since ELSE s.since END
 ), removed AS (
-    DELETE FROM rfm_score s WHERE s.model_id = $2::int AND s.contact_id IN (SELECT contact_id FROM found WHERE gone)
+    DELETE FROM rfm_score s WHERE s.model_id = $2::int AND s.contact_id IN (SELECT contact_id FROM known WHERE gone)
 ), past AS (
     INSERT INTO rfm_history (org_id, contact_id, model_id, last_on, frequency, monetary, r, f, m, label, since, until)
     SELECT $1::bigint, contact_id, $2::int, was_last_on, was_frequency, was_monetary, was_r, was_f, was_m, was_label, was_since, $3::timestamptz
-      FROM found WHERE had AND (gone OR differs AND (was_r, was_f, was_m, was_label) IS DISTINCT FROM (r, f, m, label))
+      FROM known WHERE gone OR differs AND (was_r, was_f, was_m, was_label) IS DISTINCT FROM (r, f, m, label)
 ), relabelled AS (
     SELECT contact_id, nullif(was_label, '') AS was, CASE WHEN NOT gone THEN nullif(label, '') END AS label FROM found
      WHERE NOT $5::boolean AND (differs AND coalesce(was_label, '') <> label OR gone AND was_label <> '')

@@ -13,6 +13,10 @@
  * above its own quantile. */
 #define BREAK_PARTS 1e6
 
+/* Further back the database has no days, and none of the organisation's contacts could be
+ * evaluated. */
+#define LOOK_BACK_MONTHS 12000
+
 /* --- the model ------------------------------------------------------------------------------- */
 
 static bool parse_range(const json_t *box, const char *key, int classes, int range[2])
@@ -111,7 +115,7 @@ static void parse_look_back(const json_t *json, struct rfm_model *model, struct 
         const char *unit = text + digits + 1;
         size_t length = strlen(units[i].unit);
 
-        if (strncmp(unit, units[i].unit, length) == 0 &&
+        if (strncmp(unit, units[i].unit, length) == 0 && n * units[i].months <= LOOK_BACK_MONTHS &&
             (unit[length] == '\0' || strcmp(unit + length, "s") == 0)) {
             model->look_back_days = n * units[i].days;
             model->look_back_months = n * units[i].months;
@@ -119,7 +123,8 @@ static void parse_look_back(const json_t *json, struct rfm_model *model, struct 
         }
     }
     diag_field(d, "/look_back",
-               "a time like \"36 months\" is expected: days, weeks, months, years");
+               "a time like \"36 months\" is expected: days, weeks, months, years, a thousand "
+               "years at most");
 }
 
 bool rfm_model_parse(const json_t *json, struct rfm_model *model, struct diag *d)

@@ -236,7 +236,8 @@ def test_quantiles_are_computed_at_midnight(one):
 
 
 def test_what_is_no_model(one):
-    for body, pointer in (({"kinds": ["x"], "monetary": "most"}, "/monetary"), ({"kinds": ["x"], "recompute": "hourly"}, "/recompute")):
+    for body, pointer in (({"kinds": ["x"], "monetary": "most"}, "/monetary"), ({"kinds": ["x"], "recompute": "hourly"}, "/recompute"),
+                          ({"kinds": ["x"], "look_back": "1001 years"}, "/look_back")):
         answer = one.request("PUT", "/v1/rfm/bad", json=body)
         assert answer.status_code == 422 and answer.json()["errors"][0]["pointer"] == pointer
     assert one.request("GET", "/v1/contacts/999999/rfm").status_code == 404

@@ -118,6 +118,7 @@ static void models_that_are_none(void **state)
         {"{\"labels\": [{\"label\": \"x\", \"r\": [1, 5], \"f\": [1, 5], \"m\": [1, 4294967297]}]}",
          "/labels"},
         {"{\"labels\": [{\"r\": [1, 5], \"f\": [1, 5], \"m\": [1, 5]}]}", "/labels"},
+        {"{\"look_back\": \"1001 years\"}", "/look_back"},
         {"{\"scoring\": \"fixed\"}", "/breaks"},
         {"{\"classes\": 3, \"scoring\": \"fixed\", \"breaks\": {\"recency\": [2, 1], "
          "\"frequency\": "

@@ -122,25 +122,6 @@ static void read_kinds(struct model *m)
     }
 }
 
-/* look_back_fits() - "36 months": what rfm_model.look_back takes. */
-static bool look_back_fits(const char *text)
-{
-    static const char *const units[] = {"day", "week", "month", "year"};
-    size_t n = strspn(text, "0123456789");
-    const char *unit = text + n + 1;
-
-    if (n < 1 || n > 4 || text[n] != ' ' || strspn(text, "0") == n)
-        return false;
-    for (size_t i = 0; i < 4; i++) {
-        size_t length = strlen(units[i]);
-
-        if (strncmp(unit, units[i], length) == 0 &&
-            (unit[length] == '\0' || strcmp(unit + length, "s") == 0))
-            return true;
-    }
-    return false;
-}
-
 /* read_box() - a side [lo, hi] of a label; absent: all classes. A new reference. */
 static json_t *read_box(struct model *m, const json_t *label, size_t i, const char *side)
 {
@@ -223,11 +204,11 @@ static void read_settings(struct model *m)
     static const char *const moneys[] = {"sum", "average", "largest", NULL};
     static const char *const schedules[] = {"day", "week", "month", "never", NULL};
     struct diag *mistakes = &m->body.mistakes;
+    int days, months;
 
     m->look_back = api_body_text(&m->body, "look_back", 20);
-    if (m->look_back != NULL && !look_back_fits(m->look_back))
-        diag_field(mistakes, "/look_back",
-                   "this must be a time like \"36 months\": days, weeks, months or years");
+    if (m->look_back != NULL && !rfm_look_back_parse(m->look_back, &days, &months))
+        diag_field(mistakes, "/look_back", RFM_LOOK_BACK_EXPECTED);
     m->scoring = api_body_text(&m->body, "scoring", 20);
     m->scoring = m->scoring == NULL ? "quantile" : m->scoring;
     if (strcmp(m->scoring, "quantile") != 0 && strcmp(m->scoring, "fixed") != 0)

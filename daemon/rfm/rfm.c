@@ -97,34 +97,41 @@ static void parse_monetary(const json_t *json, struct rfm_model *model, struct d
     diag_field(d, "/monetary", "sum, average or largest is expected");
 }
 
-/* "36 months" */
-static void parse_look_back(const json_t *json, struct rfm_model *model, struct diag *d)
+bool rfm_look_back_parse(const char *text, int *ret_days, int *ret_months)
 {
     static const struct {
         const char *unit;
         int days, months;
     } units[] = {{"day", 1, 0}, {"week", 7, 0}, {"month", 0, 1}, {"year", 0, 12}};
+    size_t digits = strspn(text, "0123456789");
+    int n = digits < 1 || digits > 4 ? 0 : (int)strtol(text, NULL, 10);
+
+    if (n == 0 || text[digits] != ' ')
+        return false;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        const char *rest = text + digits + 1;
+        size_t length = strlen(units[i].unit);
+
+        if (strncmp(rest, units[i].unit, length) == 0 && n * units[i].months <= LOOK_BACK_MONTHS &&
+            (rest[length] == '\0' || strcmp(rest + length, "s") == 0)) {
+            *ret_days = n * units[i].days;
+            *ret_months = n * units[i].months;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void parse_look_back(const json_t *json, struct rfm_model *model, struct diag *d)
+{
     const json_t *given = json_object_get(json, "look_back");
     const char *text = json_string_value(given);
-    size_t digits = text == NULL ? 0 : strspn(text, "0123456789");
-    int n = digits < 1 || digits > 4 ? 0 : (int)strtol(text, NULL, 10);
 
     if (given == NULL || json_is_null(given))
         return;
-    for (size_t i = 0; n > 0 && text[digits] == ' ' && i < sizeof(units) / sizeof(units[0]); i++) {
-        const char *unit = text + digits + 1;
-        size_t length = strlen(units[i].unit);
-
-        if (strncmp(unit, units[i].unit, length) == 0 && n * units[i].months <= LOOK_BACK_MONTHS &&
-            (unit[length] == '\0' || strcmp(unit + length, "s") == 0)) {
-            model->look_back_days = n * units[i].days;
-            model->look_back_months = n * units[i].months;
-            return;
-        }
-    }
-    diag_field(d, "/look_back",
-               "a time like \"36 months\" is expected: days, weeks, months, years, a thousand "
-               "years at most");
+    if (text == NULL ||
+        !rfm_look_back_parse(text, &model->look_back_days, &model->look_back_months))
+        diag_field(d, "/look_back", RFM_LOOK_BACK_EXPECTED);
 }
 
 bool rfm_model_parse(const json_t *json, struct rfm_model *model, struct diag *d)

@@ -48,6 +48,11 @@ struct rfm_row {
  * labels, breaks, monetary, look_back. A side that a label does not name is all of the classes.
  * Labels are borrowed from `json`. */
 bool rfm_model_parse(const json_t *json, struct rfm_model *ret_model, struct diag *d);
+/* rfm_look_back_parse() - "36 months": a number of at most four digits and days, weeks, months or
+ * years, a thousand years at most, in days or in months; the other one is 0. */
+#define RFM_LOOK_BACK_EXPECTED                                                                     \
+    "a time like \"36 months\" is expected: days, weeks, months, years, a thousand years at most"
+bool rfm_look_back_parse(const char *text, int *ret_days, int *ret_months);
 /* rfm_quantile() - type 7 (linear interpolation) of `n` > 0 ascending values at 0 <= p <= 1. */
 double rfm_quantile(const double *sorted, size_t n, double p);
 /* rfm_class() - 1 + how many of the breaks `x` has reached (x >= b) or, without `reached`, passed

@@ -15,10 +15,11 @@ struct plan_request {
     struct pgpool *pool;
     struct orgs *orgs;
     int64_t org_id, now_us;
-    const struct plan *old;
-    struct plan *plan; /* being made */
+    struct plan *old;
+    struct plan *plan; /* being made; NULL: the old one may hold */
     plan_fn *fn;
     void *arg;
+    bool anew; /* the old one does not hold */
 };
 
 /* --- the catalogue ----------------------------------------------------------- */
@@ -257,16 +258,24 @@ static void plan_on_signature(void *arg, const struct pgres *res)
     struct plan_request *r = arg;
     MEM_SCOPED void *scratch = talloc_new(NULL);
     struct pgargs args;
+    bool same;
 
     if (plan_failed(r, "definitions cannot be asked for", res))
         return;
-    r->plan->signature = mem_strdup(r->plan, pgres_text(res, 0, "signature"));
-    if (r->old != NULL && strcmp(r->old->signature, r->plan->signature) == 0 &&
-        strcmp(r->old->catalogue_text, r->plan->catalogue_text) == 0) {
-        talloc_free(r->plan);
-        plan_answer(r, (struct plan *)r->old);
+    same = r->old != NULL && strcmp(r->old->signature, pgres_text(res, 0, "signature")) == 0;
+    if (r->plan == NULL && !same) {
+        r->anew = true;
+        orgs_get(r->orgs, r->org_id, plan_on_org, r);
         return;
     }
+    if (same && (r->plan == NULL || strcmp(r->old->catalogue_text, r->plan->catalogue_text) == 0)) {
+        if (r->plan != NULL)
+            r->old->generation = r->plan->generation;
+        talloc_free(r->plan);
+        plan_answer(r, r->old);
+        return;
+    }
+    r->plan->signature = mem_strdup(r->plan, pgres_text(res, 0, "signature"));
     pgargs_init(&args, scratch);
     pgpool_query(r->pool, r->org_id, Q_DECIDE_DEFINITIONS, &args, plan_on_definitions, r);
 }
@@ -277,6 +286,18 @@ static int plan_destroy(struct plan *plan)
     return 0;
 }
 
+static struct plan *plan_begin(const void *ctx, const struct org *org)
+{
+    struct plan *plan = mem_new(ctx, struct plan);
+
+    talloc_set_destructor(plan, plan_destroy);
+    plan->generation = org->generation;
+    catalogue_copy(plan, &plan->catalogue, &org->catalogue);
+    plan->catalogue_text = catalogue_text(plan, &org->catalogue);
+    return plan;
+}
+
+/* What the plan at hand was made from is not copied and compared at each turn: it may be long. */
 static void plan_on_org(void *arg, const struct org *org)
 {
     struct plan_request *r = arg;
@@ -287,20 +308,18 @@ static void plan_on_org(void *arg, const struct org *org)
         plan_answer(r, NULL);
         return;
     }
-    r->plan = mem_new(r->ctx, struct plan);
-    talloc_set_destructor(r->plan, plan_destroy);
-    catalogue_copy(r->plan, &r->plan->catalogue, &org->catalogue);
-    r->plan->catalogue_text = catalogue_text(r->plan, &org->catalogue);
+    if (r->anew || r->old == NULL || r->old->generation != org->generation)
+        r->plan = plan_begin(r->ctx, org);
     pgargs_init(&args, scratch);
     pgpool_query(r->pool, r->org_id, Q_DECIDE_SIGNATURE, &args, plan_on_signature, r);
 }
 
 void plan_get(const void *ctx, struct pgpool *pool, struct orgs *orgs, int64_t org_id,
-              const struct plan *old, int64_t now_us, plan_fn *fn, void *arg)
+              struct plan *old, int64_t now_us, plan_fn *fn, void *arg)
 {
     struct plan_request *r = mem_new(ctx, struct plan_request);
 
-    *r = (struct plan_request){ctx, pool, orgs, org_id, now_us, old, NULL, fn, arg};
+    *r = (struct plan_request){ctx, pool, orgs, org_id, now_us, old, NULL, fn, arg, false};
     orgs_get(orgs, org_id, plan_on_org, r);
 }
 

@@ -36,6 +36,7 @@ struct plan_webhook {
 struct plan {
     struct catalogue catalogue; /* our own copy */
     char *catalogue_text;       /* all of it in one text, to compare */
+    uint64_t generation;        /* the last reading of the organisation that said the same */
     char *signature;            /* what the database said of the definitions */
     json_t *body;               /* names are borrowed from it */
     struct plan_journey *journeys;
@@ -49,8 +50,8 @@ struct plan {
  * organisation is gone. A new plan has woken those who stood in journeys that are enabled again,
  * and made the kinds that its journeys record. */
 typedef void plan_fn(void *arg, struct plan *);
-void plan_get(const void *ctx, struct pgpool *, struct orgs *, int64_t org_id,
-              const struct plan *old, int64_t now_us, plan_fn *, void *arg);
+void plan_get(const void *ctx, struct pgpool *, struct orgs *, int64_t org_id, struct plan *old,
+              int64_t now_us, plan_fn *, void *arg);
 
 /* plan_journey() - NULL where there is none of that version. */
 const struct plan_journey *plan_journey(const struct plan *, int64_t id, int64_t version);

@@ -28,14 +28,13 @@ SELECT json_build_object('id', id, 'slug', slug, 'name', name, 'time_zone', time
 
 -- name: api_organisation_patch
 -- $1 name, $2 time zone, $3 language, $4 currency, $5 leap birthday, $6 mail_from, $7 mail_from_name, $8 whether mail_reply_to is said, $9 mail_reply_to,
--- $10 postal address, $11 keep_ip, $12 country; null: leave it. Days, birthdays and amounts are read by zone and currency: what is computed from them is computed anew.
-WITH before AS (SELECT * FROM organisation),
-     wrong AS (SELECT CASE WHEN $2::text IS NOT NULL AND NOT EXISTS (SELECT FROM pg_timezone_names WHERE name = $2::text)
+-- $10 postal address, $11 keep_ip, $12 country; null: leave it. What is computed by zone and currency is computed anew: organisation_measured().
+WITH wrong AS (SELECT CASE WHEN $2::text IS NOT NULL AND NOT EXISTS (SELECT FROM pg_timezone_names WHERE name = $2::text)
                            THEN 'the database knows no time zone of this name'
                            WHEN $4::text <> currency AND EXISTS (SELECT FROM interaction WHERE amount IS NOT NULL)
                            THEN 'there are amounts in ' || currency || ' already'
                            WHEN $4::text <> currency AND EXISTS (SELECT FROM currency_rate)
-                           THEN 'there are rates to ' || currency || ' already' END AS why FROM before),
+                           THEN 'there are rates to ' || currency || ' already' END AS why FROM organisation),
      written AS (
          UPDATE organisation o
             SET name = coalesce($1::text, o.name), time_zone = coalesce($2::text, o.time_zone), language = coalesce($3::text, o.language),
@@ -44,11 +43,7 @@ WITH before AS (SELECT * FROM organisation),
                 mail_reply_to = CASE WHEN $8::boolean THEN $9::text ELSE o.mail_reply_to END,
                 postal_address = coalesce($10::text, o.postal_address), keep_ip = coalesce($11::text, o.keep_ip), country = coalesce($12::text, o.country)
            FROM wrong WHERE wrong.why IS NULL
-         RETURNING o.*),
-     moved AS (SELECT FROM written w, before b
-                WHERE (w.time_zone, w.currency, w.leap_birthday) IS DISTINCT FROM (b.time_zone, b.currency, b.leap_birthday)),
-     segments AS (UPDATE segment SET stale = true FROM moved WHERE kind = 'dynamic'),
-     models AS (UPDATE rfm_model SET stale = true FROM moved)
+         RETURNING o.*)
 SELECT CASE WHEN wrong.why IS NULL THEN 200 ELSE 409 END AS status,
        coalesce(wrong.why, (SELECT json_build_object('id', id, 'slug', slug, 'name', name, 'time_zone', time_zone, 'language', language,
            'currency', currency, 'leap_birthday', leap_birthday, 'mail_from', mail_from, 'mail_from_name', mail_from_name,

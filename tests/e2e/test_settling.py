@@ -190,6 +190,30 @@ def test_a_label_is_asked_for_by_its_name(one):
     assert members() == set()
 
 
+def test_definitions_that_strangers_change(one):
+    """With psql: the zone, a rule, the name of a kind. What is stored follows, also where it was being evaluated."""
+    one.segment("day", "any(sql_seen on 2024-03-15)")
+    one.segment("sql ruled", "false")
+    who = one.record({"email": "defined@settle.example"}, "sql_seen", occurred_at="2024-03-15T23:30:00Z")  # the 16th in Madrid
+
+    def members():
+        at_rest(one)
+        return one.count("day"), one.count("sql ruled")
+
+    assert members() == (0, 0)
+    one.sql("UPDATE organisation SET time_zone = 'UTC'")
+    eventually(lambda: members() == (1, 0))
+    one.sql("UPDATE segment SET rule = 'any(sql_seen)' WHERE name = 'sql ruled'")
+    eventually(lambda: members() == (1, 1))
+    one.sql("UPDATE kind SET name = 'sql_saw' WHERE name = 'sql_seen'")
+    eventually(lambda: members() == (0, 0))
+    one.sql("UPDATE kind SET name = 'sql_seen' WHERE name = 'sql_saw'")
+    eventually(lambda: members() == (1, 1))
+    zone = one.api("PATCH", "/v1/organisation", {"time_zone": "Europe/Madrid"})["time_zone"]
+    eventually(lambda: members() == (0, 1))
+    assert zone == "Europe/Madrid" and who
+
+
 def test_names_that_differ_in_their_capitals(one):
     one.segment("Twins", 'last_name = "twin"')
     one.segment("twins", 'in segment "Twins" and first_name = "one"')

@@ -90,6 +90,18 @@ def test_sheet_of_the_manual(example):
     assert given() == before
 
 
+def test_members_come_from_a_sheet(example):
+    """With further addresses, and whom they belong to."""
+    people, folder = example.sql("SELECT count(*) FROM contact"), EXAMPLE / "import"
+    said = example.ctl("import", "contacts", folder / "socios.csv", "--mapping", folder / "socios.yaml").stdout
+    assert "5 created" in said and "5 relations" in said
+    nuria = example.get("/v1/contacts?q=nuria@trabajo.example")["items"][0]
+    assert len(nuria["emails"]) == len(nuria["phones"]) == 2 and nuria["email"] == "nuria.salas@example.org" and nuria["groups"] == ["Junta"]
+    assert sorted(r["relation"] for r in example.items(f"/v1/contacts/{nuria['id']}/relations")) == ["employee of", "member of household", "spouse"]
+    example.ctl("import", "undo", said.split("import undo ")[1].split()[0])
+    assert example.sql("SELECT count(*) FROM contact") == people
+
+
 def test_apply_again_changes_nothing(example, receiver):
     before, env = counts(example), {"LAZO_EXAMPLE_HOOK": receiver.url}
     for words in (["apply", EXAMPLE, "--dry-run"], ["apply", EXAMPLE]):

@@ -56,6 +56,32 @@ def test_same_names_side_by_side(lazo, other):
     eventually(lambda: lazo.request("GET", "/v1/segments/tenancy", token=other).json()["count"] == 1)
 
 
+def test_search_and_imports_side_by_side(lazo, other):
+    """Words, mistakes of typing and names in files find one's own people alone; nobody else's import is there."""
+    for bearer, name in ((None, "Zenobia"), (other, "Zenobio")):
+        r = lazo.request("POST", "/v1/contacts", json={"email": "zen@tenancy.example", "first_name": name, "phone": "600 999 888"}, **({"token": bearer} if bearer else {}))
+        assert r.status_code in (200, 201)
+    for q in ("zenob", "zenobix", "zen@tenancy.example", "600999888", "zeno zen@"):
+        found = [c["first_name"] for c in lazo.request("GET", "/v1/contacts", params={"q": q}, token=other).json()["items"]]
+        assert found in (["Zenobio"], []) and (found or q == "zeno zen@"), q
+    assert lazo.request("GET", "/v1/contacts", params={"q": "zenobia"}, token=other).json()["items"][0]["first_name"] == "Zenobio", "what may have been meant"
+    after = lazo.request("GET", "/v1/contacts", params={"q": "zen", "limit": 1}).json()["next"]
+    if after is not None:
+        assert not {"Zenobia"} & {c["first_name"] for c in lazo.request("GET", "/v1/contacts", params={"q": "zen", "after": after}, token=other).json()["items"]}
+    text = b"external_id,email,trabaja en\nzen-1,zen@tenancy.example,Rival S.A.\n"
+    one = lazo.request("POST", "/v1/imports?name=z.csv", data=text, token=other).json()
+    for path in ("", "/mapping", "/rejected", "/start", "/undo", "/pieces?offset=0"):
+        method = "PUT" if path == "/mapping" else "POST" if path in ("/start", "/undo", "/pieces?offset=0") else "GET"
+        assert lazo.request(method, f"/v1/imports/{one['id']}{path}", **({"json": {}} if method == "PUT" else {})).status_code == 404, path
+    assert lazo.request("PUT", f"/v1/imports/{one['id']}/mapping", json={"others": "make", "two_contacts": "merge"}, token=other).status_code == 200
+    lazo.request("POST", f"/v1/imports/{one['id']}/start", token=other)
+    did = eventually(lambda: (s := lazo.request("GET", f"/v1/imports/{one['id']}", token=other).json()) and s["state"] == "finished" and s["report"])
+    assert (did["matched"], did["created"], did["related"]) == (1, 1, 1)
+    assert lazo.get("/v1/contacts/%d" % lazo.contact_id("zen@tenancy.example"))["external_id"] is None
+    lazo.request("POST", f"/v1/imports/{one['id']}/undo", token=other)
+    eventually(lambda: lazo.request("GET", f"/v1/imports/{one['id']}", token=other).json()["state"] == "undone")
+
+
 def test_database_roles(lazo, other):
     """What the API shows is the database's own doing: the application's role sees one organisation, or none."""
     orgs = [o for o, in lazo.sql("SELECT DISTINCT org_id FROM contact", user="postgres")]

@@ -482,6 +482,11 @@ static void work_on_done(void *arg, bool ok, const struct record_result *results
         import_block_close(j, ok);
 }
 
+bool import_block_full(const struct import_job *j)
+{
+    return j->b.n_lines >= j->most || j->b.bytes >= IMPORT_BLOCK_BYTES;
+}
+
 /* The next rows, but for those that were recorded before. */
 void import_block_fill(struct import_job *j, const struct catalogue *catalogue)
 {
@@ -493,7 +498,7 @@ void import_block_fill(struct import_job *j, const struct catalogue *catalogue)
         b->item_lines = mem_array(b->ctx, const struct import_line *, j->most);
         b->item_numbers = mem_array(b->ctx, int64_t, j->most);
     }
-    while (b->n_lines < j->most && (line = import_file_take(j->file, b->ctx)) != NULL) {
+    while (!import_block_full(j) && (line = import_file_take(j->file, b->ctx)) != NULL) {
         if (line->number == 0)
             continue;
         if (line->number <= j->position) {
@@ -501,6 +506,7 @@ void import_block_fill(struct import_job *j, const struct catalogue *catalogue)
         } else {
             row_take(j, line, catalogue);
             b->n_lines++;
+            b->bytes += line->bytes;
         }
     }
     b->n_before = b->n_refusals;

@@ -8,8 +8,9 @@
 
 struct import_line;
 
-#define IMPORT_BLOCK_ROWS 1000
-#define IMPORT_STATE_MAX  16
+#define IMPORT_BLOCK_ROWS  1000
+#define IMPORT_BLOCK_BYTES ((size_t)4 << 20) /* of the file, whatever its rows */
+#define IMPORT_STATE_MAX   16
 
 struct refusal {
     const struct import_line *line;
@@ -19,7 +20,7 @@ struct refusal {
 /* Everything of one block is a child of ctx. */
 struct block {
     void *ctx;
-    size_t n_lines;
+    size_t n_lines, bytes;
     struct record_item *items;
     const struct import_line **item_lines; /* of each item */
     int64_t *item_numbers;
@@ -61,10 +62,12 @@ struct import_job {
 bool import_item_parse(const void *ctx, const struct import_settings *, json_t *value,
                        const struct catalogue *, struct record_item *ret_item, struct diag *d);
 
-/* import_block_begin() - forgets the block before. import_block_fill() - takes rows that were read,
+/* import_block_begin() - forgets the block before. import_block_full() - whether it takes no more
+ * rows. import_block_fill() - takes rows that were read,
  * but for those that were recorded before. import_block_send() - records what it has; then the job
  * goes on, or is done. */
 void import_block_begin(struct import_job *);
+bool import_block_full(const struct import_job *);
 void import_block_fill(struct import_job *, const struct catalogue *);
 void import_block_send(struct import_job *);
 

@@ -7,6 +7,7 @@
 #include "daemon/import/import_table.h"
 #include "daemon/import/import_value.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ struct import_changes {
     struct person *people;
     size_t n, cap;
     struct import_table places; /* slot → place in people, from 1 */
+    struct import_table named;  /* person and name → place in said, from 1 */
     size_t *asked;              /* places of those whom the database is asked about */
     size_t n_asked;
     struct spoken *spoken; /* phones as the rows have them */
@@ -119,14 +121,24 @@ static void person_says(struct import_changes *c, struct person *p, struct recor
 /* --- what ---------------------------------------------------------------------------------------
  */
 
+static uint64_t said_hash(const struct import_changes *c, const struct person *p, const char *name)
+{
+    char place[24];
+
+    snprintf(place, sizeof(place), "%zu", (size_t)(p - c->people));
+    return import_hash(place, name, NULL);
+}
+
 static struct said *say(struct import_changes *c, struct person *p, const char *name, json_t *value)
 {
-    for (size_t i = 0; i < p->n; i++)
-        if (strcmp(p->said[i].name, name) == 0)
-            return &p->said[i];
+    int64_t *place = import_table_at(&c->named, said_hash(c, p, name));
+
+    if (*place != 0)
+        return &p->said[*place - 1];
     mem_grow(c, &p->said, &p->cap, p->n + 1);
     p->said[p->n] = (struct said){.name = mem_strdup(c, name), .value = value};
-    return &p->said[p->n++];
+    *place = (int64_t)++p->n;
+    return &p->said[p->n - 1];
 }
 
 /* The three parts of a day of birth are one field. */
@@ -191,6 +203,7 @@ static void names_list(struct import_changes *c)
 /* Anew, where phones took their form meanwhile. */
 static void all_list(struct import_changes *c)
 {
+    c->named = (struct import_table){.ctx = c};
     for (size_t i = 0; i < c->n; i++) {
         c->people[i].n = 0;
         person_list(c, &c->people[i]);
@@ -324,14 +337,15 @@ void import_changes_on_compared(struct import_changes *c, const struct pgres *re
         struct person *p = &c->people[c->asked[pgres_int(res, row, "ord")]];
         const char *field = pgres_text(res, row, "field");
         const char *was = pgres_text(res, row, "was");
+        const int64_t *place;
 
         if (text_begins(field, "birth_"))
             field = "birth_date";
-        for (size_t i = 0; i < p->n; i++)
-            if (strcmp(p->said[i].name, field) == 0) {
-                p->said[i].differs = true;
-                p->said[i].was = was == NULL ? NULL : mem_strdup(c, was);
-            }
+        place = import_table_find(&c->named, said_hash(c, p, field));
+        if (place == NULL)
+            continue;
+        p->said[*place - 1].differs = true;
+        p->said[*place - 1].was = was == NULL ? NULL : mem_strdup(c, was);
     }
 }
 

@@ -119,6 +119,7 @@ static void file_on_record(void *arg, const struct csv_record *r)
 
     line->number = f->number++;
     line->line = r->line;
+    line->bytes = r->raw_n;
     line->n = r->error != NULL ? 1 : r->n;
     line->fields = mem_array(line, const char *, line->n);
     if (r->error != NULL) {

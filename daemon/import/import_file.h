@@ -13,6 +13,7 @@
 struct import_line {
     int64_t number; /* 0: the header; then from 1 */
     int64_t line;   /* in the file, from 1 */
+    size_t bytes;   /* that it has in the file */
     const char **fields;
     size_t n;
     const char *error; /* NULL; or why it is no CSV: then the one field is the line as it stood */

@@ -114,7 +114,7 @@ static void block_on_org(void *arg, const struct org *org)
         return;
     }
     import_block_fill(j, &org->catalogue);
-    if (b->n_lines < j->most && !import_file_over(j->file))
+    if (!import_block_full(j) && !import_file_over(j->file))
         import_file_read(j->file, job_on_read, j);
     else if (b->n_lines > 0)
         import_block_send(j);

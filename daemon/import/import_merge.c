@@ -19,7 +19,7 @@ struct reading {
     struct import_keys *keys; /* a refund that belongs to no row is refused, and says nothing */
     int64_t joined;
     void *ctx; /* of the block */
-    size_t n_lines;
+    size_t n_lines, bytes;
     struct record_contact *contacts; /* of its rows */
     size_t n;
     const char **names; /* that were asked for: sort and value of each */
@@ -35,7 +35,7 @@ static void block_begin(struct reading *r)
     r->ctx = mem_must(talloc_new(r));
     r->contacts = mem_array(r->ctx, struct record_contact, IMPORT_BLOCK_ROWS);
     r->names = NULL;
-    r->n_lines = r->n = r->n_names = r->cap_names = 0;
+    r->n_lines = r->bytes = r->n = r->n_names = r->cap_names = 0;
     pgarray_init(&r->keep, r->ctx);
     pgarray_init(&r->gone, r->ctx);
 }
@@ -216,6 +216,11 @@ static void on_read(void *arg, bool ok)
         import_job_done(r->job, false);
 }
 
+static bool block_full(const struct reading *r)
+{
+    return r->n_lines >= IMPORT_BLOCK_ROWS || r->bytes >= IMPORT_BLOCK_BYTES;
+}
+
 static void on_org(void *arg, const struct org *org)
 {
     struct reading *r = arg;
@@ -226,11 +231,12 @@ static void on_org(void *arg, const struct org *org)
         import_job_done(j, false);
         return;
     }
-    while (r->n_lines < IMPORT_BLOCK_ROWS && (line = import_file_take(r->file, r->ctx)) != NULL) {
+    while (!block_full(r) && (line = import_file_take(r->file, r->ctx)) != NULL) {
         row_take(r, line, &org->catalogue);
         r->n_lines++;
+        r->bytes += line->bytes;
     }
-    if (r->n_lines < IMPORT_BLOCK_ROWS && !import_file_over(r->file))
+    if (!block_full(r) && !import_file_over(r->file))
         import_file_read(r->file, on_read, r);
     else if (r->n_lines > 0)
         block_send(r);

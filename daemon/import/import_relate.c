@@ -42,7 +42,7 @@ struct asked {
 struct import_relate {
     struct import_file *file;
     struct import_keys *keys;
-    size_t n_lines;
+    size_t n_lines, bytes;
     struct wish *wishes; /* of the block, whose child all of it is */
     size_t n, cap;
     struct asked *asked;
@@ -432,6 +432,11 @@ static void on_read(void *arg, bool ok)
         import_job_done(arg, false);
 }
 
+static bool block_full(const struct import_relate *r)
+{
+    return r->n_lines >= IMPORT_BLOCK_ROWS || r->bytes >= IMPORT_BLOCK_BYTES;
+}
+
 static void on_org(void *arg, const struct org *org)
 {
     struct import_job *j = arg;
@@ -442,11 +447,12 @@ static void on_org(void *arg, const struct org *org)
         import_job_done(j, false);
         return;
     }
-    while (r->n_lines < IMPORT_BLOCK_ROWS && (line = import_file_take(r->file, j->b.ctx)) != NULL) {
+    while (!block_full(r) && (line = import_file_take(r->file, j->b.ctx)) != NULL) {
         row_take(j, line, &org->catalogue);
         r->n_lines++;
+        r->bytes += line->bytes;
     }
-    if (r->n_lines < IMPORT_BLOCK_ROWS && !import_file_over(r->file))
+    if (!block_full(r) && !import_file_over(r->file))
         import_file_read(r->file, on_read, j);
     else if (r->n > 0)
         pgtx_begin(j->env.pool, j->org_id, on_begun, on_ended, j);
@@ -469,7 +475,7 @@ void import_relate_next(struct import_job *j)
     r->wishes = NULL;
     r->asked = NULL;
     r->names = NULL;
-    r->n_lines = r->n = r->cap = r->n_asked = r->cap_asked = r->cap_names = 0;
+    r->n_lines = r->bytes = r->n = r->cap = r->n_asked = r->cap_asked = r->cap_names = 0;
     reading_go_on(j);
 }
 

@@ -118,3 +118,19 @@ def test_two_imports_of_one_file_at_a_time(lazo):
         undo(lazo, one)
     assert lazo.sql("SELECT count(*) FROM identity WHERE value ^@ 'pair'") == [(0,)]
     assert "pair" not in json.dumps(lazo.items("/v1/contacts?limit=500"))
+
+
+def test_rows_as_long_as_they_may_be(lazo):
+    """Blocks are bounded by bytes, too; a row that is longer is refused alone. And one person of many thousand labels holds up nobody."""
+    long_cell = "x" * 60000
+    text = "email,nombre,nota,etiquetas\n" + "".join(f"big{i}@hostile.example,Big,{long_cell if i < 150 else ''},\n" for i in range(1300))
+    text += f"big1@hostile.example,{'y' * 66000},,\n"
+    text += "".join(f"tags@hostile.example,,,{';'.join(f't{n}' for n in range(i * 100, i * 100 + 100))}\n" for i in range(100))
+    one = upload(lazo, text)
+    settle(lazo, one, columns={"nota": None})
+    would = check(lazo, one)
+    did = run(lazo, one)
+    assert numbers(did) == numbers(would)
+    assert (did["rows"], did["created"], did["refused"]) == (1401, 1301, 1) and [r["line"] for r in rejected(lazo, one)] == ["1302"]
+    assert lazo.sql("SELECT count(*) FROM contact_tag WHERE contact_id = %s", [lazo.contact_id("tags@hostile.example")]) == [(10000,)]
+    assert undo(lazo, one)["contacts_removed"] == 1301

@@ -214,20 +214,42 @@ def test_undo(lazo):
 
 def test_undo_leaves_what_happened_since(lazo):
     one = prepared(lazo, UNDO.replace("undo.example", "since.example").replace("\nu", "\nv").replace(",k", ",q").replace(",qey", ",key"), "since.csv")
-    lazo.api("POST", "/v1/contacts", {"external_id": "v1", "city": "Madrid", "first_name": "Uno"})
+    for who in ({"external_id": "v1", "city": "Madrid", "first_name": "Uno"}, {"external_id": "v2", "first_name": "Dos"}):
+        lazo.api("POST", "/v1/contacts", who)
     run(lazo, one)
     v1, v3, v4 = (lazo.contact_id(f"u{n}@since.example") for n in (1, 3, 4))
     lazo.api("PATCH", f"/v1/contacts/{v1}", {"city": "Vigo"})
+    v2 = lazo.contact_id("u2@since.example")
+    for city, size in (("Soria", 1), ("Cádiz", 5)):  # there and back: somebody says now what the import had said
+        lazo.api("PATCH", f"/v1/contacts/{v2}", {"city": city})
+        lazo.api("PATCH", f"/v1/contacts/{v1}", {"attr": {"undo_size": size}})
     lazo.api("POST", "/v1/interactions", {"contact": {"id": v3}, "kind": "call"})
     lazo.api("POST", "/v1/interactions", {"contact": {"id": v4}, "kind": "undorefund", "amount": "-3", "source": "undo", "key": "late", "amends": "q5"})
     gone = undo(lazo, one)
-    assert (gone["contacts_removed"], gone["contacts_kept"], gone["kept"]) == (1, 2, [v3, v4])
+    assert (gone["contacts_removed"], gone["contacts_kept"], gone["kept"]) == (0, 2, [v3, v4])
     assert (gone["interactions_removed"], gone["interactions_kept"]) == (4, 1)
     first = lazo.get(f"/v1/contacts/{v1}")
     assert first["city"] == "Vigo" and first["birth_date"] is None and first["email"] is None and first["tags"] == []
-    assert gone["fields_kept"] == 1
+    second = lazo.get(f"/v1/contacts/{v2}")
+    assert (first["attr"], second["city"], second["email"], second["tags"]) == ({"undo_size": 5}, "Cádiz", None, [])
+    assert gone["fields_kept"] == 3
     assert {i["kind"] for i in lazo.items(f"/v1/contacts/{v3}/interactions")} - {"segment_entered", "segment_left"} == {"call"}
     assert {i["kind"] for i in lazo.items(f"/v1/contacts/{v4}/interactions")} - {"segment_entered", "segment_left"} == {"undogift", "undorefund"}
+
+
+def test_undo_of_the_last_run(lazo):
+    """What is put back is what was there before the last run, whoever changed it between the runs."""
+    who = lazo.api("POST", "/v1/contacts", {"external_id": "runs", "city": "Uno", "first_name": "A"})["id"]
+    one = upload(lazo, "external_id,city,first_name\nruns,Dos,B\n")
+    settle(lazo, one)
+    run(lazo, one)
+    lazo.api("PATCH", f"/v1/contacts/{who}", {"first_name": "C"})
+    assert undo(lazo, one)["fields_kept"] == 1
+    lazo.api("PATCH", f"/v1/contacts/{who}", {"city": "Tres"})
+    run(lazo, one)
+    gone = undo(lazo, one)
+    seen = lazo.get(f"/v1/contacts/{who}")
+    assert (seen["city"], seen["first_name"], gone["fields_put_back"], gone["fields_kept"]) == ("Tres", "C", 2, 0)
 
 
 def test_undo_of_consent(lazo):

@@ -51,7 +51,7 @@ struct rule_sql *rule_compile_first(const void *ctx, const struct rule_sql *rang
         "UNION ALL SELECT e.contact_id, e.segment_id FROM exempt e\n"
         " WHERE e.mode = 'in' AND e.contact_id IN (SELECT a.contact_id FROM answer a)),\n"
         "leaving AS MATERIALIZED (SELECT m.contact_id, m.segment_id FROM membership m\n"
-        "  WHERE m.org_id = $%zu::bigint AND m.segment_id = ANY ($%zu::int[])\n"
+        "  WHERE m.org_id = $%zu::bigint AND m.segment_id = ANY (ARRAY(SELECT id FROM segments))\n"
         "    AND m.contact_id > $1::bigint AND m.contact_id <= $3::bigint\n"
         "EXCEPT SELECT contact_id, segment_id FROM held),\n"
         "gone AS (DELETE FROM membership m USING leaving l\n"
@@ -83,6 +83,6 @@ struct rule_sql *rule_compile_first(const void *ctx, const struct rule_sql *rang
         "RETURNING contact_id)\n"
         "SELECT (SELECT count(*) FROM answer) AS contacts, (SELECT count(*) FROM moved) AS moved,\n"
         "       (SELECT count(*) FROM logged) AS logged",
-        range->text, at, at + 1, at, at + 1, at + 1, at + 1, at + 2, at + 1, at + 3, at + 4);
+        range->text, at, at + 1, at + 1, at + 1, at + 1, at + 2, at + 1, at + 3, at + 4);
     return sql;
 }

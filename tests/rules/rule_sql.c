@@ -1,9 +1,10 @@
 /* rule_sql.c - the compiler as a filter for tests/rules/: one JSON request a line in, one answer a
  * line out.
  *
- * Request: {"mode": "some" | "page" | "range" | "search" | "each" | "whole" | "where" | "cycle",
- * "rules": [text, ...], "name"?, "catalogue": {...}}; the rules' tags are 1, 2, ... Answer: {"sql",
- * "params", "warnings", "texts"}, or {"errors": ["line:column: message", ...]}. */
+ * Request: {"mode": "some" | "page" | "range" | "first" | "search" | "each" | "whole" | "where" |
+ * "cycle", "rules": [text, ...], "name"?, "catalogue": {...}}; the rules' tags are 1, 2, ... Mode
+ * "first" wants "tags", ids of segments, "org" and "referred", pairs [segment, by which]. Answer:
+ * {"sql", "params", "warnings", "texts"}, or {"errors": ["line:column: message", ...]}. */
 #include "common/mem.h"
 #include "daemon/rules/rule.h"
 
@@ -121,6 +122,35 @@ static struct rule_sql *compile(const void *ctx, const char *mode, const struct 
     return rule_compile_where(ctx, roots[0].rule, cat);
 }
 
+/* As the evaluator has it, of part 7. */
+static struct rule_sql *compile_first(const void *ctx, json_t *request,
+                                      const struct rule_root *roots, size_t n,
+                                      const struct catalogue *cat)
+{
+    json_t *pairs = json_object_get(request, "referred"), *pair;
+    int64_t *ids = mem_array(ctx, int64_t, n), *referred, *by;
+    size_t n_pairs = json_array_size(pairs), i;
+
+    for (i = 0; i < n; i++)
+        ids[i] = roots[i].tag;
+    referred = mem_array(ctx, int64_t, n_pairs);
+    by = mem_array(ctx, int64_t, n_pairs);
+    json_array_foreach(pairs, i, pair)
+    {
+        referred[i] = json_integer_value(json_array_get(pair, 0));
+        by[i] = json_integer_value(json_array_get(pair, 1));
+    }
+    return rule_compile_first(
+        ctx, rule_compile_range(ctx, roots, n, cat),
+        &(struct rule_first){.org_id = json_integer_value(json_object_get(request, "org")),
+                             .part = 7,
+                             .segments = ids,
+                             .n_segments = n,
+                             .referred = referred,
+                             .by = by,
+                             .n_referred = n_pairs});
+}
+
 static json_t *answer_sql(const struct rule_sql *sql, const struct diag *warnings, json_t *texts)
 {
     json_t *params = json_array();
@@ -138,6 +168,7 @@ static json_t *answer(const void *ctx, json_t *request)
     size_t n = json_array_size(rules), i;
     struct rule_root *roots = mem_array(ctx, struct rule_root, n);
     const char *mode = get(request, "mode");
+    json_t *tags = json_object_get(request, "tags");
     bool where = strcmp(mode, "where") == 0;
     struct diag d, warnings;
 
@@ -150,14 +181,17 @@ static json_t *answer(const void *ctx, json_t *request)
 
         if (rule != NULL && rule_check(rule, cat, &d, &warnings))
             json_array_append_new(texts, json_string(rule_text(ctx, rule)));
-        roots[i] = (struct rule_root){rule, (int64_t)i + 1};
+        roots[i] = (struct rule_root){
+            rule, tags == NULL ? (int64_t)i + 1 : json_integer_value(json_array_get(tags, i))};
     }
     if (!diag_any(&d) && strcmp(mode, "cycle") == 0)
         rule_cycle(get(request, "name"), roots[0].rule, cat, &d);
     if (diag_any(&d) || strcmp(mode, "cycle") == 0)
         result = json_pack("{s:o}", "errors", diag_list(&d));
     else
-        result = answer_sql(compile(ctx, mode, roots, n, cat), &warnings, texts);
+        result = answer_sql(strcmp(mode, "first") == 0 ? compile_first(ctx, request, roots, n, cat)
+                                                       : compile(ctx, mode, roots, n, cat),
+                            &warnings, texts);
     json_decref(texts);
     return result;
 }

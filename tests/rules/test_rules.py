@@ -104,6 +104,51 @@ def test_agrees_with_the_oracle(compiler, writer, app, round):
         world.now = world.near(now)
 
 
+@pytest.mark.parametrize("round", range(ROUNDS))
+def test_first_members(compiler, writer, app, round):
+    """What a full evaluation writes, of rules that had other members before; and it writes nothing into a segment that was made a fixed one meanwhile."""
+    print("LAZO_SEED=%d" % SEED)
+    world = world_of(SEED + round, writer, app, 30)
+    rnd, now = world.rnd, world.now
+    texts = [oracle.text(world.rule()) for _ in range(4)]
+
+    def rows(sql, *args):
+        app.execute(sql, args)
+        return app.fetchall()
+
+    app.execute("SET lazo.writer = 'lazod'")
+    try:
+        tags = [rows("INSERT INTO segment (org_id, name, kind, rule, stale, updated_at) VALUES (%s, %s, %s, %s, %s, '2020-01-01') RETURNING id",
+                     world.org, "first %d" % n, "fixed" if n == 3 else "dynamic", None if n == 3 else "true", n < 3)[0][0] for n in range(5)]
+        ids = [c["id"] for c in world.contacts]
+        before = {(rnd.choice(ids), rnd.choice(tags[:4])) for _ in range(40)}
+        by_hand = {(rnd.choice(ids), rnd.choice(tags[:4])): rnd.choice(["in", "out"]) for _ in range(10)}
+        for contact, segment in before:
+            app.execute("INSERT INTO membership VALUES (%s, %s, %s, '2020-01-01')", (world.org, contact, segment))
+        for (contact, segment), mode in by_hand.items():
+            app.execute("INSERT INTO segment_exception (org_id, contact_id, segment_id, mode, reason, made_by, made_at) VALUES (%s, %s, %s, %s, '', '', '2020-01-01')",
+                        (world.org, contact, segment, mode))
+        app.execute("DELETE FROM change")
+        referred = [(tags[0], tags[4]), (tags[1], tags[2])]  # by one that is fresh, by one that is stale
+        some = {row[0]: row[1:] for row in run(app, compiled(compiler, world, "some", texts), array(ids), now)}
+        first = compiled(compiler, world, "first", texts, tags=tags[:4], org=world.org, referred=referred)
+        said = [run(app, first, *span)[0] for span in ((0, now, ids[9]), (ids[9], now, ids[-1]))]
+        wanted = {(c, tags[n - 1]) for c in ids for n in some[c][0] if n < 4 and by_hand.get((c, tags[n - 1])) != "out"}
+        wanted |= {key for key, mode in by_hand.items() if mode == "in" and key[1] != tags[3]} | {key for key in before if key[1] == tags[3]}
+        assert set(rows("SELECT contact_id, segment_id FROM membership WHERE segment_id = ANY (%s)", tags)) == wanted, (SEED, texts)
+        gone, come = before - wanted, wanted - before
+        assert set(rows("SELECT contact_id, segment_id FROM membership_past WHERE segment_id = ANY (%s) AND left_at = greatest(%s, entered_at) AND entered_at = '2020-01-01'",
+                        tags, now)) == gone
+        assert [c for c, _, _ in said] == [10, 20] and sum(m for _, m, _ in said) == len(gone) + len(come)
+        assert dict(rows("SELECT contact_id, at FROM wake WHERE part = 7")) == {c: at for c, (_, at) in some.items() if at is not None}
+        logged = {c for c, segment in gone | come if segment == tags[0]}
+        assert sorted(rows("SELECT contact_id, quiet, what FROM change WHERE sort = 'segment'")) == sorted((c, True, [str(tags[0])]) for c in logged)
+        assert rows("SELECT count(*) FROM interaction i JOIN kind k ON k.id = i.kind_id WHERE k.name IN ('segment_entered', 'segment_left')") == [(0,)]
+        assert run(app, first, 0, now, ids[-1]) == [(30, 0, 0)]
+    finally:
+        app.execute("RESET lazo.writer")
+
+
 def instants(rnd, now, end):
     """Instants from now to just before `end`: random ones, near ones, whole hours and the very last."""
     span = (end - now).total_seconds()

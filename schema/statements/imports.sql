@@ -192,12 +192,8 @@ SELECT import_merge($1::bigint, $2::bigint[], $3::bigint[], $4::jsonb, $5::times
 SELECT import_would_merge($1::bigint, $2::bigint[], $3::bigint[], $4::timestamptz) AS merged;
 
 -- name: import_companies
--- Companies and households of these names: one of them, and whether there are none, one or more. `ord` from 0. Folded first: fold() in a join would cost the index.
-WITH w AS MATERIALIZED (SELECT (u.ord - 1)::int AS ord, fold(u.name) AS folded FROM unnest($1::text[]) WITH ORDINALITY AS u(name, ord))
-SELECT w.ord, c.contact_id, c.n
-  FROM w CROSS JOIN LATERAL (SELECT min(x.id) AS contact_id, count(*)::int AS n
-                               FROM (SELECT n.id FROM contact n WHERE n.org_id = current_org() AND n.company_name_fold = w.folded AND n.kind <> 'person' LIMIT 2) x) c
- WHERE c.n > 0;
+-- Companies and households of these names: one of them, and whether there are one or more. `ord` from 0.
+SELECT c.ord, c.contact_id, c.n FROM import_companies($1::text[]) c;
 
 -- name: import_refused
 -- Which of the lines ($3) of $1 import were refused, $2 in its dry run. `ord` from 0.

@@ -90,7 +90,7 @@ def test_relations(lazo):
 
 
 def test_relations_make_companies(lazo):
-    one = upload(lazo, "external_id,hogar,empresa donde trabaja\n" + "".join(f"mk{i},Casa {i % 700},Taller {i % 3}\n" for i in range(2100)) + "mk1,CASA 1,taller 1\nmk1,Casa 7,\n")
+    one = upload(lazo, "external_id,hogar,empresa donde trabaja\n" + "".join(f"maker{i},Casa {i % 700},Taller {i % 3}\n" for i in range(2100)) + "maker1,CASA 1,taller 1\nmaker1,Casa 7,\n")
     before = state(lazo)
     settle(lazo, one, columns={"empresa donde trabaja": "relation.employee of"}, others="make")
     would = check(lazo, one)

@@ -293,14 +293,19 @@ static const char *flip_sql(const struct follow *f, const char *way, const char 
                                   arrays_sql(f), within, f->truth));
 }
 
-/* The next one that is still to happen; where several would be needed, the first of them. */
-static void record_future(const struct follow *f, const char *within)
+/* The next one that is still to happen. */
+static const char *future_sql(const struct follow *f, const char *within)
 {
     struct rule_gen *g = f->g;
-    const char *filter = and_where(f, gen_printf(g, "i.occurred_at > w.now%s", within));
 
-    gen_change(g,
-               case_sql(g, may_enter(f), gen_filtered(g, f->from, "min(i.occurred_at)", filter)));
+    return gen_filtered(g, f->from, "min(i.occurred_at)",
+                        and_where(f, gen_printf(g, "i.occurred_at > w.now%s", within)));
+}
+
+/* Where several would be needed, the first of them. */
+static void record_future(const struct follow *f, const char *within)
+{
+    gen_change(f->g, case_sql(f->g, may_enter(f), future_sql(f, within)));
 }
 
 /* Of a count that is compared by less or more with a whole number: how many there must be for the
@@ -352,7 +357,10 @@ static void record_leaving(const struct follow *f)
     int64_t n;
 
     if (is_ranked(f, &n)) {
-        window_reach_changes(g, w, ranked_sql(f, n), ranked_sql(f, n));
+        window_rank_changes(g, w, ranked_sql(f, n),
+                            test_word(f->node)[0] == '<' ? gen_printf(g, "NOT %s", f->truth)
+                                                         : f->truth,
+                            future_sql(f, ""));
     } else {
         in = count_sql(f, aggregate_events(g, f->value, NULL));
         ahead = count_sql(f, "i.occurred_at > w.now");
@@ -360,8 +368,8 @@ static void record_leaving(const struct follow *f)
                         gen_printf(g, "%s::int, %s::int", ahead, in));
         window_reach_changes(g, w, flip,
                              gen_printf(g, "(%s)[%s + %s + 1]", instants_sql(f), ahead, in));
+        record_future(f, "");
     }
-    record_future(f, "");
 }
 
 /* before ... ago: what is ahead of the bound enters. */

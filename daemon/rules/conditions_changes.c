@@ -34,12 +34,14 @@ static struct rule_leaf leaf_of(struct rule_gen *g, const struct rule_node *node
         if (g->leaves[i].node == node)
             return g->leaves[i];
     g->n_changes = 0;
+    g->dear = false;
     g->with_changes = !fixed && !changes_exact(node);
     truth = changes_truth(g, node);
     if (truth == NULL)
         truth = gen_printf(g, "(%s) IS TRUE", condition_plain_sql(g, node));
     leaf.truth = gen_truth(g, truth);
     g->with_changes = true;
+    leaf.dear = g->dear;
     leaf.changes = mem_array(g->ctx, const char *, g->n_changes);
     for (; leaf.n_changes < g->n_changes; leaf.n_changes++)
         leaf.changes[leaf.n_changes] = g->changes[leaf.n_changes];
@@ -52,15 +54,19 @@ static struct rule_leaf leaf_of(struct rule_gen *g, const struct rule_node *node
 static const char *leaf_with_changes(struct rule_gen *g, const struct rule_node *node)
 {
     struct rule_leaf leaf = leaf_of(g, node);
+    const char *guard = g->guard;
 
     g->n_changes = 0;
+    g->dear = leaf.dear;
     for (size_t i = 0; i < leaf.n_changes; i++)
         gen_change(g, leaf.changes[i]);
     if (changes_exact(node))
         changes_record(g, node, leaf.truth, condition_test(node));
     g->next = g->n_changes == 0 ? NULL : earliest_sql(g);
+    g->guard = g->dear ? guard : NULL;
     if (g->next != NULL && g->joints > 0)
         g->next = gen_next(g, 0, gen_printf(g, "coalesce(%s, 'infinity'::timestamptz)", g->next));
+    g->guard = guard;
     g->height = 0;
     return leaf.truth;
 }

@@ -73,6 +73,7 @@ struct rule_leaf {
     const char *truth;
     const char **changes;
     size_t n_changes;
+    bool dear;
 };
 
 struct rule_lateral {
@@ -98,6 +99,7 @@ struct rule_gen {
     bool with_changes;
     const char *guard; /* whether the next change of the node at hand is needed; NULL: always */
     int joints;        /* inside how many `and` and `or` */
+    bool dear;         /* the changes of the condition at hand are worth a guard */
     int negated;       /* inside how many `not` */
     bool uses_day;     /* z is needed */
     const struct rule_node *row_node; /* the value that is read from a row at hand, */
@@ -207,6 +209,10 @@ const char *birthday_search_sql(struct rule_gen *);
  * a sliding window: how it compares now. */
 void window_reach_changes(struct rule_gen *, const struct rule_window *, const char *v,
                           const char *passed);
+/* window_rank_changes() - of a condition that is decided by whether `v` (may be null) is `inside`
+ * the window: when it leaves, or another one enters, at the instant `future` (may be null). */
+void window_rank_changes(struct rule_gen *, const struct rule_window *, const char *v,
+                         const char *inside, const char *future);
 const char *window_passed(struct rule_gen *, const struct rule_window *, const char *from,
                           const char *where);
 const char *window_bound(struct rule_gen *, const struct rule_window *);

@@ -23,6 +23,7 @@
 /* A bound that moves with now: now minus or plus a duration. */
 struct bound {
     const char *at;   /* the bound now */
+    const char *sql;  /* calendar: what that is computed by */
     const char *step; /* fixed length: it as an interval of hours; NULL: calendar */
     bool forward;
     const char *length; /* calendar: what leads from an interaction to its crossing */
@@ -69,27 +70,42 @@ static struct bound bound_make(struct rule_gen *g, struct rule_duration d, bool 
         b.at = gen_once(g, gen_printf(g, "%s %c %s", g->now, forward ? '+' : '-', b.step));
         return b;
     }
-    b.at = gen_once(g, calendar_at(g, d, forward, g->now));
+    b.sql = calendar_at(g, d, forward, g->now);
+    b.at = gen_once(g, b.sql);
     b.length = gen_printf(g, "%s%s", forward ? "-" : "", calendar_interval(g, d));
     return b;
 }
 
-/* When B reaches `v`, which lies after B now; null else. */
-static const char *bound_reaches(struct rule_gen *g, const struct bound *b, const char *v)
+/* When B reaches `v`, which is known to lie after B now. */
+static const char *bound_crosses(struct rule_gen *g, const struct bound *b, const char *v)
 {
     if (b->step != NULL)
-        return gen_printf(g, "CASE WHEN %s > %s THEN %s %c %s END", v, b->at, v,
-                          b->forward ? '-' : '+', b->step);
-    return gen_printf(g, "CASE WHEN %s > %s THEN calendar_crossing(%s, %s, %s, %s, w.now) END", v,
-                      b->at, v, b->at, b->length, gen_zone(g));
+        return gen_printf(g, "%s %c %s", v, b->forward ? '-' : '+', b->step);
+    /* What stands in e is computed where it is needed alone. */
+    if (strncmp(v, "e.", 2) != 0)
+        g->dear = true;
+    return gen_printf(g, "calendar_crossing(%s, %s, %s, %s, w.now)", v, b->at, b->length,
+                      gen_zone(g));
 }
 
-/* When B may jump back over `v`, which it has just passed; null else. */
+/* When B reaches `v`; null where it has. */
+static const char *bound_reaches(struct rule_gen *g, const struct bound *b, const char *v)
+{
+    return gen_printf(g, "CASE WHEN %s > %s THEN %s END", v, b->at, bound_crosses(g, b, v));
+}
+
+/* When B may jump back over `v`, which it has passed, where that was just now; null else. */
 static const char *bound_returns(struct rule_gen *g, const struct bound *b, const char *v)
 {
-    return gen_printf(
-        g, "CASE WHEN %s <= %s AND %s > %s - " BACK_HOURS " THEN calendar_jump(%s, %s, w.now) END",
-        v, b->at, v, b->at, b->length, gen_zone(g));
+    return gen_printf(g, "CASE WHEN %s > %s THEN calendar_jump(%s, %s, w.now) END", v,
+                      gen_once(g, gen_printf(g, "%s - " BACK_HOURS, b->sql)), b->length,
+                      gen_zone(g));
+}
+
+/* The same for what may not have been passed yet. */
+static const char *bound_may_return(struct rule_gen *g, const struct bound *b, const char *v)
+{
+    return gen_printf(g, "CASE WHEN %s <= %s THEN %s END", v, b->at, bound_returns(g, b, v));
 }
 
 /* --- days --- */
@@ -266,7 +282,7 @@ static void edge_changes(struct rule_gen *g, const struct bound *b, const char *
         return;
     if (ahead != passed)
         next = gen_column(g, from, gen_printf(g, "max(i.occurred_at) FILTER (WHERE %s)", passed));
-    gen_change(g, bound_returns(g, b, next));
+    gen_change(g, bound_may_return(g, b, next));
 }
 
 /* When a stepping window, whose span now is `p`, takes or loses one value: at its end where it
@@ -303,7 +319,7 @@ void window_value_changes(struct rule_gen *g, const struct rule_window *w, const
 
         gen_change(g, bound_reaches(g, &b, v));
         if (b.step == NULL)
-            gen_change(g, bound_returns(g, &b, v));
+            gen_change(g, bound_may_return(g, &b, v));
         if (w->type == RULE_WINDOW_IN_LAST || w->type == RULE_WINDOW_IN_NEXT)
             gen_change(g, gen_printf(g, "CASE WHEN %s > w.now THEN %s END", v, v));
     }
@@ -383,6 +399,17 @@ void window_reach_changes(struct rule_gen *g, const struct rule_window *w, const
     gen_change(g, bound_reaches(g, &b, v));
     if (b.step == NULL)
         gen_change(g, bound_returns(g, &b, passed));
+}
+
+void window_rank_changes(struct rule_gen *g, const struct rule_window *w, const char *v,
+                         const char *inside, const char *future)
+{
+    struct bound b = bound_make(g, w->duration, false);
+
+    if (b.step == NULL)
+        future = gen_printf(g, "LEAST(%s, %s)", future, bound_returns(g, &b, v));
+    gen_change(g, gen_printf(g, "CASE WHEN %s THEN %s ELSE %s END", inside, bound_crosses(g, &b, v),
+                             future));
 }
 
 const char *window_passed(struct rule_gen *g, const struct rule_window *w, const char *from,

@@ -4,7 +4,8 @@
 SELECT org_id, changes OR wakes OR stale AS evaluate, cues OR positions OR campaigns AS decide FROM work_waiting($1::timestamptz);
 
 -- name: change_take
--- SKIP LOCKED: a second daemon may run during a hand-over. ANY of an array, for the planner: it takes the batch for small whatever the length of the queue.
+-- SKIP LOCKED: a second daemon may run during a hand-over. The rows are found again by the span of their ids and a hashed sub-select: planned while the queue is
+-- short, ANY of an array compares each row of the queue with each of the batch.
 -- The contacts are locked before all else that is theirs, as who deletes one does; what belongs to a contact that is being deleted stays for later.
 WITH next AS MATERIALIZED (
     SELECT id, contact_id FROM change WHERE org_id = $1::bigint ORDER BY id LIMIT $2::int FOR UPDATE SKIP LOCKED
@@ -13,8 +14,9 @@ WITH next AS MATERIALIZED (
      CROSS JOIN LATERAL (SELECT c.id FROM contact c WHERE c.id = n.contact_id FOR KEY SHARE SKIP LOCKED) k
 )
 DELETE FROM change
- WHERE id = ANY (ARRAY(SELECT n.id FROM next n
-                        WHERE n.contact_id IN (SELECT id FROM locked) OR (SELECT c.id FROM contact c WHERE c.id = n.contact_id) IS NULL))
+ WHERE org_id = $1::bigint AND id >= (SELECT min(n.id) FROM next n) AND id <= (SELECT max(n.id) FROM next n)
+   AND (id IN (SELECT n.id FROM next n
+                WHERE n.contact_id IN (SELECT id FROM locked) OR (SELECT c.id FROM contact c WHERE c.id = n.contact_id) IS NULL)) IS TRUE
 RETURNING contact_id, sort, kind_id, interaction_id, quiet, array_to_string(what, ',') AS what;
 
 -- name: wake_take

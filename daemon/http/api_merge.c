@@ -4,6 +4,7 @@
  * merged is sent on to the one that was kept. */
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/text.h"
 #include "daemon/http/api.h"
@@ -160,19 +161,116 @@ void api_merges_list(void *app, struct http_request *req)
     api_list(app, req, Q_MERGE_LIST, &args, limit, NULL);
 }
 
-void api_duplicates_list(void *app, struct http_request *req)
-{
-    const char *contact;
-    struct pgargs args;
-    int limit;
+/* --- pairs that may be one person
+ *
+ * Few contacts are compared when somebody asks. Of many, the pairs that were found last are shown,
+ * as they are now; who asks has them found anew where that was long ago, and waits for it only
+ * where it never was. */
 
-    if (!http_limit(req, &limit) || !read_contact(req, &contact))
-        return;
+struct duplicates {
+    struct app *app;
+    struct http_request *req;
+    int limit;
+};
+
+struct gathering {
+    int64_t org_id;
+};
+
+static void gather_on_done(void *arg, const struct pgres *res)
+{
+    (void)arg;
+    (void)res;
+}
+
+static void gather_ended(void *arg, bool committed, const struct pgres *error)
+{
+    struct gathering *g = arg;
+
+    if (!committed)
+        log_warning("http", "duplicates were not found", "org=%" PRId64 " sqlstate=%s", g->org_id,
+                    error == NULL ? "" : pgres_sqlstate(error));
+    talloc_free(g);
+}
+
+static void gather_begun(void *arg, struct pgtx *tx)
+{
+    struct pgargs args;
+
+    pgtx_query_sql(tx, "SET LOCAL statement_timeout = 0", NULL, NULL, NULL);
+    pgargs_init(&args, arg);
+    pgargs_instant(&args, clock_now_us());
+    pgtx_query(tx, Q_DUPLICATES_GATHER, &args, gather_on_done, arg);
+    pgtx_commit(tx);
+}
+
+/* duplicates_gather() - outlives the request. */
+static void duplicates_gather(struct app *app, int64_t org_id)
+{
+    struct gathering *g = mem_new(app, struct gathering);
+
+    g->org_id = org_id;
+    pgtx_begin(app->pool, org_id, gather_begun, gather_ended, g);
+}
+
+static void duplicates_compare(struct app *app, struct http_request *req, const char *contact,
+                               int limit)
+{
+    struct pgargs args;
+
     pgargs_init(&args, http_ctx(req));
     pgargs_text(&args, contact);
     pgargs_text(&args, http_query(req, "after"));
     pgargs_int(&args, limit + 1);
     api_list(app, req, Q_DUPLICATES_LIST, &args, limit, NULL);
+}
+
+static void duplicates_on_state(void *arg, const struct pgres *res)
+{
+    struct duplicates *d = arg;
+    const char *after = http_query(d->req, "after");
+    struct pgargs args;
+
+    if (api_failed(d->req, res))
+        return;
+    if (pgres_bool(res, 0, "small")) {
+        duplicates_compare(d->app, d->req, NULL, d->limit);
+        return;
+    }
+    if (pgres_bool(res, 0, "due"))
+        duplicates_gather(d->app, api_org(d->req));
+    if (!pgres_bool(res, 0, "kept")) {
+        http_set_header(d->req, "Retry-After", "5");
+        http_problem(d->req, 503, NULL,
+                     "all contacts are compared for the first time; ask again in a moment");
+        return;
+    }
+    pgargs_init(&args, d);
+    pgargs_text(&args, after == NULL ? "" : after);
+    pgargs_int(&args, d->limit + 1);
+    api_list(d->app, d->req, Q_DUPLICATES_KEPT, &args, d->limit, NULL);
+}
+
+void api_duplicates_list(void *app, struct http_request *req)
+{
+    const char *contact;
+    struct duplicates *d;
+    struct pgargs args;
+    int limit;
+
+    if (!http_limit(req, &limit) || !read_contact(req, &contact))
+        return;
+    if (contact != NULL) {
+        duplicates_compare(app, req, contact, limit);
+        return;
+    }
+    d = mem_new(http_ctx(req), struct duplicates);
+    d->app = app;
+    d->req = req;
+    d->limit = limit;
+    pgargs_init(&args, d);
+    pgargs_instant(&args, clock_now_us());
+    pgpool_query(d->app->pool, api_org(req), Q_DUPLICATES_STATE, &args, duplicates_on_state, d);
 }
 
 void api_duplicates_dismiss(void *app, struct http_request *req)

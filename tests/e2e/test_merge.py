@@ -206,3 +206,43 @@ def test_what_was_related_and_is_gone_since_stays_gone(lazo):
     lazo.api("DELETE", f"/v1/contacts/{spouse}")
     lazo.api("POST", f"/v1/contacts/merges/{number}/undo")
     assert lazo.items(f"/v1/contacts/{gone}/relations") == lazo.items(f"/v1/contacts/{keep}/relations") == []
+
+
+def test_duplicates_of_many(lazo):
+    """More contacts than are compared while somebody waits: pairs are kept, and shown as they are now."""
+    first = contact(lazo, "many-a", first_name="Zoraida", last_name="Quesada", birth_date="1971-05-06")
+    second = contact(lazo, "many-b", first_name="Zoraida", last_name="Quesada", birth_date="1971-05-06")
+    third = contact(lazo, "many-c", first_name="Zoraida", last_name="Quesads", birth_date="1971-05-06")
+    lazo.sql("INSERT INTO contact (org_id, first_name, external_id) SELECT 1, 'M' || i, 'many' || i FROM generate_series(1, 5001) i")
+
+    def pairs():
+        found, after = [], None
+        while True:
+            r = lazo.request("GET", "/v1/contacts/duplicates", params={"limit": 2, **({"after": after} if after else {})})
+            if r.status_code == 503:
+                assert r.headers["Retry-After"] == "5" and "compared" in r.json()["detail"]
+                return None
+            assert r.status_code == 200, r.text
+            found += [(tuple(c["id"] for c in p["contacts"]), p["score"]) for p in r.json()["items"]]
+            after = r.json()["next"]
+            if after is None:
+                return found
+
+    assert pairs() is None
+    found = eventually(pairs, what="all were compared once")
+    assert len(found) == len({p for p, _ in found})
+    assert {((first, second), 0.95), ((first, third), 0.85), ((second, third), 0.85)} <= set(found)
+    assert [s for _, s in found] == sorted((s for _, s in found), reverse=True), "the likeliest first"
+    # What changed since is seen; a new pair is found an hour later.
+    lazo.api("PATCH", f"/v1/contacts/{third}", {"last_name": "Otra"})
+    lazo.api("POST", "/v1/contacts/duplicates/dismiss", {"contacts": [first, second]})
+    fourth = contact(lazo, "many-d", first_name="Zoraida", last_name="Quesada", birth_date="1971-05-06")
+    now = {p for p, _ in pairs()}
+    assert not {(first, second), (first, third), (second, third), (first, fourth)} & now
+    its = {tuple(c["id"] for c in p["contacts"]) for p in lazo.items(f"/v1/contacts/duplicates?contact={first}")}
+    assert its == {(first, fourth)}, "of one contact they are found at once"
+    lazo.advance("61 min")
+    eventually(lambda: {(first, fourth), (second, fourth)} <= {p for p, _ in pairs()}, what="found anew")
+    lazo.api("DELETE", f"/v1/contacts/{fourth}")
+    assert not {(first, fourth), (second, fourth)} & {p for p, _ in pairs()}
+    lazo.sql("DELETE FROM contact WHERE external_id ^@ 'many'")

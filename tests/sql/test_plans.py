@@ -14,11 +14,10 @@ CONTACTS = 20000
 # What grows with contacts and with time. In these nothing may be read from end to end.
 LARGE = {"contact", "interaction", "identity", "interaction_key", "contact_tag", "contact_group", "contact_attr", "contact_word", "membership", "rfm_score", "rfm_history",
          "subscription", "consent", "suppression", "change", "wake", "cue", "job", "job_key", "delivery", "campaign_audience", "journey_position",
-         "amendment", "erased", "erasure", "audit", "task", "field_history", "contact_phone", "relation"}
+         "amendment", "erased", "erasure", "audit", "task", "field_history", "contact_phone", "relation", "duplicate"}
 
 # Who reads a large table whole, and why that is right.
 WHOLE = {
-    "duplicates_list": {"contact", "contact_phone", "identity"},  # everybody is compared, on demand
     "rfm_score_all": {"interaction", "rfm_score", "wake"},  # all gifts and scores of all contacts, once a day
     "api_status": {"contact", "interaction", "job", "delivery"},  # counts, where the table is small
     "api_organisation_patch": {"interaction"},  # EXISTS: ends at the first amount
@@ -89,6 +88,7 @@ EXPECTED = {
     "api_tag_delete": {"contact_tag_find": "tag_fold"},
     "api_task_list": {"task_list": "id"},
     "api_task_show": {"task_list": "id"},
+    "duplicates_kept": {"duplicate_page": "place > .*"},
     "decide_campaign_block": {"campaign_audience_": "campaign_id"},
 }
 
@@ -149,6 +149,7 @@ SELECT ORG, 1000000 + i.id, contact_id, 'mail', CASE WHEN i.id % 1000 = 0 THEN '
   FROM interaction i WHERE org_id = ORG;
 INSERT INTO delivery (org_id, id, contact_id, sort, state, key, webhook_id, attempt, made_at, done_at)
 SELECT ORG, 3000000 + i.id, contact_id, 'hook', 'sent', 'k', (SELECT min(id) FROM webhook WHERE org_id = ORG) + i.id % 5, 1, '2026-01-01', '2026-01-01' FROM interaction i WHERE org_id = ORG;
+INSERT INTO duplicate (org_id, one_id, other_id, place) SELECT ORG, id, id + 1, duplicate_place(0.9, id, id + 1) FROM contact WHERE org_id = ORG ON CONFLICT DO NOTHING;
 INSERT INTO audit (org_id, at, by, action, what, name) SELECT ORG, '2026-01-01', 'x', 'changed', 'topic', 't' || id % 50 FROM contact WHERE org_id = ORG;
 INSERT INTO task (org_id, contact_id, title, created_at, updated_at, done_at) SELECT ORG, id, 'Call', '2026-01-01', '2026-01-01', CASE WHEN id % 10 > 0 THEN timestamptz '2026-01-01' END
   FROM contact WHERE org_id = ORG;

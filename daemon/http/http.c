@@ -24,9 +24,8 @@
 #include <utlist.h>
 
 /* What libmicrohttpd keeps of a connection, and clears for each request. It answers a head that
- * does not fit by itself, and badly; so that is four times what http_serve.c takes. It crashed once
- * with 64 to 96 KiB here, while heads of about that size came; why is not known. Less than this is
- * not to be set without sending such heads to a build with sanitizers. */
+ * does not fit by itself, and badly; so that is four times what http_serve.c takes. With 64 to
+ * 96 KiB it was once seen to crash; nobody has found out why. */
 #define CONNECTION_MEMORY ((size_t)4 * HTTP_HEAD_MAX)
 #define BACKLOG           511
 /* Turns of libmicrohttpd before the loop goes on with others. */

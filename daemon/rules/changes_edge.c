@@ -7,6 +7,9 @@
 #include "common/mem.h"
 #include "daemon/rules/sqlgen.h"
 
+/* Which of several is the first. */
+#define ORDER "i.occurred_at, i.id"
+
 struct edge {
     struct rule_gen *g;
     const struct rule_node *node, *value;
@@ -61,7 +64,7 @@ static const char *value_of(const struct edge *e, const char *events, bool first
         return instant_of(e, first ? "min" : "max", events);
     return gen_column(g, e->from,
                       gen_printf(g, "(array_agg(%s ORDER BY %s) FILTER (WHERE %s))[1]", e->row,
-                                 first ? "i.occurred_at, i.id" : "i.occurred_at DESC, i.id DESC",
+                                 first ? ORDER : "i.occurred_at DESC, i.id DESC",
                                  and_where(e, events)));
 }
 
@@ -174,13 +177,19 @@ static void record_first_sliding(const struct edge *e)
     const struct rule_window *w = e->value->window;
     const char *in = and_where(
         e, gen_printf(g, "i.occurred_at > %s AND i.occurred_at <= w.now", window_bound(g, w)));
-    const char *times =
-        gen_column(g, e->from, gen_printf(g, "array_agg(i.occurred_at) FILTER (WHERE %s)", in));
-    const char *tests = gen_column(
-        g, e->from, gen_printf(g, "array_agg(%s) FILTER (WHERE %s)", holds_for(e, e->row), in));
+    const char *times = gen_column(
+        g, e->from,
+        gen_printf(g, "array_agg(i.occurred_at ORDER BY " ORDER ") FILTER (WHERE %s)", in));
+    const char *tests =
+        gen_column(g, e->from,
+                   gen_printf(g, "array_agg(%s ORDER BY " ORDER ") FILTER (WHERE %s)",
+                              holds_for(e, e->row), in));
+    /* Of several at one instant, which leave together, one is ever the first. */
     const char *turn =
-        gen_printf(g, "(SELECT min(d.t) FROM unnest(%s, %s) AS d(t, b) WHERE d.b <> %s)", times,
-                   tests, e->truth);
+        gen_printf(g,
+                   "(SELECT min(d.t) FROM (SELECT DISTINCT ON (a.t) a.t, a.b FROM unnest(%s, %s)"
+                   " WITH ORDINALITY AS a(t, b, n) ORDER BY a.t, a.n) d WHERE d.b <> %s)",
+                   times, tests, e->truth);
 
     window_reach_changes(
         g, w,

@@ -259,6 +259,22 @@ def test_a_condition_knows_its_change_at_once(compiler, writer, app, round):
                     SEED, world.tz, world.now, changes_at, oracle.text(rule), c)
 
 
+def test_of_two_at_one_instant_one_is_the_first(compiler, writer, app):
+    """They leave a window together: the other one never comes to be the first, nor does the answer for it."""
+    world = world_of(SEED, writer, app, 0)
+    c = world.contact()
+    made = [(-30, {"units": 3}), (-30, None), (-20, None)]
+    c["interactions"] = [dict(world.interaction(n + 1), kind="call", at=world.now + dt.timedelta(minutes=at), data=data) for n, (at, data) in enumerate(made)]
+    world.contacts.append(c)
+    world.store(writer)
+    app.execute("SET lazo.org = %s", (str(world.org),))
+    for text, flips_in in (("first(call.data.units in last 90 minutes) is known", 60), ("first(call.data.units in last 90 minutes) is unknown", 60),
+                           ("last(call.data.units in last 90 minutes) is unknown", None)):
+        answer = compiled(compiler, world, "some", [text])
+        _, at = next_change(app, answer, c, world.now)
+        assert at == (None if flips_in is None else world.now + dt.timedelta(minutes=flips_in)), text
+
+
 @pytest.mark.parametrize("round", range(ROUNDS))
 def test_a_value_s_period_is_known_at_once(compiler, writer, app, round):
     """However far ahead a date lies, nobody looks at it each day until "yesterday" or "this month" is its own."""

@@ -99,6 +99,9 @@ class World:
         c["score"] = rnd.choice([None, dict(r=rnd.randint(1, 5), f=rnd.randint(1, 5), m=rnd.randint(1, 5), label=rnd.choice(LABELS), frequency=rnd.randint(1, 9),
                                             monetary=rnd.randint(0, 10**6), last_on=today - dt.timedelta(days=rnd.randint(0, 400)))])
         c["interactions"] = [self.interaction(i + 1) for i in range(rnd.choice([0, 1, 2, 5, 12]))]
+        for i in c["interactions"][1:]:  # two things at one instant
+            if rnd.random() < 0.15:
+                i["at"] = rnd.choice(c["interactions"])["at"]
         return c
 
     def relate(self):

@@ -41,6 +41,7 @@ struct evaluate_lane {
     uint64_t generation;  /* of the organisation that `rules` were compiled for */
     struct ruleset *rules;
     struct first *first; /* segments that are stale */
+    int64_t run_moved;   /* entered and left in the present run of `first` */
     size_t touched;      /* contacts, since statistics were gathered */
     int64_t gathered_us; /* monotonic; 0: never */
     int64_t asked_kind;  /* the newest kind for which the names were read anew */
@@ -185,6 +186,17 @@ static void lane_on_looked(void *arg, bool ok)
 }
 
 /* After the end of a run it is looked for another one. */
+/* The first members of the first rules fill tables that may have been looked at when they were
+ * empty: every plan made since is for an empty one. */
+static void lane_run_ended(struct evaluate_lane *lane)
+{
+    if (lane->run_moved >= GATHER_AFTER) {
+        lane->touched = GATHER_AFTER;
+        lane->gathered_us = 0;
+    }
+    lane->run_moved = 0;
+}
+
 static void lane_on_step(void *arg, const struct first_result *r)
 {
     struct evaluate_lane *lane = arg;
@@ -198,6 +210,9 @@ static void lane_on_step(void *arg, const struct first_result *r)
     e->passes++;
     e->contacts += (uint64_t)r->contacts;
     lane->touched += (size_t)r->contacts;
+    lane->run_moved += r->moved;
+    if (r->ended)
+        lane_run_ended(lane);
     e->answers += r->answers;
     e->moves += (uint64_t)r->moved;
     lane->wanted = lane->wanted || r->logged || r->ended;

@@ -12,6 +12,7 @@ SELECT setval('interaction_id_seq', 100000);
 INSERT INTO contact (org_id, first_name, last_name, email, country, city, birth_year, birth_month, birth_day, created_at)
 SELECT {org}, 'Ana' || i % 100, 'Perez' || i % 1000, 'ana' || i || '@example.org', 'ES', 'Ciudad ' || i % 5000, 1950 + i % 50, 1 + i % 12, 1 + i % 28, '2020-01-01'
   FROM generate_series(1, 20000) i;
+UPDATE contact SET kind = 'company' WHERE id % 500 = 1;
 INSERT INTO relation (org_id, contact_id, kind_id, other_id) SELECT {org}, c.id, k.id, c.id + 1 FROM contact c, relation_kind k
  WHERE k.org_id = {org} AND k.name IN ('spouse', 'employee of') AND c.id % 50 = 0 AND c.id < (SELECT max(id) FROM contact) ON CONFLICT DO NOTHING;
 INSERT INTO contact_tag (org_id, contact_id, tag) SELECT {org}, id, 'tag ' || id % 500 FROM contact WHERE email LIKE 'ana%@example.org';

@@ -146,16 +146,21 @@ static inline void run_ms(int ms)
     ev_run(t.loop, 0);
 }
 
-/* Wakes decide and lets the loop run until the statement says true. */
+/* Wakes decide, now and each second as lazod does, and lets the loop run until the statement says
+ * true: what somebody who was killed has locked is passed over until the server has noticed. */
 static inline void until(const char *condition)
 {
-    int64_t begin = clock_monotonic_us();
+    int64_t begin = clock_monotonic_us(), woken = begin;
     char *text = mem_printf(t.ctx, "SELECT (%s)::int", condition);
 
     decide_wake(t.decide, t.org_id);
     while (number("%s", text) != 1) {
         if (clock_monotonic_us() - begin > DEADLINE_US)
             fail_msg("it never came true: %s", condition);
+        if (clock_monotonic_us() - woken > CLOCK_SECOND_US) {
+            decide_wake(t.decide, t.org_id);
+            woken = clock_monotonic_us();
+        }
         run_ms(10);
     }
     talloc_free(text);

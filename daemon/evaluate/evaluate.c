@@ -185,7 +185,6 @@ static void lane_on_looked(void *arg, bool ok)
         lane_run(lane);
 }
 
-/* After the end of a run it is looked for another one. */
 /* The first members of the first rules fill tables that may have been looked at when they were
  * empty: every plan made since is for an empty one. */
 static void lane_run_ended(struct evaluate_lane *lane)
@@ -197,6 +196,7 @@ static void lane_run_ended(struct evaluate_lane *lane)
     lane->run_moved = 0;
 }
 
+/* After the end of a run it is looked for another one. */
 static void lane_on_step(void *arg, const struct first_result *r)
 {
     struct evaluate_lane *lane = arg;

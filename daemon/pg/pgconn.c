@@ -23,12 +23,14 @@ enum pgconn_state {
 #undef X
 };
 
-/* What is expected back: a command's result, or a sync (fn NULL and sync true). */
+/* What is expected back: a command's result, or a sync (fn NULL and sync true). What stands before
+ * a sync is a segment. Its results are kept until the sync came: only then was it committed. */
 struct pgop {
     struct pgop *next;
     pgres_fn *fn;
     void *arg;
     bool sync;
+    PGresult *result; /* NULL: not yet answered */
 };
 
 /* A statement that was prepared on the way. Its name is never used again, so that one that could
@@ -51,8 +53,11 @@ struct pgconn {
     ev_prepare flush;
     double backoff_s;
     bool dirty; /* something to flush */
-    bool lost;  /* found inside a send: dealt with in prepare */
+    bool lost;  /* found inside a send or a result: dealt with in prepare */
+    char *why;  /* it is lost; NULL: it could not be sent to */
     struct pgop *first, **last;
+    struct pgop *expected; /* the first that has no result; NULL: all have */
+    PGresult *refused;     /* why the commit of the first segment failed */
     size_t outstanding;
     struct pgkept kept[PGCONN_KEPT_MAX];
     unsigned kept_serial;
@@ -61,15 +66,24 @@ struct pgconn {
 
 static void pgconn_connect(struct pgconn *c);
 
+static int pgop_destroy(struct pgop *op)
+{
+    PQclear(op->result);
+    return 0;
+}
+
 static void pgconn_push(struct pgconn *c, pgres_fn *fn, void *arg, bool sync)
 {
     struct pgop *op = mem_new(c, struct pgop);
 
+    talloc_set_destructor(op, pgop_destroy);
     op->fn = fn;
     op->arg = arg;
     op->sync = sync;
     *c->last = op;
     c->last = &op->next;
+    if (c->expected == NULL)
+        c->expected = op;
     c->outstanding++;
     c->dirty = true;
 }
@@ -78,8 +92,6 @@ static struct pgop *pgconn_pop(struct pgconn *c)
 {
     struct pgop *op = c->first;
 
-    if (op == NULL)
-        bug("PostgreSQL answers what was not asked");
     c->first = op->next;
     if (c->first == NULL)
         c->last = &c->first;
@@ -95,6 +107,8 @@ static void pgconn_stop(struct pgconn *c)
     ev_timer_stop(c->loop, &c->replan);
     PQfinish(c->pg);
     c->pg = NULL;
+    PQclear(c->refused);
+    c->refused = NULL;
     for (int i = 0; i < PGCONN_KEPT_MAX; i++)
         c->kept[i].last_sent = 0;
 }
@@ -110,6 +124,8 @@ static void pgconn_lose(struct pgconn *c, const char *why)
     pgconn_stop(c);
     c->state = PGCONN_down;
     c->lost = false;
+    c->expected = NULL;
+    TALLOC_FREE(c->why);
     while (c->first != NULL) {
         struct pgop *op = pgconn_pop(c);
 
@@ -197,25 +213,66 @@ static void pgconn_connect(struct pgconn *c)
     pgconn_watch(c, false, true);
 }
 
+/* A session that the server ends says so where an answer was expected, whose ever that was: all
+ * that is outstanding is lost. */
+static bool is_last_word(const PGresult *result)
+{
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    return severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+}
+
+/* The first segment was answered, its sync too: each callback gets its result; where the commit was
+ * refused, why it was. What was not executed says what failed before it. */
+static void pgconn_answer_segment(struct pgconn *c)
+{
+    MEM_SCOPED void *answered = talloc_new(NULL);
+    PGresult *refused = c->refused, *failed = NULL;
+    bool sync = false;
+
+    c->refused = NULL;
+    while (!sync) {
+        struct pgop *op = talloc_steal(answered, pgconn_pop(c));
+        bool aborted = PQresultStatus(op->result) == PGRES_PIPELINE_ABORTED;
+        struct pgres res = {.result = op->result, .aborted = aborted};
+
+        sync = op->sync;
+        if (failed == NULL && PQresultStatus(op->result) == PGRES_FATAL_ERROR)
+            failed = op->result;
+        if (refused != NULL)
+            res.result = refused;
+        else if (aborted && failed != NULL)
+            res.result = failed;
+        if (op->fn != NULL)
+            op->fn(op->arg, &res);
+    }
+    PQclear(refused);
+}
+
 static void pgconn_on_result(struct pgconn *c, PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
-    struct pgres res = {.result = result, .aborted = status == PGRES_PIPELINE_ABORTED};
-    struct pgop *op;
+    struct pgop *op = c->expected;
 
-    /* The server's last word, when it ends the session, answers nothing that was asked. */
-    if (c->first->sync && status == PGRES_FATAL_ERROR) {
+    if (is_last_word(result)) {
         c->lost = true;
+        c->why = mem_strdup(c, PQresultErrorMessage(result));
         PQclear(result);
         return;
     }
-    op = pgconn_pop(c);
+    /* An error in place of the sync, which is still to come: what is looked at at the end. */
+    if (op->sync && status == PGRES_FATAL_ERROR) {
+        PQclear(c->refused);
+        c->refused = result;
+        return;
+    }
     if (op->sync != (status == PGRES_PIPELINE_SYNC))
         bug("the pipeline is out of step: %s", PQresStatus(status));
-    if (op->fn != NULL)
-        op->fn(op->arg, &res);
-    talloc_free(op);
-    PQclear(result);
+    op->result = result;
+    c->expected = op->next;
+    if (!op->sync)
+        return;
+    pgconn_answer_segment(c);
     if (c->state == PGCONN_preparing && c->first == NULL && !c->lost) {
         c->state = PGCONN_ready;
         c->backoff_s = BACKOFF_FIRST_S;
@@ -235,7 +292,7 @@ static void pgconn_read(struct pgconn *c)
         return;
     }
     /* A callback may find the connection lost; nothing is read after that. */
-    while (c->first != NULL && nulls < 2 && !c->lost && !PQisBusy(c->pg)) {
+    while (c->expected != NULL && nulls < 2 && !c->lost && !PQisBusy(c->pg)) {
         PGresult *result = PQgetResult(c->pg);
 
         if (result == NULL) {
@@ -299,7 +356,7 @@ static void pgconn_prepare_cb(EV_P_ ev_prepare *w, int revents)
     (void)loop;
     (void)revents;
     if (c->lost && c->pg != NULL)
-        pgconn_lose(c, "statements could not be prepared or sent");
+        pgconn_lose(c, c->why != NULL ? c->why : "statements could not be prepared or sent");
     else if (c->dirty && c->pg != NULL && c->state != PGCONN_connecting)
         pgconn_flush(c);
 }

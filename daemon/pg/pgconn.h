@@ -5,7 +5,8 @@
  *       ▲                    │             │                 │ error
  *       └──── back-off ◄─────┴─────────────┴─────────────────┘
  *
- * What was sent is answered in its order; when the connection is lost everything outstanding is
+ * What was sent is answered in its order, once the sync that follows it was: then it is committed,
+ * or has failed, be it in its commit. When the connection is lost everything outstanding is
  * answered with a lost result. */
 #ifndef LAZO_DAEMON_PG_PGCONN_H
 #define LAZO_DAEMON_PG_PGCONN_H

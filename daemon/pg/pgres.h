@@ -9,7 +9,7 @@
 struct pgres {
     PGresult *result; /* NULL where the connection was lost before an answer, and in a copy of a
                          failure */
-    bool aborted;     /* not executed: an earlier statement of the transaction failed */
+    bool aborted;     /* not executed: an earlier statement failed, whose result this is */
     const char *sqlstate, *message, *constraint; /* of a copy of a failure; else NULL */
 };
 

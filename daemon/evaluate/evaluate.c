@@ -145,9 +145,9 @@ static void pass_ended(void *arg, bool committed, const struct pgres *error)
     e->scorings += p->sort == PASS_model;
     e->scored += (uint64_t)p->n_scored;
     e->relabelled += (uint64_t)p->n_relabelled;
-    if (p->sort == PASS_changes && !p->more && p->moved == 0)
+    if (p->sort == PASS_changes && !p->more && !p->logged)
         lane_gap(lane, p->n_contacts);
-    lane->wanted = lane->wanted || p->more || p->moved > 0;
+    lane->wanted = lane->wanted || p->more || p->logged;
     if (p->n_facts > 0 || p->moved > 0)
         e->evaluated(e->arg, p->org_id);
     talloc_free(p);
@@ -350,7 +350,7 @@ static void changes_ended(void *arg, bool committed, const struct pgres *error)
 {
     struct pass *p = arg;
     struct evaluate_lane *lane = p->lane;
-    bool empty = committed && !p->more && p->moved == 0;
+    bool empty = committed && !p->more && !p->logged;
 
     pass_ended(p, committed, error);
     if (empty && !lane->busy)

@@ -98,6 +98,7 @@ struct pass {
     int64_t model_id;     /* PASS_model */
     bool quiet_model;     /* who changes class by it starts nothing */
     int64_t moved;        /* entered and left */
+    bool logged;          /* of that something stands in the change log */
     uint64_t answers;     /* of a rule for a contact */
     int64_t n_scored, n_relabelled; /* contacts of a model; labels that are in the timeline */
 };

@@ -158,6 +158,7 @@ static void pass_on_membership(void *arg, const struct pgres *res)
         pass_touch(p, p->moves[i].pair.contact_id, word);
     }
     p->moved += (int64_t)p->n_moves;
+    p->logged = p->logged || pgres_int(res, 0, "logged") > 0;
     pass_next_level(p);
 }
 
@@ -171,6 +172,16 @@ static void add_quiet(const struct pass *p, struct pgargs *args)
         if (!p->contacts[i].loud)
             pgarray_int(&quiet, p->contacts[i].id);
     pgargs_array(args, &quiet);
+}
+
+static void add_move_kinds(const struct pass *p, struct pgargs *args)
+{
+    struct pgarray kinds;
+
+    pgarray_init(&kinds, p);
+    for (size_t i = 0; i < p->rules->n_move_kinds; i++)
+        pgarray_int(&kinds, p->rules->move_kinds[i]);
+    pgargs_array(args, &kinds);
 }
 
 static void pass_membership(struct pass *p)
@@ -196,6 +207,7 @@ static void pass_membership(struct pass *p)
     pgargs_array(&args, &by_hand);
     pgargs_instant(&args, p->now_us);
     add_quiet(p, &args);
+    add_move_kinds(p, &args);
     pgtx_query(p->tx, Q_MEMBERSHIP_WRITE, &args, pass_on_membership, p);
 }
 

@@ -335,6 +335,30 @@ static void list_segments(struct making *m)
     qsort(set->segments, set->n_segments, sizeof(set->segments[0]), compare_segments);
 }
 
+static bool reads_kind(const struct ruleset *set, int64_t id)
+{
+    char word[32];
+
+    snprintf(word, sizeof(word), "kind:%" PRId64, id);
+    return ruleset_word(set, word) != NULL || ruleset_reaches(set, word) ||
+           ruleset_word(set, "kind") != NULL || ruleset_reaches(set, "kind") ||
+           is_among(id, set->score_kinds, set->n_score_kinds);
+}
+
+static void list_move_kinds(struct making *m)
+{
+    struct ruleset *set = m->set;
+
+    set->move_kinds = mem_array(set, int64_t, m->cat->n_kinds);
+    for (size_t i = 0; i < m->cat->n_kinds; i++) {
+        const struct catalogue_name *k = &m->cat->kinds[i];
+
+        if ((strcmp(k->name, "segment_entered") == 0 || strcmp(k->name, "segment_left") == 0) &&
+            reads_kind(set, k->id))
+            set->move_kinds[set->n_move_kinds++] = k->id;
+    }
+}
+
 struct ruleset *ruleset_compile(const void *ctx, const struct catalogue *c, enum ruleset_form form,
                                 const int64_t *only, size_t n_only, struct diag *d)
 {
@@ -351,6 +375,7 @@ struct ruleset *ruleset_compile(const void *ctx, const struct catalogue *c, enum
     compile_groups(&m);
     collect_words(&m);
     list_segments(&m);
+    list_move_kinds(&m);
     return m.set;
 }
 

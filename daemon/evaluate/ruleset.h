@@ -79,6 +79,9 @@ struct ruleset {
     size_t n_references, cap_references;
     int64_t *score_kinds; /* kinds that some model scores */
     size_t n_score_kinds;
+    int64_t
+        *move_kinds; /* of the kinds of entering and leaving, those that a rule or a model reads */
+    size_t n_move_kinds;
     int64_t last_kind; /* the highest id of a kind that the rules know of */
 };
 

@@ -69,7 +69,8 @@ SELECT e.contact_id, e.mode, array_agg(e.segment_id) FROM segment_exception e WH
 -- name: membership_write
 -- Who enters and leaves: $2/$3 the pairs (contact, segment), $4 whether they enter, $5 whether an exception made by hand is the cause; $6 now, $7 the contacts
 -- of which only imported history is new: what they enter starts nothing. It is not recorded while the segment is stale. Who leaves is kept in membership_past. Contacts and
--- segments are locked first, in this order: they stay as long as the rows that name them are not committed.
+-- segments are locked first, in this order: they stay as long as the rows that name them are not committed. What was recorded goes into the change log where a rule
+-- or a model reads its kind ($8); where none does it has nobody to tell but journeys and webhooks, and is their cue at once.
 WITH said AS MATERIALIZED (
     SELECT u.contact_id, u.segment_id, u.entered, u.by_hand
       FROM unnest($2::bigint[], $3::int[], $4::boolean[], $5::boolean[]) AS u(contact_id, segment_id, entered, by_hand)
@@ -101,9 +102,17 @@ WITH said AS MATERIALIZED (
     RETURNING contact_id, kind_id, id
 ), logged AS (
     INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, quiet)
-    SELECT $1::bigint, r.contact_id, 'interaction', r.kind_id, r.id, r.contact_id = ANY ($7::bigint[]) FROM recorded r
+    SELECT $1::bigint, r.contact_id, 'interaction', r.kind_id, r.id, (r.contact_id IN (SELECT unnest($7::bigint[]))) IS TRUE
+      FROM recorded r WHERE r.kind_id = ANY ($8::int[])
+    RETURNING id
+), cued AS (
+    INSERT INTO cue (org_id, contact_id, interaction_id, kind_id)
+    SELECT $1::bigint, r.contact_id, r.id, r.kind_id
+      FROM recorded r
+     WHERE r.kind_id <> ALL ($8::int[]) AND r.kind_id IN (SELECT h.id FROM kinds_heard() AS h(id))
+       AND (r.contact_id IN (SELECT unnest($7::bigint[]))) IS NOT TRUE
 )
-SELECT count(*) AS moved FROM moved;
+SELECT (SELECT count(*) FROM moved) AS moved, (SELECT count(*) FROM logged) AS logged;
 
 -- name: first_stale
 -- Segments that are to be evaluated in full; done_to: where that was begun, up to which contact it is done.
@@ -137,20 +146,11 @@ UPDATE segment s SET stale = false
  WHERE s.id = u.id AND s.marked = u.marked;
 
 -- name: cue_make
--- Interactions that a journey or a webhook listens to. Their kinds are found once, not for each row.
-WITH heard AS MATERIALIZED (
-    SELECT k.id
-      FROM kind k
-     WHERE EXISTS (SELECT FROM webhook w WHERE w.enabled AND k.name = ANY (w.events))
-        OR EXISTS (SELECT FROM journey j WHERE j.enabled
-                      AND (j.definition #>> '{start,interaction}' = k.name
-                           OR (j.definition #> '{start,segment}' IS NOT NULL AND k.name IN ('segment_entered', 'segment_left'))
-                           OR (j.definition #> '{start,rfm}' IS NOT NULL AND k.name = 'label_changed')))
-)
+-- Interactions that a journey or a webhook listens to.
 INSERT INTO cue (org_id, contact_id, interaction_id, kind_id)
 SELECT $1::bigint, u.contact_id, u.interaction_id, u.kind_id
   FROM unnest($2::bigint[], $3::bigint[], $4::int[]) AS u(contact_id, interaction_id, kind_id)
- WHERE u.kind_id IN (SELECT id FROM heard)
+ WHERE u.kind_id IN (SELECT h.id FROM kinds_heard() AS h(id))
    AND EXISTS (SELECT FROM contact c WHERE c.id = u.contact_id);
 
 -- name: statistics_gather

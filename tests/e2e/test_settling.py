@@ -265,3 +265,23 @@ def test_a_wake_of_nobody_goes_away(one):
     one.sql("INSERT INTO wake (org_id, contact_id, part, at) VALUES (1, 987654321, 5, %s::timestamptz - interval '1 hour')", (one.now(),))
     eventually(lambda: one.sql("SELECT count(*) FROM wake WHERE contact_id = 987654321") == [(0,)], what="it is gone")
     at_rest(one)
+
+
+def test_a_rule_over_leaving(one):
+    """What is entered and left goes into the change log where a rule reads it: a rule that is saved later, too."""
+    one.segment("short", 'tag "short"')
+    early, late = (one.api("POST", "/v1/contacts", {"email": f"{n}@short.example"})["id"] for n in ("early", "late"))
+
+    def come_and_go(who):
+        one.api("POST", f"/v1/contacts/{who}/tags", {"tags": ["short"]})
+        at_rest(one)
+        one.api("DELETE", f"/v1/contacts/{who}/tags/short")
+        at_rest(one)
+
+    come_and_go(early)
+    one.segment("gone", 'any(segment_left where data.segment = "short")')
+    at_rest(one)
+    assert one.members("gone") == {"early@short.example"}
+    come_and_go(late)
+    assert one.members("gone") == {"early@short.example", "late@short.example"}
+    assert [m[1:] for m in moves(one, late, "short") + moves(one, late, "gone")] == [("short", "entered"), ("short", "left"), ("gone", "entered")]

@@ -1,4 +1,4 @@
--- Membership and wakes have no foreign keys: what keeps them from naming what is not there.
+-- Membership and wakes have no foreign keys, nor has an interaction one to its kind: what keeps them from naming what is not there.
 BEGIN;
 \ir application.psql
 
@@ -10,6 +10,13 @@ SELECT throws_ok(format('INSERT INTO membership (org_id, contact_id, segment_id,
 SELECT throws_ok(format('INSERT INTO membership (org_id, contact_id, segment_id, entered_at) VALUES (%s, %s, 987654321, now())', :org, :ana),
     '23503', 'there is no segment 987654321', 'nor is somebody of no segment');
 SELECT throws_ok('UPDATE membership SET segment_id = 987654321', '23503', 'there is no segment 987654321', 'not by an update either');
+SELECT throws_ok(format('INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at) VALUES (%s, %s, 987654321, now())', :org, :ana),
+    '23503', 'there is no kind 987654321', 'nothing is of no kind');
+SELECT throws_ok('UPDATE interaction SET kind_id = 987654321', '23503', 'there is no kind 987654321', 'nor becomes so');
+INSERT INTO kind (org_id, name) VALUES (:org, 'used'), (:org, 'unused');
+INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at) SELECT :org, :ana, id, now() FROM kind WHERE name = 'used';
+SELECT throws_ok($$ DELETE FROM kind WHERE name IN ('used', 'unused') $$, '23503', 'there are interactions of the kind used', 'a kind that is used stays');
+SELECT lives_ok($$ DELETE FROM kind WHERE name = 'unused' $$, 'one that nobody used may go');
 SET LOCAL lazo.writer = 'lazod';
 
 INSERT INTO contact (org_id, first_name) VALUES (:org, 'Eva') RETURNING id AS eva \gset

@@ -32,6 +32,38 @@ static struct catalogue catalogue_of(struct catalogue_segment *segments, size_t 
                               .n_segments = n};
 }
 
+/* Entering is read by nobody, by its name, by a score, or as any kind. */
+static void who_reads_moves(void **state)
+{
+    static struct catalogue_name moving[] = {
+        {"donation", 4}, {"segment_entered", 7}, {"segment_left", 8}};
+    static struct catalogue_segment rules[] = {{"plain", 1, "any(donation)"},
+                                               {"gone", 2, "any(segment_left)"}};
+    struct catalogue c = catalogue_of(rules, 1);
+    int64_t scored[] = {7};
+    void *ctx = talloc_new(NULL);
+    struct ruleset *set;
+    struct diag d;
+
+    (void)state;
+    diag_init(&d, ctx);
+    c.kinds = moving;
+    c.n_kinds = 3;
+    set = ruleset_compile(ctx, &c, RULESET_some, NULL, 0, &d);
+    assert_int_equal(set->n_move_kinds, 0);
+    c.score_kinds = scored;
+    c.n_score_kinds = 1;
+    set = ruleset_compile(ctx, &c, RULESET_some, NULL, 0, &d);
+    assert_int_equal(set->n_move_kinds, 1);
+    assert_int_equal(set->move_kinds[0], 7);
+    c.n_segments = 2;
+    set = ruleset_compile(ctx, &c, RULESET_some, NULL, 0, &d);
+    assert_int_equal(set->n_move_kinds, 2);
+    assert_int_equal(set->move_kinds[1], 8);
+    assert_int_equal(d.n, 0);
+    talloc_free(ctx);
+}
+
 static void dynamic_ones_that_check(void **state)
 {
     struct catalogue c = catalogue_of(few, 4);
@@ -286,6 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dynamic_ones_that_check),
+        cmocka_unit_test(who_reads_moves),
         cmocka_unit_test(some_alone),
         cmocka_unit_test(many_are_parted),
         cmocka_unit_test(facts_of_related_contacts),

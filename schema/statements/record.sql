@@ -331,13 +331,14 @@ SELECT (u.ord - 1)::int AS ord, amount_in_base(u.currency, u.minor, u.at) AS amo
   FROM unnest($1::text[], $2::bigint[], $3::timestamptz[]) WITH ORDINALITY AS u(currency, minor, at, ord);
 
 -- name: record_interactions
--- Who loses a key (to another request, or to an earlier row of this batch) is a duplicate and gets no id.
+-- Who loses a key (to another request, or to an earlier row of this batch) is a duplicate and gets no id. Ids are drawn before the join, whatever its order: of two of
+-- one instant the later one said is the last.
 WITH input AS (
-    SELECT nextval('interaction_id_seq') AS id, (u.ord - 1)::int AS ord, u.contact_id, k.id AS kind_id, u.occurred_at,
+    SELECT u.id, (u.ord - 1)::int AS ord, u.contact_id, k.id AS kind_id, u.occurred_at,
            u.amount, u.amount_recorded, u.currency, u.source, u.key, u.data, u.quiet, u.campaign_id, u.content
-      FROM unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::text[],
+      FROM (SELECT nextval('interaction_id_seq') AS id, w.* FROM unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::text[],
                   $10::jsonb[], $11::bool[], $12::bigint[], $13::bigint[]) WITH ORDINALITY
-           AS u(contact_id, kind, occurred_at, amount, amount_recorded, currency, source, key, data, quiet, campaign_id, content, ord)
+           AS w(contact_id, kind, occurred_at, amount, amount_recorded, currency, source, key, data, quiet, campaign_id, content, ord)) u
       JOIN kind k ON k.name = u.kind
 ), claimed AS (
     INSERT INTO interaction_key (org_id, source, key, contact_id, interaction_id, content)
@@ -362,11 +363,11 @@ SELECT i.ord, i.id FROM input i WHERE i.key IS NULL OR i.id IN (SELECT interacti
 -- Interactions that say nothing new of their contact, who is named by one e-mail or external id. One whose contact or kind is not known, or whose key is there,
 -- is left: it gets no row.
 WITH input AS (
-    SELECT nextval('interaction_id_seq') AS id, (u.ord - 1)::int AS ord, i.contact_id, k.id AS kind_id, u.occurred_at,
+    SELECT u.id, (u.ord - 1)::int AS ord, i.contact_id, k.id AS kind_id, u.occurred_at,
            u.amount, u.amount_recorded, u.currency, u.source, u.key, u.data, u.quiet, u.campaign_id, u.content
-      FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::text[], $9::text[], $10::text[],
+      FROM (SELECT nextval('interaction_id_seq') AS id, w.* FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::text[], $9::text[], $10::text[],
                   $11::jsonb[], $12::bool[], $13::bigint[], $14::bigint[]) WITH ORDINALITY
-           AS u(sort, value, kind, occurred_at, amount, amount_recorded, currency, source, key, data, quiet, campaign_id, content, ord)
+           AS w(sort, value, kind, occurred_at, amount, amount_recorded, currency, source, key, data, quiet, campaign_id, content, ord)) u
      CROSS JOIN LATERAL (SELECT n.contact_id FROM identity n WHERE n.org_id = $1::bigint AND n.sort = u.sort AND n.value = u.value LIMIT 1) i
       JOIN kind k ON k.name = u.kind
 ), claimed AS (

@@ -38,6 +38,24 @@ def test_a_batch_is_all_or_nothing(lazo):
     assert not lazo.get("/v1/contacts?q=batch@record.example")["items"]
 
 
+def test_what_is_said_at_once_keeps_its_order(lazo):
+    """Of one instant, what was said later is the last: in an array, in a stream, known or new."""
+    at = lazo.now()
+    for turn in range(2):
+        for form in ("array", "stream"):
+            who = {"email": f"order-{form}@record.example"}
+            said = [{"contact": who, "kind": "ordered", "occurred_at": at, "amount": str(100 * turn + n)} for n in range(1, 30)]
+            if form == "array":
+                items = lazo.api("POST", "/v1/interactions", said)["items"]
+            else:
+                items = lazo.request("POST", "/v1/interactions", data="\n".join(map(json.dumps, said)),
+                                     headers={"Content-Type": "application/x-ndjson"}).json()["items"]
+            assert [i["id"] for i in items] == sorted(i["id"] for i in items)
+            conditions = lazo.api("POST", "/v1/rules/explain", {"rule": "first(ordered.amount) > 0 and last(ordered.amount) > 0",
+                                                                "contact": items[0]["contact"]})["conditions"]
+            assert [c["value"] for c in conditions] == ["1.00", f"{100 * turn + 29}.00"]
+
+
 def test_ndjson_lines_stand_alone(lazo):
     lines = [json.dumps({"contact": {"email": f"line{i}@record.example"}, "kind": "line"}) for i in range(2500)]
     lines[7] = "{broken"

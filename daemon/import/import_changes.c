@@ -141,15 +141,18 @@ static struct said *say(struct import_changes *c, struct person *p, const char *
     return &p->said[p->n - 1];
 }
 
-/* The three parts of a day of birth are one field. */
+/* The three parts of a day of birth are one field, written as everywhere: "1980-02-29", "--02-29".
+ */
 static void say_birth(struct import_changes *c, struct person *p)
 {
-    json_t *day = json_pack("[O?, O?, O?]", json_object_get(p->fields, "birth_year"),
-                            json_object_get(p->fields, "birth_month"),
-                            json_object_get(p->fields, "birth_day"));
+    json_int_t year = json_integer_value(json_object_get(p->fields, "birth_year"));
+    json_int_t month = json_integer_value(json_object_get(p->fields, "birth_month"));
+    json_int_t day = json_integer_value(json_object_get(p->fields, "birth_day"));
+    const char *from = year == 0 ? "-" : mem_printf(c, "%04d", (int)year);
+    json_t *text = mem_must(json_string(mem_printf(c, "%s-%02d-%02d", from, (int)month, (int)day)));
 
-    json_array_append_new(c->kept, day);
-    say(c, p, "birth_date", day);
+    json_array_append_new(c->kept, text);
+    say(c, p, "birth_date", text);
 }
 
 static const char *label_name(const void *ctx, const json_t *label)

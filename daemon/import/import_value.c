@@ -181,7 +181,7 @@ static int year_of(int year, size_t digits, bool short_years)
 {
     if (digits == 2 && short_years)
         return year < 30 ? 2000 + year : 1900 + year;
-    return digits == 4 && !short_years ? year : 0;
+    return digits == 4 ? year : 0; /* which is never doubtful */
 }
 
 char *import_day(const void *ctx, const char *text, const struct import_format *f)

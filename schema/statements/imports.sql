@@ -119,7 +119,8 @@ SELECT (u.ord - 1)::int AS ord, phone_normal(u.phone, coalesce(u.country, c.coun
 -- name: import_compare
 -- What would change: of existing contacts ($1) and, beside each, the fields that are said ($2), custom fields ($3), tags, groups and further phones ($4, [{"tag": ...},
 -- {"group": ...}, {"phone": ...}]), topics ($5). `ord` from 0.
-SELECT (u.ord - 1)::int AS ord, e.key AS field, w.was ->> e.key AS was
+SELECT (u.ord - 1)::int AS ord, e.key AS field,
+       CASE WHEN e.key IN ('birth_year', 'birth_month', 'birth_day') THEN contact_fields(c) ->> 'birth_date' ELSE w.was ->> e.key END AS was
   FROM unnest($1::bigint[], $2::jsonb[]) WITH ORDINALITY AS u(id, doc, ord)
   JOIN contact c ON c.id = u.id CROSS JOIN LATERAL (SELECT to_jsonb(c) AS was OFFSET 0) w CROSS JOIN LATERAL jsonb_each(u.doc) AS e(key, value)
  WHERE (w.was -> e.key) IS DISTINCT FROM

@@ -108,6 +108,17 @@ def test_nothing_before_it_is_confirmed(lazo):
     assert not lazo.sql("SELECT 1 FROM identity WHERE value = 'ana@imp.example'")
 
 
+def test_a_day_of_birth_is_told_as_it_is_written(lazo):
+    who = lazo.api("POST", "/v1/contacts", {"email": "born@imp.example", "birth_date": "1980-02-29"})["id"]
+    one = upload(lazo, "email,fecha de nacimiento\nborn@imp.example,1/3/1981\nborn-2@imp.example,31/12/99\n")
+    settle(lazo, one)
+    said = [s["fields"]["birth_date"] for s in check(lazo, one)["sample"]]
+    assert sorted(said, key=str) == [{"was": "1980-02-29", "becomes": "1981-03-01"}, {"was": None, "becomes": "1999-12-31"}]
+    run(lazo, one)
+    assert lazo.get(f"/v1/contacts/{who}")["birth_date"] == "1981-03-01"
+    assert run(lazo, one)["changed"] == 0
+
+
 def test_mapping_is_judged(lazo):
     one = upload(lazo, GIFTS)
     r = lazo.request("PUT", f"/v1/imports/{one['id']}/mapping", json={"columns": {"fecha": "ocurred_at", "color": None}, "decimal": "'", "colour": 1})

@@ -133,6 +133,8 @@ static void test_days(void **state)
     day_as("dd/mm/yyyy", "31/12/06", NULL);
     day_as("dd/mm/yy", "31/12/06", "2006-12-31");
     day_as("dd/mm/yy", "31/12/30", "1930-12-31");
+    day_as("dd/mm/yy", "31/12/2030", "2030-12-31");
+    day_as("dd/mm/yy", "31/12/203", NULL);
     day_as("yyyy-mm-dd", "31/12/2006", NULL);
     day_as("yyyymmdd", "2006/1/2", "2006-01-02");
     assert_false(import_days_parse("ddmm", &f));

@@ -1,5 +1,6 @@
 """Contacts that are one person: proposed, merged, taken apart; what comes for the merged one lands at the kept one."""
 import concurrent.futures
+import os
 import random
 
 from lazo_test import ApiError, eventually
@@ -246,3 +247,103 @@ def test_duplicates_of_many(lazo):
     lazo.api("DELETE", f"/v1/contacts/{fourth}")
     assert not {(first, fourth), (second, fourth)} & {p for p, _ in pairs()}
     lazo.sql("DELETE FROM contact WHERE external_id ^@ 'many'")
+
+
+# --- apart in any order ------------------------------------------------------------------------------------------------------
+
+class Family:
+    """People with fields, labels and words of their own that are merged and taken apart."""
+
+    def __init__(self, lazo, name, people):
+        self.lazo, self.name = lazo, name
+        self.ids = [self.make(n, *person) for n, person in enumerate(people)]
+        self.made = [lazo.get(f"/v1/contacts/{i}")["created_at"] for i in self.ids]
+        self.merges = []
+
+    @staticmethod
+    def people(rnd, n):
+        def some(values, share):
+            return [v for v in values if rnd.random() < share]
+        return [({**{f: rnd.choice(["es", "fr", "de"]) for f in some(("city", "first_name", "stage", "language"), .5)},
+                  **{"birth_date": rnd.choice(["1980-01-02", "--03-04"]) for _ in some("x", .5)}, **{"phone": rnd.choice(["+34600111222", "+34600111333"]) for _ in some("x", .5)},
+                  "tags": some("abc", .4), "groups": some("gh", .4), "attr": {a: rnd.randrange(3) for a in some(("shoe", "hat"), .5)}},
+                 {t: rnd.choice(["grant", "withdraw"]) for t in some(("news", "fair"), .5)}, rnd.randrange(3), rnd.random() < .3) for _ in range(n)]
+
+    def make(self, n, fields, consents, gifts, member):
+        who = self.lazo.api("POST", "/v1/contacts", {"email": f"{self.name}-{n}@family.example", **fields})["id"]
+        for topic, action in consents.items():
+            self.lazo.api("POST", f"/v1/contacts/{who}/consents", {"topic": topic, "action": action, "wording": "w"})
+        for k in range(gifts):
+            self.lazo.record({"id": who}, "familygift", amount=f"{n}{k}", key=f"{self.name}-{n}-{k}")
+        if member:
+            self.lazo.api("PUT", f"/v1/segments/family/members/{who}")
+        return who
+
+    def merge(self, keep, gone, fields):
+        self.merges.append(self.lazo.api("POST", "/v1/contacts/merge", {"keep": self.ids[keep], "merge": self.ids[gone], "fields": fields})["id"])
+
+    def seen(self, n):
+        """All that the contact is, whichever family it is of."""
+        r = self.lazo.request("GET", f"/v1/contacts/{self.ids[n]}", allow_redirects=False)
+        if r.status_code == 308:
+            return self.ids.index(int(r.headers["Location"].rsplit("/", 1)[1]))
+        doc = r.json()
+        told = {k: doc[k] for k in ("first_name", "stage", "language", "city", "birth_date", "phone", "attr", "deceased")}
+        told.update({k: sorted(doc[k]) for k in ("tags", "groups")}, emails=sorted(e["email"].split("-")[-1] for e in doc["emails"]),
+                    made=self.made.index(doc["created_at"]), subscriptions=sorted((s["topic"], s["subscribed"]) for s in doc["subscriptions"]), phones=sorted(p["phone"] for p in doc["phones"]),
+                    gifts=sorted(i["amount"] for i in self.lazo.items(f"/v1/contacts/{self.ids[n]}/interactions?kind=familygift")),
+                    segments=[s["name"] for s in self.lazo.items(f"/v1/contacts/{self.ids[n]}/segments") if s["name"] == "family"])
+        return told
+
+
+def test_apart_in_any_order(lazo):
+    """However many merges there are, one that is undone leaves what would be if it had never been made; when all are, everybody is as before."""
+    seed = int(os.environ.get("LAZO_SEED") or random.SystemRandom().randrange(10**9))
+    print("LAZO_SEED", seed)
+    rnd = random.Random(seed)
+    for name in ("shoe", "hat"):
+        lazo.api("PUT", f"/v1/fields/{name}", {"type": "number"})
+    lazo.api("PUT", "/v1/topics/fair", {"title": "F"})
+    lazo.api("PUT", "/v1/segments/family", {"kind": "fixed"})
+    for turn in range(int(os.environ.get("LAZO_ROUNDS") or 4) * 2):
+        people = Family.people(rnd, 4)
+        one, other = (Family(lazo, f"{name}{seed % 1000}x{turn}", people) for name in "ab")
+        lazo.settle()
+        before = [one.seen(n) for n in range(4)]
+        alive, plan = list(range(4)), []
+        for _ in range(rnd.randrange(2, 4)):
+            keep, gone = rnd.sample(alive, 2)
+            alive.remove(gone)
+            plan.append((keep, gone, {f: rnd.choice(["keep", "merge"]) for f in ("city", "first_name", "birth_date") if rnd.random() < .3}))
+        for step in plan:
+            one.merge(*step)
+        undone = rnd.sample(range(len(plan)), rnd.randrange(1, len(plan)))
+        for n in undone:
+            lazo.api("POST", f"/v1/contacts/merges/{one.merges[n]}/undo")
+        for n, step in enumerate(plan):
+            if n not in undone:
+                other.merge(*step)
+        assert [one.seen(n) for n in range(4)] == [other.seen(n) for n in range(4)], (seed, turn, plan, undone)
+        for n in rnd.sample(range(len(plan)), len(plan)):
+            if n not in undone:
+                lazo.api("POST", f"/v1/contacts/merges/{one.merges[n]}/undo")
+        assert [one.seen(n) for n in range(4)] == before, (seed, turn, plan)
+    lazo.settle()
+    lazo.ctl("check")
+    lazo.ctl("consent", "verify")
+
+
+def test_what_was_changed_since_stays_where_it_is(lazo):
+    lazo.api("PUT", "/v1/fields/size", {"type": "number"})
+    keep, middle, gone = (contact(lazo, f"since-{n}", **more) for n, more in
+                          enumerate(({}, {"city": "Vigo", "attr": {"size": 38}}, {"last_name": "Gil", "stage": "lead", "tags": ["t"]})))
+    first, second = merge(lazo, middle, gone), merge(lazo, keep, middle)
+    lazo.api("PATCH", f"/v1/contacts/{keep}", {"city": None, "stage": "member", "attr": {"size": 40}})
+    lazo.api("POST", f"/v1/contacts/merges/{first}/undo")
+    got = lazo.get(f"/v1/contacts/{keep}")
+    assert (got["city"], got["stage"], got["attr"], got["last_name"], got["tags"]) == (None, "member", {"size": 40}, None, [])
+    told = [(h["field"], h["was"], h["became"]) for h in lazo.items(f"/v1/contacts/{keep}/history") if h["source"] == f"merge:{first}:undone" and not h["field"].startswith("merged.")]
+    assert sorted(told) == [("last_name", "Gil", None), ("tag", "t", None)], "what the others did is told once"
+    lazo.api("POST", f"/v1/contacts/merges/{second}/undo")
+    seen = [(c["city"], c["stage"], c["attr"], c["last_name"], c["tags"]) for c in (lazo.get(f"/v1/contacts/{i}") for i in (keep, middle, gone))]
+    assert seen == [(None, "member", {"size": 40}, None, []), ("Vigo", None, {"size": 38}, None, []), (None, "lead", {}, "Gil", ["t"])]

@@ -436,6 +436,9 @@ static void item_amends(const struct parse *p, const json_t *object, const char 
         diag_field(p->d, parse_pointer(p, pointer, "amount"),
                    "an amendment says what is taken off, like \"-25.00\", or what the amount is "
                    "from now on, like \"0\"");
+    else if (item->kind != NULL && strcmp(item->kind, "refund") == 0 && item->amount > 0)
+        diag_field(p->d, parse_pointer(p, pointer, "amount"),
+                   "a refund is what is taken off: a negative amount, like \"-25.00\"");
     item->amends = amends;
     if (item->kind == NULL)
         item->kind = item->amount <= 0 ? "refund" : "correction";

@@ -77,6 +77,7 @@ def test_what_is_refused(lazo):
     assert refused(lazo, other, one, "-1")["detail"] == "the contact has no such interaction"
     assert refused(lazo, other, "r1", "-1", source="shop")["detail"] == "this interaction is another contact's"
     assert refused(lazo, who, "r1", "-1")["detail"] == "no interaction has this key"
+    assert refused(lazo, who, one, "4", kind="refund") == {"pointer": "/amount", "detail": 'a refund is what is taken off: a negative amount, like "-25.00"'}
     assert refused(lazo, who, call, "-1")["detail"] == "this interaction has no amount to take from"
     assert refused(lazo, who, 987654321, "-1")["pointer"] == "/amends"
     assert refused(lazo, who, [1], "-1")["pointer"] == "/amends"

@@ -1,4 +1,4 @@
--- 0056 - merges are taken apart in any order, and leave what would be if that one had never been made.
+-- 0057 - merges are taken apart in any order, and leave what would be if that one had never been made.
 -- What a merge moved, filled and put aside hangs on the merges before it. So the later ones of the same contacts that hang on it are taken apart first, the last one
 -- first, and made again behind it: each by its own number, with what was chosen.
 SET LOCAL search_path = lazo;

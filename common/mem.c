@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 _Noreturn void mem_bug(const char *file, int line, const char *format, ...)
 {
@@ -24,6 +25,21 @@ void *mem_must(void *p)
         abort();
     }
     return p;
+}
+
+void *mem_zero_pooled(const void *ctx, size_t size, const char *name, unsigned n, size_t bytes)
+{
+    void *p;
+
+#ifdef __SANITIZE_ADDRESS__
+    /* Each object on its own, so that one that is used after it was freed is found. */
+    (void)n;
+    (void)bytes;
+    p = mem_must(talloc_named_const(ctx, size, name));
+#else
+    p = mem_must(_talloc_pooled_object(ctx, size, name, n, bytes));
+#endif
+    return memset(p, 0, size);
 }
 
 void *mem_grow_to(const void *ctx, void *array, size_t item, size_t *cap, size_t n)

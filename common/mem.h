@@ -19,6 +19,13 @@ void *mem_must(void *p);
 /* mem_new() - a zeroed object of `type`, child of `ctx`. */
 #define mem_new(ctx, type) ((type *)mem_must(talloc_zero(ctx, type)))
 
+/* mem_new_pooled() - the same, with `bytes` (of `n` objects at most) laid out beside it, from which
+ * the first of its descendants are taken: one allocation in place of many. They are given back
+ * together, when the last is freed. */
+#define mem_new_pooled(ctx, type, n, bytes)                                                        \
+    ((type *)mem_zero_pooled((ctx), sizeof(type), #type, (n), (bytes)))
+void *mem_zero_pooled(const void *ctx, size_t size, const char *name, unsigned n, size_t bytes);
+
 /* mem_array() - `n` zeroed objects of `type`, child of `ctx`; n may be 0. */
 #define mem_array(ctx, type, n) ((type *)mem_must(talloc_zero_array(ctx, type, (unsigned)(n))))
 

@@ -43,9 +43,12 @@ static const struct setting {
     const char *initial; /* as it would stand in the file */
     bool reloadable;
     const char *help;
+    const char *name; /* "section.key" */
+    size_t name_n;
 } table[] = {
 #define SETTING(section, key, type, initial, reloadable, help)                                     \
-    {#section, #key, SETTING_##type, initial, reloadable, help},
+    {#section,   #key, SETTING_##type,    initial,                                                 \
+     reloadable, help, #section "." #key, sizeof(#section "." #key) - 1},
 #include "common/settings.def"
 #undef SETTING
 };
@@ -452,13 +455,11 @@ bool settings_reload(struct settings *s, const char *path, struct diag *d)
 
 static size_t find(const char *name)
 {
-    for (size_t i = 0; i < TABLE_COUNT; i++) {
-        size_t n = strlen(table[i].section);
+    size_t n = strlen(name);
 
-        if (strncmp(name, table[i].section, n) == 0 && name[n] == '.' &&
-            strcmp(name + n + 1, table[i].key) == 0)
+    for (size_t i = 0; i < TABLE_COUNT; i++)
+        if (table[i].name_n == n && memcmp(table[i].name, name, n) == 0)
             return i;
-    }
     bug("no setting %s", name);
 }
 

@@ -23,7 +23,7 @@
 #include <microhttpd.h>
 
 /* Bytes of all headers of a request. */
-#define HTTP_HEAD_MAX ((size_t)32 * 1024)
+#define HTTP_HEAD_MAX ((size_t)8 * 1024)
 
 #define HTTP_STAGES(X) X(arrived) X(authorising) X(reading) X(handling) X(answered)
 enum http_stage {
@@ -38,6 +38,7 @@ struct http_connection {
     int fd;           /* libmicrohttpd's: shut down by us at most, never closed */
     int64_t since_us; /* monotonic; what is under way began then; 0: we owe, not the client */
     struct http_request *request; /* NULL between requests */
+    const char *host;             /* the peer's address; NULL until somebody asks */
     bool left; /* the last sweep saw that the client sends nothing more, and owes something */
 };
 

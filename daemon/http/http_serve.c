@@ -21,6 +21,9 @@
 /* Routes without a token take forms only. */
 #define PUBLIC_BODY_MAX ((size_t)64 * 1024)
 #define TARGET_MAX      ((size_t)16 * 1024)
+/* What most requests need until they are answered. */
+#define REQUEST_OBJECTS 50
+#define REQUEST_BYTES   ((size_t)8 * 1024)
 
 void http_stage_set(struct http_request *r, enum http_stage stage)
 {
@@ -45,7 +48,7 @@ static int request_destroy(struct http_request *r)
 void *http_arrived(void *arg, const char *target, struct MHD_Connection *mhd)
 {
     struct http *h = arg;
-    struct http_request *r = mem_new(h, struct http_request);
+    struct http_request *r = mem_new_pooled(h, struct http_request, REQUEST_OBJECTS, REQUEST_BYTES);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
@@ -160,20 +163,32 @@ static void head_read(struct http_request *r, const char *version, struct head *
     ret_head->has_body = ret_head->chunked || ret_head->length > 0;
 }
 
+/* host_of() - who is at the other end of the connection; written once. */
+static const char *host_of(struct http_request *r)
+{
+    struct http_connection *c = r->connection;
+    const struct sockaddr *peer;
+    char host[NI_MAXHOST];
+    socklen_t n;
+
+    if (c->host != NULL)
+        return c->host;
+    peer = MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    n = peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    if (getnameinfo(peer, n, host, sizeof host, NULL, 0, NI_NUMERICHOST) != 0)
+        return "";
+    host[strcspn(host, "%")] = '\0';
+    c->host = mem_strdup(c, host);
+    return c->host;
+}
+
 /* peer_address() - the client's. A proxy on this machine is believed when it says for whom it asks.
  */
 static const char *peer_address(struct http_request *r, const char *forwarded_for)
 {
-    const struct sockaddr *peer =
-        MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
-    socklen_t n =
-        peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-    char host[NI_MAXHOST];
+    const char *host = host_of(r);
     unsigned char bytes[sizeof(struct in6_addr)];
 
-    if (getnameinfo(peer, n, host, sizeof host, NULL, 0, NI_NUMERICHOST) != 0)
-        return "";
-    host[strcspn(host, "%")] = '\0';
     if (forwarded_for != NULL && (strcmp(host, "127.0.0.1") == 0 || strcmp(host, "::1") == 0)) {
         const char *comma = strrchr(forwarded_for, ',');
         const char *last = comma != NULL ? comma + 1 : forwarded_for;

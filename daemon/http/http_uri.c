@@ -140,28 +140,40 @@ static const char *next_segment(const char **at, size_t *ret_len)
     return s + 1;
 }
 
+/* segment_is() - whether the segment of the route's path at `s` is this one, which may hold a
+ * slash. Most routes are told apart by the first byte or two. */
+static bool segment_is(const char *s, const char *segment)
+{
+    while (*segment != '\0' && *s == *segment && *s != '/') {
+        s++;
+        segment++;
+    }
+    return *segment == '\0' && (*s == '/' || *s == '\0');
+}
+
 /* route_fits() - whether the path is this route's. *ret_rank orders the routes that fit: a bit a
  * segment, the leftmost the highest, set where it is literal. */
 static bool route_fits(const struct http_route *route, const struct http_uri *uri,
                        uint64_t *ret_rank)
 {
-    const char *at = route->path, *s;
+    const char *at = route->path;
     uint64_t rank = 0;
-    size_t len, i = 0;
+    size_t i = 0;
 
-    while ((s = next_segment(&at, &len)) != NULL) {
+    for (; *at == '/'; i++) {
         if (i == uri->n_segments)
             return false;
         rank <<= 1;
-        if (s[0] == '{') {
+        if (at[1] == '{') {
             if (uri->segments[i][0] == '\0')
                 return false;
+            at += 1 + strcspn(at + 1, "/");
         } else {
-            if (strlen(uri->segments[i]) != len || memcmp(uri->segments[i], s, len) != 0)
+            if (!segment_is(at + 1, uri->segments[i]))
                 return false;
             rank |= 1;
+            at += 1 + strlen(uri->segments[i]);
         }
-        i++;
     }
     *ret_rank = rank;
     return i == uri->n_segments;

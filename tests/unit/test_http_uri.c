@@ -112,6 +112,12 @@ static void routes_are_found(void **state)
     assert_string_equal(http_route_param(r, &uri, "contact"), "7");
     assert_null(http_route_param(r, &uri, "nam"));
     assert_null(http_route_param(r, &uri, "members"));
+    /* A slash that was escaped is part of its segment; so is what only begins like a route's. */
+    assert_null(find(*state, "/v1%2Fcontacts", HTTP_POST, &allowed, &uri));
+    assert_int_equal(allowed, 0);
+    assert_null(find(*state, "/v1/contact", HTTP_POST, &allowed, &uri));
+    assert_null(find(*state, "/v1/contactss", HTTP_POST, &allowed, &uri));
+    assert_int_equal(allowed, 0);
 }
 
 static void unknown_paths_and_methods_differ(void **state)

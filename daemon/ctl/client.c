@@ -12,9 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define ANSWER_MAX ((size_t)256 << 20)
 #define FILE_MAX   4096
+
+/* However long Retry-After says. */
+#define RETRY_MAX_S 60
 
 struct client {
     CURL *curl;
@@ -187,6 +191,7 @@ struct answer *client_send(const void *ctx, struct client *c, const char *method
     struct buf text;
     CURLcode rc;
     long status = 0;
+    curl_off_t retry_s = 0;
 
     buf_init(&text, a, ANSWER_MAX);
     rc = request_perform(c, method, url, content_type, body, n, &text);
@@ -197,7 +202,9 @@ struct answer *client_send(const void *ctx, struct client *c, const char *method
         return NULL;
     }
     curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &retry_s);
     a->status = (int)status;
+    a->retry_s = retry_s > RETRY_MAX_S ? RETRY_MAX_S : (int)retry_s;
     a->n = text.len;
     a->text = buf_take(&text, a);
     a->body = json_loadb(a->text, a->n, 0, NULL);
@@ -277,6 +284,22 @@ struct answer *client_get(const void *ctx, struct client *c, const char *what, c
     answer_problem(a, stderr, what);
     talloc_free(a);
     return NULL;
+}
+
+bool client_wait(struct client *c, const char *what, const char *path)
+{
+    for (bool said = false;; said = true) {
+        MEM_SCOPED void *ctx = talloc_new(NULL);
+        const struct answer *a = client_call(ctx, c, "GET", path, NULL);
+        const char *detail;
+
+        if (a == NULL || a->status != 503 || a->retry_s <= 0)
+            return a != NULL;
+        detail = json_string_value(json_object_get(a->body, "detail"));
+        if (!said)
+            fprintf(stderr, "%s: %s; waiting\n", what, detail != NULL ? detail : "503");
+        sleep((unsigned)a->retry_s);
+    }
 }
 
 json_t *client_list(struct client *c, const char *what, const char *path)

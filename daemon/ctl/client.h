@@ -15,6 +15,7 @@ struct client;
 /* One answer. A problem document's parts are in `body`. */
 struct answer {
     int status;   /* of HTTP */
+    int retry_s;  /* Retry-After in seconds, 0 where it is not said */
     json_t *body; /* NULL where the body is no JSON; released with the answer */
     const char *text;
     size_t n;
@@ -43,6 +44,9 @@ struct answer *client_call(const void *ctx, struct client *, const char *method,
 struct answer *client_get(const void *ctx, struct client *, const char *what, const char *path);
 /* client_list() - all items of a list, page by page; a new reference; NULL as client_get(). */
 json_t *client_list(struct client *, const char *what, const char *path);
+/* client_wait() - asks a list until it is not answered 503 with Retry-After any more, as often as
+ * that says; what is waited for is said on stderr, once. False where no answer came. */
+bool client_wait(struct client *, const char *what, const char *path);
 /* client_download() - the answer of a GET into `out`, however long; false where it is no file or is
  * cut short, said on stderr as `what`. */
 bool client_download(struct client *, const char *what, const char *path, FILE *out);

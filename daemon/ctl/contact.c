@@ -226,9 +226,11 @@ static int contact_duplicates(const struct asked *a)
 {
     static const char *const headings[] = {">SCORE", "CONTACT", "OTHER", "BECAUSE", NULL};
     static const char *const keys[] = {"score", "one", "other", "reasons"};
-    json_t *items = client_list(a->client, "contact", "/v1/contacts/duplicates?limit=1000"), *pair;
+    json_t *items = NULL, *pair;
     size_t i;
 
+    if (client_wait(a->client, "contact", "/v1/contacts/duplicates?limit=1"))
+        items = client_list(a->client, "contact", "/v1/contacts/duplicates?limit=1000");
     if (items == NULL)
         return CTL_FAILED;
     if (a->json) {

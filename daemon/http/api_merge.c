@@ -242,7 +242,7 @@ static void duplicates_on_state(void *arg, const struct pgres *res)
     if (!pgres_bool(res, 0, "kept")) {
         http_set_header(d->req, "Retry-After", "5");
         http_problem(d->req, 503, NULL,
-                     "all contacts are compared for the first time; ask again in a moment");
+                     "all contacts are being compared for the first time; ask again in a moment");
         return;
     }
     pgargs_init(&args, d);

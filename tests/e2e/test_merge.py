@@ -230,6 +230,8 @@ def test_duplicates_of_many(lazo):
                 return found
 
     assert pairs() is None
+    told = lazo.ctl("contact", "duplicates")
+    assert "Zoraida" in told.stdout and told.stderr in ("", "contact: all contacts are being compared for the first time; ask again in a moment; waiting\n")
     found = eventually(pairs, what="all were compared once")
     assert len(found) == len({p for p, _ in found})
     assert {((first, second), 0.95), ((first, third), 0.85), ((second, third), 0.85)} <= set(found)

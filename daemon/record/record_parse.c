@@ -107,8 +107,10 @@ void parse_refuse_unknown(const struct parse *p, json_t *object, const char *poi
 
 /* --- contacts --- */
 
-/* "1970-03-09", or "--03-09" and "03-09" where the year is not known. */
-static bool parse_birth_date(const char *s, int *ret_year, int *ret_month, int *ret_day)
+/* "1970-03-09", or "--03-09" and "03-09" where the year is not known. Nobody is born after today,
+ * wherever it is tomorrow already. */
+static bool parse_birth_date(const char *s, int64_t now_us, int *ret_year, int *ret_month,
+                             int *ret_day)
 {
     char whole[16];
     int64_t at_us;
@@ -122,7 +124,8 @@ static bool parse_birth_date(const char *s, int *ret_year, int *ret_month, int *
         snprintf(whole, sizeof(whole), "2000-%s", s);
     else
         return false;
-    if (!clock_parse(whole, &at_us) || (*ret_year != 0 && (*ret_year < 1850 || *ret_year > 2200)))
+    if (!clock_parse(whole, &at_us) ||
+        (*ret_year != 0 && (*ret_year < 1850 || at_us > now_us + CLOCK_DAY_US)))
         return false;
     return sscanf(whole + 5, "%2d-%2d", ret_month, ret_day) == 2;
 }
@@ -140,9 +143,9 @@ static void contact_birth_date(const struct parse *p, const json_t *object, cons
     }
     if (s == NULL)
         return;
-    if (!parse_birth_date(s, &year, &month, &day)) {
+    if (!parse_birth_date(s, p->now_us, &year, &month, &day)) {
         diag_field(p->d, parse_pointer(p, pointer, "birth_date"),
-                   "a date like 1970-03-09, or --03-09 without its year, is expected");
+                   "a day of the past like 1970-03-09, or --03-09 without its year, is expected");
         return;
     }
     json_object_set_new(fields, "birth_year", year == 0 ? json_null() : json_integer(year));

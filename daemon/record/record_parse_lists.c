@@ -193,6 +193,9 @@ static json_t *parse_addresses(const struct parse *p, json_t *object, const char
         else
             made = address_object(p, plain != NULL ? plain : entry, key, place, read);
         json_decref(plain);
+        if (made != NULL && json_is_true(json_object_get(made, "primary")) &&
+            json_is_true(json_object_get(json_array_get(all, 0), "primary")))
+            diag_field(p->d, parse_pointer(p, place, "primary"), "only one is the primary one");
         if (made != NULL) {
             json_object_set_new(made, "place", json_integer((json_int_t)i));
             json_array_insert_new(

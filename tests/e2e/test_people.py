@@ -1,5 +1,6 @@
 """People: several addresses, of which one is the primary; groups."""
 import concurrent.futures
+import datetime as dt
 import json
 
 from lazo_test import ApiError
@@ -304,3 +305,14 @@ def test_which_relations_there_are(lazo):
     assert sorted(told) == [("created", "godchild of"), ("created", "godparent of"), ("deleted", "godchild of"), ("deleted", "godparent of")]
     assert not {"godparent of", "neighbour"} & {r["name"] for r in lazo.items("/v1/relations")}
     assert lazo.request("GET", f"{path}?after=x").status_code == 400
+
+
+def test_what_nobody_can_have(lazo):
+    who = lazo.api("POST", "/v1/contacts", {"email": "odd@people.example"})["id"]
+    tomorrow = (dt.datetime.fromisoformat(lazo.now().replace("Z", "+00:00")) + dt.timedelta(days=3)).date()
+    for said, pointer, detail in (({"birth_date": tomorrow.isoformat()}, "/birth_date", "of the past"), 
+                                  ({"phones": [{"phone": "600111222", "primary": True}, "no"]}, "/phones/1/phone", "phone number"),
+                                  ({"emails": [{"email": f"odd{n}@people.example", "primary": True} for n in (1, 2)]}, "/emails/1/primary", "only one")):
+        r = lazo.request("PATCH", f"/v1/contacts/{who}", json=said)
+        assert (r.status_code, [e["pointer"] for e in r.json()["errors"]]) == (422, [pointer]) and detail in r.json()["errors"][0]["detail"], (said, r.text)
+    lazo.api("PATCH", f"/v1/contacts/{who}", {"phone": None, "birth_date": lazo.now()[:10]})

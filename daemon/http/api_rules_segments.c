@@ -97,6 +97,10 @@ void api_segment_history(void *app, struct http_request *req)
         return;
     if (from == NULL && to != NULL)
         from_us = to_us;
+    if (from != NULL && to != NULL && from_us > to_us) {
+        http_problem(req, 422, NULL, "from is after to");
+        return;
+    }
     if (from != NULL && (to_us - from_us) / CLOCK_DAY_US >= DAYS_MAX) {
         http_problem(req, 422, NULL, "at most %d days are shown at a time", DAYS_MAX);
         return;

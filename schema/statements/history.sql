@@ -20,7 +20,7 @@ WITH seg AS (
            sum(coalesce(x.entered, 0) - coalesce(x."left", 0)) OVER (ORDER BY d.day)::bigint AS count
       FROM span CROSS JOIN LATERAL (SELECT first - 1 + n AS day FROM generate_series(0, last - first + 1) AS n) d LEFT JOIN days x ON x.day = d.day
 )
-SELECT c.day::text AS cursor, json_build_object('day', c.day, 'count', c.count, 'entered', c.entered, 'left', c."left")::text AS item
+SELECT c.day::text AS cursor, CASE WHEN c.day IS NOT NULL THEN json_build_object('day', c.day, 'count', c.count, 'entered', c.entered, 'left', c."left")::text END AS item
   FROM span LEFT JOIN counted c ON c.day >= span.first
  ORDER BY c.day;
 

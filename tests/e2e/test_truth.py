@@ -431,6 +431,9 @@ def test_history_of_a_segment(lived):
     assert one.get("/v1/segments/all along/history")["items"][-1]["count"] == 2
     assert one.request("GET", "/v1/segments/recent/history?from=yesterday").status_code == 422
     assert one.request("GET", "/v1/segments/recent/history?from=1990-01-01").status_code == 422
+    assert one.request("GET", "/v1/segments/recent/history?from=2020-01-02&to=2020-01-01").status_code == 422
+    ahead = (dt.datetime.fromisoformat(one.now().replace("Z", "+00:00")) + dt.timedelta(days=3)).date()
+    assert one.get(f"/v1/segments/recent/history?from={ahead}")["items"] == [], "days to come are left out"
     assert one.request("GET", "/v1/segments/nobody-knows/history").status_code == 404
     assert one.request("GET", "/v1/segments/recent/members?as_of=then").status_code == 422
 

@@ -55,7 +55,8 @@ void api_user_create(void *app, struct http_request *req)
     if (!api_body_read(&b, req, known))
         return;
     for (const char *const *need = known; *need != NULL; need++)
-        if (json_object_get(b.object, *need) == NULL)
+        if (json_object_get(b.object, *need) == NULL ||
+            json_is_null(json_object_get(b.object, *need)))
             diag_field(&b.mistakes, mem_printf(http_ctx(req), "/%s", *need), "this is missing");
     pgargs_init(&args, http_ctx(req));
     fields(&b, &args);

@@ -1,5 +1,5 @@
 /* evaluate.c - see evaluate.h. One lane per organisation; one pass, a transaction, at a time in
- * each:
+ * each, or two over a backlog, each of its half of the contacts:
  *
  *     idle ──wake──► changes (log and due contacts) ──► … until there are no more
  *                        │
@@ -20,8 +20,11 @@
 #include <string.h>
 
 #define CHANGES_MAX 1000
-#define WAKES_MAX   1000
-#define RETRY_S     1.0
+/* Over a backlog a second pass goes beside the first once nothing came for so long: while facts
+ * come in, the processors are the recorder's. */
+#define FLOW_US   (100 * INT64_C(1000))
+#define WAKES_MAX 1000
+#define RETRY_S   1.0
 /* Where many interactions come, one pass for those of some milliseconds costs less than one for
  * each handful: the more a pass found, the later the next one begins. */
 #define GAP_EACH_US 200
@@ -36,6 +39,10 @@ struct evaluate_lane {
     struct evaluate_lane *next;
     int64_t org_id;
     bool busy, wanted;
+    int passes;       /* under way */
+    bool backlog;     /* the passes before found as much as they take */
+    bool empty;       /* the passes have left nothing behind */
+    int64_t woken_us; /* monotonic: when it was last said that something came */
     ev_timer retry;
     int64_t gap_until_us; /* monotonic: what comes waits so long */
     uint64_t generation;  /* of the organisation that `rules` were compiled for */
@@ -102,6 +109,8 @@ static void lane_pause(struct evaluate_lane *lane)
 
     e->failures++;
     lane->wanted = true;
+    if (ev_is_active(&lane->retry))
+        return;
     ev_timer_set(&lane->retry, RETRY_S, 0.);
     ev_timer_start(e->loop, &lane->retry);
 }
@@ -114,29 +123,11 @@ static void lane_gap(struct evaluate_lane *lane, size_t n_contacts)
     lane->gap_until_us = clock_monotonic_us() + gap_us;
 }
 
-static void pass_ended(void *arg, bool committed, const struct pgres *error)
+static void pass_committed(const struct pass *p)
 {
-    struct pass *p = arg;
     struct evaluate_lane *lane = p->lane;
     struct evaluate *e = p->evaluate;
 
-    lane->busy = false;
-    if (!committed && error == NULL && p->unknown_kind != 0) {
-        lane->asked_kind = p->unknown_kind;
-        orgs_forget(e->orgs, p->org_id);
-        lane->wanted = true;
-        talloc_free(p);
-        lane_run(lane);
-        return;
-    }
-    if (!committed) {
-        if (error != NULL && !pgres_lost(error))
-            log_error("evaluate", "pass failed", "org=%" PRId64 " why=%s", p->org_id,
-                      log_value(pgres_message(error)));
-        lane_pause(lane);
-        talloc_free(p);
-        return;
-    }
     e->passes++;
     e->contacts += p->n_contacts;
     lane->touched += p->n_contacts;
@@ -145,12 +136,47 @@ static void pass_ended(void *arg, bool committed, const struct pgres *error)
     e->scorings += p->sort == PASS_model;
     e->scored += (uint64_t)p->n_scored;
     e->relabelled += (uint64_t)p->n_relabelled;
-    if (p->sort == PASS_changes && !p->more && !p->logged)
+    lane->backlog = lane->backlog || (p->sort == PASS_changes && p->more);
+    if (p->more || p->logged)
+        lane->wanted = true;
+    else if (p->sort == PASS_changes)
         lane_gap(lane, p->n_contacts);
-    lane->wanted = lane->wanted || p->more || p->logged;
     if (p->n_facts > 0 || p->moved > 0)
         e->evaluated(e->arg, p->org_id);
+}
+
+/* A kind that the rules do not know: the names are read anew first. */
+static void pass_asks(const struct pass *p)
+{
+    struct evaluate_lane *lane = p->lane;
+
+    if (p->unknown_kind > lane->asked_kind)
+        lane->asked_kind = p->unknown_kind;
+    orgs_forget(p->evaluate->orgs, p->org_id);
+    lane->wanted = true;
+}
+
+/* The lane goes on when the last of its passes has ended. */
+static void pass_ended(void *arg, bool committed, const struct pgres *error)
+{
+    struct pass *p = arg;
+    struct evaluate_lane *lane = p->lane;
+
+    lane->empty = lane->empty && committed && !p->more && !p->logged;
+    if (committed) {
+        pass_committed(p);
+    } else if (error == NULL && p->unknown_kind != 0) {
+        pass_asks(p);
+    } else {
+        if (error != NULL && !pgres_lost(error))
+            log_error("evaluate", "pass failed", "org=%" PRId64 " why=%s", p->org_id,
+                      log_value(pgres_message(error)));
+        lane_pause(lane);
+    }
     talloc_free(p);
+    if (--lane->passes > 0)
+        return;
+    lane->busy = false;
     if (lane->wanted || first_going(lane->first))
         lane_run(lane);
 }
@@ -289,6 +315,7 @@ static void model_on_org(void *arg, const struct org *org)
         p = pass_new(lane, PASS_model, org);
         p->model_id = start->model_id;
         p->quiet_model = start->quiet;
+        lane->passes = 1;
         pgtx_begin(lane->evaluate->pool, lane->org_id, model_begun, pass_ended, p);
     }
     talloc_free(start);
@@ -350,10 +377,9 @@ static void changes_ended(void *arg, bool committed, const struct pgres *error)
 {
     struct pass *p = arg;
     struct evaluate_lane *lane = p->lane;
-    bool empty = committed && !p->more && !p->logged;
 
     pass_ended(p, committed, error);
-    if (empty && !lane->busy)
+    if (lane->empty && !lane->busy)
         lane_stale(lane);
 }
 
@@ -441,25 +467,44 @@ static void changes_begun(void *arg, struct pgtx *tx)
     pgargs_init(&args, p);
     pgargs_int(&args, p->org_id);
     pgargs_int(&args, CHANGES_MAX);
+    pgargs_int(&args, p->half);
     pgtx_query(tx, Q_CHANGE_TAKE, &args, changes_on_taken, p);
     pgargs_init(&args, p);
     pgargs_int(&args, p->org_id);
     pgargs_instant(&args, p->now_us);
     pgargs_int(&args, WAKES_MAX);
+    pgargs_int(&args, p->half);
     pgtx_query(tx, Q_WAKE_TAKE, &args, changes_on_wakes, p);
+}
+
+/* Two passes may not evaluate one contact at once: the one that read earlier would write what is no
+ * longer so. Where a rule asks for related contacts, a pass does not keep to its half. */
+static bool lane_pairs(const struct evaluate_lane *lane)
+{
+    return lane->backlog && lane->rules->n_reaches == 0 &&
+           clock_monotonic_us() - lane->woken_us > FLOW_US;
 }
 
 static void changes_on_org(void *arg, const struct org *org)
 {
     struct evaluate_lane *lane = arg;
+    int n;
 
     if (org == NULL) {
         lane->busy = false;
         return;
     }
     lane_compile(lane, org);
-    pgtx_begin(lane->evaluate->pool, lane->org_id, changes_begun, changes_ended,
-               pass_new(lane, PASS_changes, org));
+    n = lane_pairs(lane) ? 2 : 1;
+    lane->passes = n;
+    lane->backlog = false;
+    lane->empty = true;
+    for (int i = 0; i < n; i++) {
+        struct pass *p = pass_new(lane, PASS_changes, org);
+
+        p->half = n == 1 ? PASS_EVERYBODY : i;
+        pgtx_begin(lane->evaluate->pool, lane->org_id, changes_begun, changes_ended, p);
+    }
 }
 
 /* --- lanes --- */
@@ -512,6 +557,7 @@ void evaluate_wake(struct evaluate *e, int64_t org_id)
     struct evaluate_lane *lane = evaluate_lane(e, org_id);
 
     lane->wanted = true;
+    lane->woken_us = clock_monotonic_us();
     lane_run(lane);
 }
 

@@ -19,6 +19,9 @@ enum pass_sort {
     PASS_model    /* scores all contacts of a model anew */
 };
 
+/* Beside a half of the contacts: those whose id leaves 0, or 1, when it is halved. */
+#define PASS_EVERYBODY (-1)
+
 /* A contact of the pass. */
 struct pass_contact {
     int64_t id;
@@ -69,6 +72,7 @@ struct pass {
     struct evaluate_lane *lane;
     enum pass_sort sort;
     int64_t org_id, now_us;
+    int half; /* PASS_changes: of whom it takes the changes */
     int currency_digits;
     const struct ruleset *rules;
     struct pgtx *tx;

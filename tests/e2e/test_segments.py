@@ -62,6 +62,23 @@ def test_fixed_segment(lazo):
     assert lazo.members("board") == set()
 
 
+def test_a_backlog(lazo):
+    """Far more at once than a pass takes: two passes go through it side by side, each with half of the contacts."""
+    lazo.segment("often", "count(burst in last 2 years) >= 3")
+    lazo.segment("seldom", 'any(burst) and not in segment "often"')
+    lazo.psql("INSERT INTO kind (org_id, name) VALUES (1, 'burst')")
+    lazo.psql("INSERT INTO contact (org_id, city) SELECT 1, 'Burst ' || i % 7 FROM generate_series(1, 1000) AS i")
+    lazo.settle()
+    for times, often in ((2, 0), (4, 600), (2, 1000)):
+        lazo.psql(f"INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at) SELECT 1, c.id, k.id, clock_now() - (i || ' days')::interval FROM contact c, kind k,"
+                  f" generate_series(1, {times}) AS i WHERE c.city LIKE 'Burst%' AND k.name = 'burst' AND ({times} <> 4 OR c.id % 5 < 3)")
+        lazo.settle()
+        assert (lazo.count("often"), lazo.count("seldom")) == (often, 1000 - often)
+    lazo.psql("DELETE FROM interaction i USING kind k WHERE k.id = i.kind_id AND k.name = 'burst'")
+    lazo.settle()
+    assert (lazo.count("often"), lazo.count("seldom")) == (0, 0)
+
+
 def test_incremental_equals_from_nothing(lazo):
     """What the evaluator keeps, against the search by the same rule over everybody."""
     lazo.settle()

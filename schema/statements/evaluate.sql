@@ -35,7 +35,7 @@ DELETE FROM wake
 RETURNING contact_id, part;
 
 -- name: wake_set
--- When parts of the rules are due for contacts; null: never.
+-- When parts of the rules are due for contacts; null: never. Nobody looks whether a contact is still there: its wake goes when it is due.
 WITH said AS MATERIALIZED (
     SELECT u.contact_id, u.part, u.at FROM unnest($2::bigint[], $3::int[], $4::timestamptz[]) AS u(contact_id, part, at)
 ), gone AS (
@@ -43,7 +43,7 @@ WITH said AS MATERIALIZED (
 )
 INSERT INTO wake AS w (org_id, contact_id, part, at)
 SELECT $1::bigint, s.contact_id, s.part, s.at FROM said s
- WHERE s.at IS NOT NULL AND EXISTS (SELECT FROM contact c WHERE c.id = s.contact_id)
+ WHERE s.at IS NOT NULL
  ORDER BY s.contact_id, s.part
 ON CONFLICT (contact_id, part) DO UPDATE SET at = excluded.at WHERE w.at <> excluded.at;
 
@@ -51,7 +51,6 @@ ON CONFLICT (contact_id, part) DO UPDATE SET at = excluded.at WHERE w.at <> excl
 -- The same where only some of the rules were asked: an earlier instant that is there stays.
 INSERT INTO wake AS w (org_id, contact_id, part, at)
 SELECT $1::bigint, u.contact_id, u.part, u.at FROM unnest($2::bigint[], $3::int[], $4::timestamptz[]) AS u(contact_id, part, at)
- WHERE EXISTS (SELECT FROM contact c WHERE c.id = u.contact_id)
  ORDER BY u.contact_id, u.part
 ON CONFLICT (contact_id, part) DO UPDATE SET at = excluded.at WHERE w.at > excluded.at;
 
@@ -73,7 +72,7 @@ SELECT e.contact_id, e.mode, array_agg(e.segment_id) FROM segment_exception e WH
 -- segments are locked first, in this order: they stay as long as the rows that name them are not committed. What was recorded goes into the change log where a rule
 -- or a model reads its kind ($8); where none does it has nobody to tell but journeys and webhooks, and is their cue at once.
 WITH said AS MATERIALIZED (
-    SELECT u.contact_id, u.segment_id, u.entered, u.by_hand
+    SELECT u.contact_id, u.segment_id, u.entered, u.by_hand, s.name, s.stale
       FROM unnest($2::bigint[], $3::int[], $4::boolean[], $5::boolean[]) AS u(contact_id, segment_id, entered, by_hand)
       JOIN contact c ON c.id = u.contact_id JOIN segment s ON s.id = u.segment_id
      ORDER BY u.contact_id, u.segment_id FOR KEY SHARE OF c, s
@@ -89,31 +88,30 @@ WITH said AS MATERIALIZED (
     SELECT $1::bigint, u.contact_id, u.segment_id, $6::timestamptz FROM said u WHERE u.entered ORDER BY u.contact_id, u.segment_id
     ON CONFLICT (contact_id, segment_id) DO NOTHING
     RETURNING contact_id, segment_id
-), moved AS (
-    SELECT contact_id, segment_id, 'segment_left' AS kind FROM gone
-    UNION ALL
-    SELECT contact_id, segment_id, 'segment_entered' FROM come
 ), recorded AS (
+    -- Sub-selects that are hashed: a join of the moves with anything would be planned for ten of them.
     INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)
-    SELECT $1::bigint, v.contact_id, k.id, $6::timestamptz, $6::timestamptz, 'lazo', jsonb_build_object('segment', s.name)
-           || CASE WHEN (v.contact_id, v.segment_id) IN (SELECT u.contact_id, u.segment_id FROM said u WHERE u.by_hand)
-                   THEN '{"cause": "by hand"}'::jsonb ELSE '{}' END
-      FROM moved v JOIN segment s ON s.id = v.segment_id JOIN kind k ON k.name = v.kind
-     WHERE NOT s.stale
+    SELECT $1::bigint, u.contact_id, CASE WHEN u.entered THEN (SELECT k.id FROM kind k WHERE k.name = 'segment_entered') ELSE (SELECT k.id FROM kind k WHERE k.name = 'segment_left') END,
+           $6::timestamptz, $6::timestamptz, 'lazo', CASE WHEN u.by_hand THEN jsonb_build_object('segment', u.name, 'cause', 'by hand') ELSE jsonb_build_object('segment', u.name) END
+      FROM said u
+     WHERE NOT u.stale AND CASE WHEN u.entered THEN (u.contact_id, u.segment_id) IN (SELECT contact_id, segment_id FROM come)
+                                ELSE (u.contact_id, u.segment_id) IN (SELECT contact_id, segment_id FROM gone) END
     RETURNING contact_id, kind_id, id
 ), logged AS (
     INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, quiet)
     SELECT $1::bigint, r.contact_id, 'interaction', r.kind_id, r.id, (r.contact_id IN (SELECT unnest($7::bigint[]))) IS TRUE
       FROM recorded r WHERE r.kind_id = ANY ($8::int[])
     RETURNING id
+), heard AS MATERIALIZED (
+    SELECT h.id FROM kinds_heard() AS h(id)
 ), cued AS (
     INSERT INTO cue (org_id, contact_id, interaction_id, kind_id)
     SELECT $1::bigint, r.contact_id, r.id, r.kind_id
       FROM recorded r
-     WHERE r.kind_id <> ALL ($8::int[]) AND r.kind_id IN (SELECT h.id FROM kinds_heard() AS h(id))
+     WHERE r.kind_id <> ALL ($8::int[]) AND (r.kind_id IN (SELECT h.id FROM heard h)) IS TRUE
        AND (r.contact_id IN (SELECT unnest($7::bigint[]))) IS NOT TRUE
 )
-SELECT (SELECT count(*) FROM moved) AS moved, (SELECT count(*) FROM logged) AS logged;
+SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM come) AS moved, (SELECT count(*) FROM logged) AS logged;
 
 -- name: first_stale
 -- Segments that are to be evaluated in full; done_to: where that was begun, up to which contact it is done.
@@ -147,11 +145,14 @@ UPDATE segment s SET stale = false
  WHERE s.id = u.id AND s.marked = u.marked;
 
 -- name: cue_make
--- Interactions that a journey or a webhook listens to.
+-- Interactions that a journey or a webhook listens to. Their kinds are found once, not for each row.
+WITH heard AS MATERIALIZED (
+    SELECT h.id FROM kinds_heard() AS h(id)
+)
 INSERT INTO cue (org_id, contact_id, interaction_id, kind_id)
 SELECT $1::bigint, u.contact_id, u.interaction_id, u.kind_id
   FROM unnest($2::bigint[], $3::bigint[], $4::int[]) AS u(contact_id, interaction_id, kind_id)
- WHERE u.kind_id IN (SELECT h.id FROM kinds_heard() AS h(id))
+ WHERE u.kind_id IN (SELECT h.id FROM heard h)
    AND EXISTS (SELECT FROM contact c WHERE c.id = u.contact_id);
 
 -- name: statistics_gather

@@ -284,8 +284,7 @@ static void model_begun(void *arg, struct pgtx *tx)
     for (int i = 0; i < p->currency_digits; i++)
         unit *= 10;
     p->tx = tx;
-    /* Scores changed: who matters by it is in the change log. */
-    p->more = true;
+    p->more = true; /* who matters by the new scores is in the change log */
     pgargs_init(&args, p);
     pgargs_int(&args, p->org_id);
     pgargs_int(&args, p->model_id);
@@ -455,7 +454,7 @@ static void changes_on_taken(void *arg, const struct pgres *res)
         return;
     for (int row = 0; row < pgres_rows(res); row++)
         pass_take_change(p, res, row);
-    p->more = pgres_rows(res) == CHANGES_MAX;
+    p->more = pgres_rows(res) == CHANGES_MAX || (p->half != PASS_EVERYBODY && pgres_rows(res) > 0);
 }
 
 static void changes_begun(void *arg, struct pgtx *tx)

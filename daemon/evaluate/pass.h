@@ -19,7 +19,7 @@ enum pass_sort {
     PASS_model    /* scores all contacts of a model anew */
 };
 
-/* Beside a half of the contacts: those whose id leaves 0, or 1, when it is halved. */
+/* Beside the halves of the contacts, 0 and 1. */
 #define PASS_EVERYBODY (-1)
 
 /* A contact of the pass. */

@@ -6,10 +6,14 @@ SELECT org_id, changes OR wakes OR stale AS evaluate, cues OR positions OR campa
 -- name: change_take
 -- SKIP LOCKED: a second daemon may run during a hand-over. The rows are found again by the span of their ids and a hashed sub-select: planned while the queue is
 -- short, ANY of an array compares each row of the queue with each of the batch.
--- $3: of whose changes, contacts with even (0) or odd (1) ids; -1: of all.
+-- $3: of whose changes: of all (-1), or of a half of the contacts (0 or 1), which looks no further than both halves would take: one contact may have them all.
 -- The contacts are locked before all else that is theirs, as who deletes one does; what belongs to a contact that is being deleted stays for later.
 WITH next AS MATERIALIZED (
-    SELECT id, contact_id FROM change WHERE org_id = $1::bigint AND ($3::int < 0 OR contact_id % 2 = $3::int) ORDER BY id LIMIT $2::int FOR UPDATE SKIP LOCKED
+    SELECT id, contact_id FROM change
+     WHERE org_id = $1::bigint AND ($3::int < 0 OR (hashint8(contact_id) & 1) = $3::int)
+       AND id <= CASE WHEN $3::int < 0 THEN 9223372036854775807
+                      ELSE (SELECT max(w.id) FROM (SELECT g.id FROM change g WHERE g.org_id = $1::bigint ORDER BY g.id LIMIT 2 * $2::int) w) END
+     ORDER BY id LIMIT $2::int FOR UPDATE SKIP LOCKED
 ), locked AS MATERIALIZED (
     SELECT k.id FROM (SELECT DISTINCT contact_id FROM next ORDER BY contact_id) n
      CROSS JOIN LATERAL (SELECT c.id FROM contact c WHERE c.id = n.contact_id FOR KEY SHARE SKIP LOCKED) k
@@ -23,7 +27,7 @@ RETURNING contact_id, sort, kind_id, interaction_id, quiet, array_to_string(what
 -- name: wake_take
 -- $4 as $3 of change_take. The contacts are locked first, as there; what is due for a contact that is no longer there goes, too.
 WITH due AS MATERIALIZED (
-    SELECT contact_id, part FROM wake WHERE org_id = $1::bigint AND at <= $2::timestamptz AND ($4::int < 0 OR contact_id % 2 = $4::int) ORDER BY at LIMIT $3::int
+    SELECT contact_id, part FROM wake WHERE org_id = $1::bigint AND at <= $2::timestamptz AND ($4::int < 0 OR (hashint8(contact_id) & 1) = $4::int) ORDER BY at LIMIT $3::int
 ), locked AS MATERIALIZED (
     SELECT k.id FROM (SELECT DISTINCT contact_id FROM due ORDER BY contact_id) n
      CROSS JOIN LATERAL (SELECT c.id FROM contact c WHERE c.id = n.contact_id FOR KEY SHARE SKIP LOCKED) k

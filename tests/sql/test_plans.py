@@ -37,6 +37,7 @@ FILTERED = {
     "api_suppression_list": {"suppression"},
     "duplicates_list": {"contact_phone"},     # everybody is compared, on demand
     "forecast_candidates": {"change"},        # whoever may move, in pages
+    "change_take": {"change"},                # the first of the queue, of everybody or of half the contacts
 }
 
 # The searches: which index each large table is found by, and on which columns.

@@ -28,11 +28,13 @@ bool api_failed(struct http_request *req, const struct pgres *res)
 {
     if (pgres_ok(res))
         return false;
-    /* 40: deadlock or serialisation, 53: resources, 55P03: lock not available, 57: cancelled,
-     * shutting down. */
-    if (pgres_lost(res) || sqlstate_is(res, "40") || sqlstate_is(res, "53") ||
-        sqlstate_is(res, "55P03") || sqlstate_is(res, "57")) {
+    /* 53: resources, 57: cancelled, shutting down; 40: deadlock or serialisation, 55P03: lock not
+     * available. */
+    if (pgres_lost(res) || sqlstate_is(res, "53") || sqlstate_is(res, "57")) {
         api_away(req);
+    } else if (sqlstate_is(res, "40") || sqlstate_is(res, "55P03")) {
+        http_set_header(req, "Retry-After", "1");
+        http_problem(req, 503, NULL, "somebody else was changing the same; try again");
     } else if (sqlstate_is(res, "LZ412")) {
         http_problem(req, 412, NULL, "%s", pgres_message(res));
     } else if (sqlstate_is(res, "23505")) {

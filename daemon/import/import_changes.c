@@ -23,6 +23,7 @@ struct person {
     struct batch_slot *slot;
     int64_t line;
     bool created;
+    bool is_person;                  /* by the database */
     json_t *fields, *attrs, *labels; /* owned */
     const char *topic;
     struct said *said;
@@ -342,6 +343,8 @@ void import_changes_on_compared(struct import_changes *c, const struct pgres *re
         const char *was = pgres_text(res, row, "was");
         const int64_t *place;
 
+        if (strcmp(field, "is:person") == 0)
+            p->is_person = true;
         if (text_begins(field, "birth_"))
             field = "birth_date";
         place = import_table_find(&c->named, said_hash(c, p, field));
@@ -392,15 +395,15 @@ static void phone_remember(struct import_changes *c, int64_t contact_id, const j
                          mem_printf(c, "phone:%s", json_string_value(phone)), phone, true);
 }
 
-/* Who may be said by name in a relation. */
+/* Who may be said by name in a relation. One that is new is a person where nothing is said. */
 static void company_remember(struct import_changes *c, const struct person *p)
 {
     const char *name = json_string_value(json_object_get(p->fields, "company_name"));
     const char *kind = json_string_value(json_object_get(p->fields, "kind"));
-    bool is_person = kind == NULL ? p->slot->contact_id < 0 : strcmp(kind, "person") == 0;
 
-    if (c->overlay != NULL && name != NULL && !is_person)
-        import_overlay_company(c->overlay, name, p->slot->contact_id);
+    if (c->overlay != NULL && (name != NULL || kind != NULL))
+        import_overlay_company(c->overlay, p->slot->contact_id, kind, name,
+                               p->is_person || p->slot->contact_id < 0);
 }
 
 void import_changes_count(struct import_changes *c, struct import_counts *counts)

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum sort { SORT_unknown, SORT_person, SORT_other };
+
 struct merged_pair {
     int64_t keep_id, gone_id;
 };
@@ -26,7 +28,9 @@ struct import_overlay {
     struct layer now;    /* of the block in hand: forgotten where it is tried again */
     void *now_ctx;       /* owner of its tables */
     struct import_table fields, countries;
-    struct import_table companies; /* name → contact; INT64_MIN: several */
+    struct import_table sorts, said; /* contact → whether a person; its name by the file */
+    struct import_table counted;     /* contact → name under which it stands in: */
+    struct import_table companies, named_by; /* name → how many; their numbers, xor */
     struct import_table relations;
     struct import_table merged; /* who was merged → into whom */
     struct merged_pair *pairs;  /* the same, in their order */
@@ -46,7 +50,8 @@ struct import_overlay *import_overlay_new(const void *ctx)
 
     layer_own(&o->before, o);
     o->fields.ctx = o->countries.ctx = o->merged.ctx = o;
-    o->companies.ctx = o->relations.ctx = o;
+    o->sorts.ctx = o->said.ctx = o->counted.ctx = o;
+    o->companies.ctx = o->named_by.ctx = o->relations.ctx = o;
     return o;
 }
 
@@ -394,28 +399,55 @@ static uint64_t company_hash(const char *name)
     return hash;
 }
 
-void import_overlay_company(struct import_overlay *o, const char *name, int64_t contact_id)
+static void company_count(struct import_overlay *o, int64_t name, int64_t contact_id, int step)
 {
-    int64_t *company = import_table_at(&o->companies, company_hash(name));
+    if (name == 0)
+        return;
+    *import_table_at(&o->companies, (uint64_t)name) += step;
+    *import_table_at(&o->named_by, (uint64_t)name) ^= contact_id;
+}
 
-    *company = *company == 0 || *company == contact_id ? contact_id : INT64_MIN;
+void import_overlay_company(struct import_overlay *o, int64_t contact_id, const char *kind,
+                            const char *name, bool is_person)
+{
+    uint64_t contact = contact_hash("company", contact_id);
+    int64_t *sort = import_table_at(&o->sorts, contact);
+    int64_t *said = import_table_at(&o->said, contact);
+    int64_t *counted = import_table_at(&o->counted, contact), becomes;
+
+    if (kind != NULL || *sort == SORT_unknown)
+        *sort = (kind == NULL ? is_person : strcmp(kind, "person") == 0) ? SORT_person : SORT_other;
+    if (name != NULL)
+        *said = (int64_t)company_hash(name);
+    becomes = *sort == SORT_other ? *said : 0;
+    if (becomes == *counted)
+        return;
+    company_count(o, *counted, contact_id, -1);
+    company_count(o, becomes, contact_id, 1);
+    *counted = becomes;
 }
 
 int64_t import_overlay_company_of(const struct import_overlay *o, const char *name)
 {
-    const int64_t *company = import_table_find(&o->companies, company_hash(name));
+    uint64_t hash = company_hash(name);
+    const int64_t *n = import_table_find(&o->companies, hash);
 
-    return company == NULL ? 0 : *company;
+    if (n == NULL || *n == 0)
+        return 0;
+    return *n == 1 ? *import_table_find(&o->named_by, hash) : INT64_MIN;
 }
 
 bool import_overlay_renamed(const struct import_overlay *o, int64_t contact_id)
 {
-    return import_table_find(&o->fields, contact_hash("company_name", contact_id)) != NULL;
+    const int64_t *sort = import_table_find(&o->sorts, contact_hash("company", contact_id));
+
+    return (sort != NULL && *sort == SORT_person) ||
+           import_table_find(&o->fields, contact_hash("company_name", contact_id)) != NULL;
 }
 
 int64_t import_overlay_make(struct import_overlay *o, const char *name)
 {
-    import_overlay_company(o, name, --o->before.serial);
+    import_overlay_company(o, --o->before.serial, "company", name, false);
     return o->before.serial;
 }
 

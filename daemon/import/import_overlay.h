@@ -45,10 +45,13 @@ const char *import_overlay_country(const struct import_overlay *, const void *ct
  */
 int64_t import_overlay_owner(const struct import_overlay *, const char *sort, const char *value,
                              int64_t contact_id);
-/* import_overlay_company() - the contact has this name as a company or household.
+/* import_overlay_company() - what a row says of a contact's kind and name (NULL: nothing);
+ * `is_person` is its kind where nothing was said yet. Companies and households have names.
  * import_overlay_company_of() - which one has the name by the file: 0 none, INT64_MIN several.
- * import_overlay_renamed() - whether the file gives the contact another name than it has. */
-void import_overlay_company(struct import_overlay *, const char *name, int64_t contact_id);
+ * import_overlay_renamed() - whether the file gives the contact another name than it has, or makes
+ * it a person. */
+void import_overlay_company(struct import_overlay *, int64_t contact_id, const char *kind,
+                            const char *name, bool is_person);
 int64_t import_overlay_company_of(const struct import_overlay *, const char *name);
 bool import_overlay_renamed(const struct import_overlay *, int64_t contact_id);
 /* import_overlay_make() - a contact that would be made with this name beside the rows.

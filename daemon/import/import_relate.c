@@ -21,6 +21,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define NOBODY INT64_MAX
+
 /* One relation that a row says. Names are found in the order in which they were asked for: the
  * row's own, then the other's external id and e-mail address. */
 struct wish {
@@ -30,7 +32,7 @@ struct wish {
     int64_t own, by_external, by_email, by_name;
     int n_named;   /* companies and households of the name: 0, 1, or more */
     bool refused;  /* its row was */
-    int64_t other; /* 0: to be made; -1: none */
+    int64_t other; /* 0: to be made; NOBODY: none. Below 0 are those whom a dry run would make. */
 };
 
 /* What is asked, and for which wish. */
@@ -188,7 +190,7 @@ static void wish_refuse(struct import_job *j, struct wish *w, const char *why)
 {
     struct block *b = &j->b;
 
-    w->other = -1;
+    w->other = NOBODY;
     if (b->n_refusals > 0 && b->refusals[b->n_refusals - 1].line == w->line)
         return;
     import_block_tell(j, w->line, w->said.heading,
@@ -221,7 +223,7 @@ static void wish_judge(struct import_job *j, struct wish *w)
 
     w->other = w->by_external != 0 ? w->by_external : w->by_email != 0 ? w->by_email : named;
     if (w->refused || w->own == 0)
-        w->other = -1;
+        w->other = NOBODY;
     else if (w->kind == NULL)
         wish_refuse(j, w, "no relation has this name any more");
     else if (w->other == w->own)
@@ -276,7 +278,7 @@ static void write_args(struct import_job *j, struct pgargs *args)
     for (size_t i = 0; i < r->n; i++) {
         const struct wish *w = &r->wishes[i];
 
-        if (w->other == -1 || !is_first(&seen, w))
+        if (w->other == NOBODY || !is_first(&seen, w))
             continue;
         r->written[r->n_written++] = i;
         pgarray_int(&own, w->own);

@@ -128,6 +128,10 @@ SELECT (u.ord - 1)::int AS ord, e.key AS field,
             THEN to_jsonb(nullif(phone_normal(e.value #>> '{}', coalesce(u.doc ->> 'country', c.country, (SELECT o.country FROM organisation o WHERE o.id = current_org()))), ''))
             ELSE e.value END
 UNION ALL
+-- Whose name, if it is said, is no company's.
+SELECT (u.ord - 1)::int, 'is:person', NULL
+  FROM unnest($1::bigint[], $2::jsonb[]) WITH ORDINALITY AS u(id, doc, ord) JOIN contact c ON c.id = u.id WHERE u.doc ? 'company_name' AND c.kind = 'person'
+UNION ALL
 SELECT (u.ord - 1)::int, 'attr.' || e.key, attr_value(a) #>> '{}'
   FROM unnest($1::bigint[], $3::jsonb[]) WITH ORDINALITY AS u(id, doc, ord) CROSS JOIN LATERAL jsonb_each(u.doc) AS e(key, value)
   JOIN field f ON f.name = e.key LEFT JOIN contact_attr a ON a.contact_id = u.id AND a.field_id = f.id

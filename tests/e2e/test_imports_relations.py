@@ -105,6 +105,32 @@ def test_relations_make_companies(lazo):
     assert state(lazo) == before
 
 
+def test_companies_that_are_called_otherwise(lazo):
+    """A relation means who has the name when all rows are recorded, however often it changed; a dry run knows it across its blocks."""
+    head = "external_id,contact_kind,company_name,relation.employee of\n"
+    lazo.api("POST", "/v1/contacts", {"external_id": "cao-old", "kind": "company", "company_name": "Cao Old"})
+    lazo.api("POST", "/v1/contacts", {"external_id": "cao-person", "kind": "person", "company_name": "Cao P"})
+    files = {
+        "a company first": "cao1,company,Cao A,\ncaop1,person,,Cao A\n",
+        "twice in a block": "cao2,company,Cao B,\ncaop2,person,,Cao B\ncao2,company,Cao C,\ncaop3,person,,Cao C\ncao2,company,Cao B,\ncaop4,person,,Cao C\n",
+        "in another block": "cao3,company,Cao D,\ncaop5,person,,Cao D\nPADcao3,company,Cao E,\ncaop6,person,,Cao E\ncaop7,person,,Cao D\n",
+        "one that was there": "cao-old,company,Cao F,\nPADcao-old,company,Cao G,\ncaop8,person,,Cao F\ncaop9,person,,Cao Old\ncaop10,person,,Cao G\n",
+        "back again": "cao-old,company,Cao H,\nPADcao-old,company,Cao G,\ncaop11,person,,Cao G\n",
+        "of two one is left": "cao4,company,Cao I,\nPADcao5,company,Cao I,\nPADcao4,company,Cao J,\ncaop12,person,,Cao I\ncaop13,person,,Cao J\n",
+        "a person after all": "cao6,company,Cao K,\nPADcao6,person,,\ncaop14,person,,Cao K\n",
+        "a person's employer": "cao-person,,Cao L,\ncaop15,person,,Cao L\n",
+    }
+    for others in ("refuse", "make"):
+        for n, (name, rows) in enumerate(files.items() if others == "refuse" else list(files.items())[:3]):
+            rows = rows.replace("cao", f"{others}-cao") if others == "make" else rows
+            for k in range(rows.count("PAD")):
+                rows = rows.replace("PAD", "".join(f"{others}pad{n}-{k}-{i},person,,\n" for i in range(1000)), 1)
+            one = upload(lazo, head + rows)
+            settle(lazo, one, others=others)
+            would = check(lazo, one)
+            assert numbers(run(lazo, one)) == numbers(would), (name, others)
+
+
 def test_relations_that_others_speak_of(lazo):
     """What somebody said of a relation since makes it theirs, and both of its contacts stay."""
     one = upload(lazo, "external_id,trabaja en\nowr1,Owr\nowr2,Owr\n")

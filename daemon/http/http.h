@@ -7,7 +7,7 @@
  * Content-Length, Content-Length with Transfer-Encoding, unknown encodings) are refused with 400
  * and the connection closed; bodies over the limit with 413; slow requests are cut
  * (limits.request_time). Errors are application/problem+json (RFC 9457), those of libmicrohttpd
- * itself too (other versions, heads past 128 KiB); but a first line that is no request ends the
+ * itself too (other versions, heads past 48 KiB); but a first line that is no request ends the
  * connection without an answer, and before the answer to a Content-Length that is no number it
  * sends the head twice. */
 #ifndef LAZO_DAEMON_HTTP_HTTP_H

@@ -23,7 +23,7 @@
 #include <microhttpd.h>
 
 /* Bytes of all headers of a request. */
-#define HTTP_HEAD_MAX ((size_t)8 * 1024)
+#define HTTP_HEAD_MAX ((size_t)16 * 1024)
 
 #define HTTP_STAGES(X) X(arrived) X(authorising) X(reading) X(handling) X(answered)
 enum http_stage {

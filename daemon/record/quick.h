@@ -33,6 +33,8 @@ struct record {
     struct pgpool *pool;
     struct orgs *orgs;
     struct record_lane *lanes;
+    size_t made, looked; /* contacts that were made, and how many had been when the planner was last
+                            told to look at them */
     struct ev_loop *loop;
     ev_prepare prepare;
     void (*recorded)(void *arg, int64_t org_id);

@@ -26,6 +26,8 @@
 #include <string.h>
 
 #define BATCH_ITEMS_MAX 5000
+/* New contacts that the planner is to know of. */
+#define MADE_MANY 1000
 /* Each time somebody else has got on: who meets a stranger's long line of single rows loses often.
  */
 #define TRIES_MAX 25
@@ -177,6 +179,30 @@ static void batch_failed(struct batch *b, struct record_lane *lane, const struct
     }
 }
 
+static void record_on_looked(void *arg, const struct pgres *res)
+{
+    (void)arg;
+    if (!pgres_ok(res) && !pgres_lost(res))
+        log_warning("record", "no statistics", "why=%s", log_value(pgres_message(res)));
+}
+
+/* Contacts of which the planner knows nothing it looks up by any index; who comes upon that falls
+ * behind. So it is told to look when there are many that are new, and when they have doubled. */
+static void record_made(struct record *r, const struct batch *b)
+{
+    MEM_SCOPED void *scratch = talloc_new(NULL);
+    struct pgargs args;
+
+    for (size_t i = 0; i < b->n; i++)
+        r->made += b->results[i].created;
+    if (r->made < MADE_MANY || r->made < 2 * r->looked)
+        return;
+    r->looked = r->made;
+    pgargs_init(&args, scratch);
+    pgargs_int(&args, (int64_t)r->made);
+    pgpool_query(r->pool, 0, Q_RECORD_STATISTICS, &args, record_on_looked, NULL);
+}
+
 static void batch_ended(void *arg, bool committed, const struct pgres *error)
 {
     struct batch *b = arg;
@@ -190,6 +216,7 @@ static void batch_ended(void *arg, bool committed, const struct pgres *error)
             orgs_forget(r->orgs, org_id);
         batch_fill_results(b);
         batch_answer(b, true);
+        record_made(r, b);
         r->recorded(r->arg, org_id);
     } else if (b->resolved && b->work->dry && !b->refused && error == NULL) {
         batch_fill_results(b);

@@ -124,3 +124,9 @@ def test_search(lazo):
     assert found("q=INIGO%20nun") == {"Ñúñez"}
     assert found('rule=last_name%20%3D%20%22nunez%22') == {"Ñúñez"}
     assert found("q=m@search.example") == {"Montoya"}
+
+
+def test_the_planner_knows_of_many_new_contacts(lazo):
+    """Else it looks each up by any index, and who reads the change log falls behind."""
+    lazo.api("POST", "/v1/interactions", [{"contact": {"external_id": f"many-{i}"}, "kind": "many"} for i in range(1000)])
+    eventually(lambda: lazo.sql("SELECT reltuples FROM pg_class WHERE oid = 'lazo.contact'::regclass")[0][0] >= 1000)

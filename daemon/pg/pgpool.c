@@ -12,6 +12,9 @@
  *                                    └──a query failed──► failed (when the outstanding ones are
  * answered, rolled back)
  *
+ * One that is a single statement (pgtx_once()) has no BEGIN and no COMMIT: it is sent as a shared
+ * connection's query is, and over with its answer.
+ *
  * Callbacks that have no connection to come from (the database is away) are kept in `late` and
  * called in the next turn of the loop. */
 #include "daemon/pg/pgpool.h"
@@ -36,6 +39,9 @@ struct pgtx {
     pgtx_fn *begun;
     pgtx_end_fn *ended;
     void *arg;
+    pgres_fn *once; /* NULL: it has a beginning and an end */
+    enum query query;
+    const struct pgargs *args;
     size_t outstanding; /* statements sent and not answered */
     bool commit;
     bool
@@ -272,6 +278,22 @@ static struct pgargs pgpool_act(const void *ctx, const struct pgact *act)
     return args;
 }
 
+static void pgtx_on_once(void *arg, const struct pgres *res)
+{
+    struct pgtx *tx = arg;
+
+    pgpool_release(tx->pool, tx->conn);
+    tx->once(tx->arg, res);
+    talloc_free(tx);
+}
+
+static void pgtx_send_once(struct pgtx *tx)
+{
+    pgconn_send_text(tx->conn, pgpool_set_org(tx, tx->org_id), NULL, NULL, NULL);
+    pgconn_send_named(tx->conn, tx->query, tx->args, pgtx_on_once, tx);
+    pgconn_sync(tx->conn);
+}
+
 static void pgtx_open(struct pgtx *tx, int i)
 {
     struct pgpool *p = tx->pool;
@@ -279,6 +301,10 @@ static void pgtx_open(struct pgtx *tx, int i)
     p->busy[i] = tx;
     tx->conn = p->exclusive[i];
     tx->state = PGTX_open;
+    if (tx->once != NULL) {
+        pgtx_send_once(tx);
+        return;
+    }
     pgconn_send_text(tx->conn,
                      tx->reading ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN",
                      NULL, pgtx_on_answer, pgtx_call_new(tx, NULL, NULL));
@@ -358,6 +384,24 @@ void pgtx_begin_reading(struct pgpool *p, int64_t org_id, pgtx_fn *begun, pgtx_e
         tx->reading = true;
 }
 
+/* Nobody is called from here, so that it may begin at once where a connection is free. */
+void pgtx_once(struct pgpool *p, int64_t org_id, enum query query, const struct pgargs *args,
+               pgres_fn *fn, void *arg)
+{
+    struct pgtx *tx;
+
+    if (!p->up) {
+        pgpool_later(p, fn, NULL, arg);
+        return;
+    }
+    tx = pgtx_wait(p, org_id, NULL, NULL, NULL, arg);
+    tx->once = fn;
+    tx->query = query;
+    tx->args = args;
+    if (p->first == tx)
+        pgpool_begin_waiting(p);
+}
+
 /* The database went away: who waits for a connection is told. */
 static void pgpool_refuse_waiting(struct pgpool *p)
 {
@@ -366,7 +410,7 @@ static void pgpool_refuse_waiting(struct pgpool *p)
 
         p->first = tx->next;
         p->n_waiting--;
-        pgpool_later(p, NULL, tx->ended, tx->arg);
+        pgpool_later(p, tx->once, tx->ended, tx->arg);
         talloc_free(tx);
     }
     p->last = &p->first;

@@ -104,6 +104,12 @@ void pgtx_begin_as(struct pgpool *, int64_t org_id, const struct pgact *, pgtx_f
  * (REPEATABLE READ, READ ONLY). */
 void pgtx_begin_reading(struct pgpool *, int64_t org_id, pgtx_fn *begun, pgtx_end_fn *ended,
                         void *arg);
+/* pgtx_once() - a transaction of one named statement, that is answered when it is committed. As
+ * pgpool_query(), but on an exclusive connection, so that nobody's query waits behind it however
+ * long it takes; and one round trip, where pgtx_begin() to pgtx_commit() are three. `args` must
+ * live until the answer. */
+void pgtx_once(struct pgpool *, int64_t org_id, enum query, const struct pgargs *args, pgres_fn *fn,
+               void *arg);
 /* Queries of a transaction: several may be sent without waiting for the first. `fn` may be NULL. */
 void pgtx_query(struct pgtx *, enum query, const struct pgargs *, pgres_fn *, void *arg);
 void pgtx_query_sql(struct pgtx *, const char *sql, const struct pgargs *, pgres_fn *, void *arg);

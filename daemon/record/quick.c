@@ -1,19 +1,18 @@
 /* quick.c - see quick.h.
  *
- * While one statement is written what arrives waits, and makes the next, which is written while
- * the one before is committed. Where many items wait a second one is written beside the first.
+ * While one statement is under way what arrives waits, and makes the next. Where enough items wait,
+ * half of those that are under way, another one goes beside it: it is written while the one before
+ * is committed, or by the other CPU. A small statement costs as much as some items more.
  * After a statement that left most of what it was asked, some requests go the long way at once. */
 #include "daemon/record/quick.h"
 
 #include "common/clock.h"
 #include "common/mem.h"
 
-/* Items of one statement; statements at a time, those that are committed among them; items that
- * wait before two are written at a time. */
+/* Items of one statement; statements at a time; items that wait before there is more than one. */
 #define ITEMS_MAX      2000
 #define STATEMENTS_MAX 3
-#define WRITTEN_MAX    2
-#define MANY           500
+#define ENOUGH         16
 #define REST           20
 
 struct quick {
@@ -21,8 +20,8 @@ struct quick {
     struct record_request *requests;
     struct record_request **owners; /* of each item that is asked, and its place there */
     size_t *places;
-    size_t n, recorded;
-    bool written; /* and not committed */
+    size_t n;
+    struct pgargs args;
 };
 
 /* --- what may go ------------------------------------------------------------------------------ */
@@ -78,13 +77,6 @@ static struct record_request *take(struct record_lane *lane)
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
-/* What was not committed did not happen. */
-static void forget(struct record_request *r)
-{
-    talloc_free(r->settled);
-    r->settled = NULL;
-}
-
 /* Its answer, where all of it is known; else it goes the long way. */
 static void request_ended(struct record_lane *lane, struct record_request *r)
 {
@@ -98,26 +90,41 @@ static void request_ended(struct record_lane *lane, struct record_request *r)
     talloc_free(r);
 }
 
-static void on_ended(void *arg, bool committed, const struct pgres *error)
+static void told(struct quick *q, const struct pgres *res)
+{
+    for (int row = 0; row < pgres_rows(res); row++) {
+        size_t at = (size_t)pgres_int(res, row, "ord");
+        struct record_request *r = q->owners[at];
+
+        if (r->settled == NULL)
+            r->settled = mem_array(r, struct record_result, r->n);
+        r->settled[q->places[at]] =
+            (struct record_result){.contact_id = pgres_int(res, row, "contact_id"),
+                                   .interaction_id = pgres_int(res, row, "id"),
+                                   .pointer = ""};
+    }
+}
+
+/* What was not committed left nothing: it goes the long way, or, where nobody knows, its callers
+ * are told so. */
+static void on_committed(void *arg, const struct pgres *res)
 {
     struct quick *q = arg;
     struct record_lane *lane = q->lane;
     struct record_request *r = q->requests, *next;
-    bool lost = !committed && (error == NULL || pgres_lost(error));
+    size_t recorded = (size_t)pgres_rows(res);
 
     lane->n_quick--;
-    if (!q->written)
-        lane->n_written--;
-    if (!lost && (!committed || q->recorded * 2 < q->n))
+    lane->under_way -= q->n;
+    told(q, res);
+    if (!pgres_lost(res) && recorded * 2 < q->n)
         lane->rest = REST;
-    if (committed && q->recorded > 0)
+    if (recorded > 0)
         lane->record->recorded(lane->record->arg, lane->org_id);
     talloc_free(q);
     for (; r != NULL; r = next) {
         next = r->next;
-        if (!committed)
-            forget(r);
-        if (lost) {
+        if (pgres_lost(res)) {
             r->fn(r->arg, false, NULL, 0);
             talloc_free(r);
         } else {
@@ -130,33 +137,10 @@ static void on_ended(void *arg, bool committed, const struct pgres *error)
 
 /* --- the statement ---------------------------------------------------------------------------- */
 
-static void on_written(void *arg, const struct pgres *res)
+static void send(struct quick *q)
 {
-    struct quick *q = arg;
-
-    for (int row = 0; row < pgres_rows(res); row++) {
-        size_t at = (size_t)pgres_int(res, row, "ord");
-        struct record_request *r = q->owners[at];
-
-        if (r->settled == NULL)
-            r->settled = mem_array(r, struct record_result, r->n);
-        r->settled[q->places[at]] =
-            (struct record_result){.contact_id = pgres_int(res, row, "contact_id"),
-                                   .interaction_id = pgres_int(res, row, "id"),
-                                   .pointer = ""};
-        q->recorded++;
-    }
-    q->written = true;
-    q->lane->n_written--;
-    quick_start(q->lane);
-}
-
-static void on_begun(void *arg, struct pgtx *tx)
-{
-    struct quick *q = arg;
     struct pgarray sorts, values;
     struct facts facts;
-    struct pgargs args;
 
     pgarray_init(&sorts, q);
     pgarray_init(&values, q);
@@ -169,17 +153,16 @@ static void on_begun(void *arg, struct pgtx *tx)
         pgarray_text(&values, c->email != NULL ? c->email : c->external_id);
         facts_add(&facts, item, item->amount);
     }
-    pgargs_init(&args, q);
-    pgargs_int(&args, q->lane->org_id);
-    pgargs_array(&args, &sorts);
-    pgargs_array(&args, &values);
-    facts_args(&facts, &args);
-    pgargs_instant(&args, clock_now_us());
-    pgtx_query(tx, Q_RECORD_QUICK, &args, on_written, q);
-    pgtx_commit(tx);
+    pgargs_init(&q->args, q);
+    pgargs_int(&q->args, q->lane->org_id);
+    pgargs_array(&q->args, &sorts);
+    pgargs_array(&q->args, &values);
+    facts_args(&facts, &q->args);
+    pgargs_instant(&q->args, clock_now_us());
+    pgtx_once(q->lane->record->pool, q->lane->org_id, Q_RECORD_QUICK, &q->args, on_committed, q);
 }
 
-static void send(struct record_lane *lane)
+static void start(struct record_lane *lane)
 {
     struct quick *q = mem_new(lane->record, struct quick);
     size_t most = 0;
@@ -197,13 +180,20 @@ static void send(struct record_lane *lane)
                 q->places[q->n++] = i;
             }
     lane->n_quick++;
-    lane->n_written++;
-    pgtx_begin(lane->record->pool, lane->org_id, on_begun, on_ended, q);
+    lane->under_way += q->n;
+    send(q);
+}
+
+static bool may_start(const struct record_lane *lane)
+{
+    if (lane->quick_first == NULL || lane->n_quick == STATEMENTS_MAX)
+        return false;
+    return lane->n_quick == 0 ||
+           (lane->quick_items >= ENOUGH && 2 * lane->quick_items >= lane->under_way);
 }
 
 void quick_start(struct record_lane *lane)
 {
-    while (lane->quick_first != NULL && lane->n_quick < STATEMENTS_MAX &&
-           (lane->n_written == 0 || (lane->n_written < WRITTEN_MAX && lane->quick_items >= MANY)))
-        send(lane);
+    while (may_start(lane))
+        start(lane);
 }

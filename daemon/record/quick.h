@@ -18,10 +18,10 @@ struct record_lane {
     struct record *record;
     struct record_lane *next;
     int64_t org_id;
-    /* The short way: who waits, and how many items; statements under way, and how many of them are
-     * still written; how many of the next requests do not try it. */
+    /* The short way: who waits, and how many items; statements under way, and of how many items;
+     * how many of the next requests do not try it. */
     struct record_request *quick_first, **quick_last;
-    size_t quick_items, n_quick, n_written, rest;
+    size_t quick_items, n_quick, under_way, rest;
     /* The long way. */
     struct record_request *first, **last;
     bool busy;

@@ -43,7 +43,7 @@ static void on_answer(void *arg, const struct pgres *res)
     a->ok = pgres_ok(res);
     a->lost = pgres_lost(res);
     snprintf(a->state, sizeof(a->state), "%s", pgres_sqlstate(res));
-    a->n = pgres_rows(res) == 1 ? pgres_int(res, 0, "n") : -1;
+    a->n = pgres_rows(res) == 1 && pgres_has(res, "n") ? pgres_int(res, 0, "n") : -1;
 }
 
 static void ask(struct asked *a, const char *text)
@@ -65,6 +65,15 @@ static void wait_for(const struct asked *a)
         run_ms(5);
     }
     assert_int_equal(a->answers, 1);
+}
+
+/* Asks by one statement in a transaction of its own; `made` contacts, which is to be a number. */
+static void once(struct asked *a, struct pgargs *args, const char *made)
+{
+    *a = (struct asked){0};
+    pgargs_init(args, t.ctx);
+    pgargs_text(args, made);
+    pgtx_once(pool, t.org_id, Q_RECORD_STATISTICS, args, on_answer, a);
 }
 
 /* The session is told to end while what is asked still waits to be read: its last word comes where
@@ -115,12 +124,69 @@ static void what_the_commit_refuses_has_failed(void **state)
     assert_int_equal(after.n, 6);
 }
 
+/* Where there is one exclusive connection they follow each other, and one that fails leaves the
+ * next alone. */
+static void one_statement_is_a_transaction(void **state)
+{
+    struct asked first, wrong, last;
+    struct pgargs args[3];
+
+    (void)state;
+    once(&first, &args[0], "1");
+    once(&wrong, &args[1], "many");
+    once(&last, &args[2], "1");
+    assert_int_equal(first.answers + wrong.answers + last.answers, 0);
+    wait_for(&first);
+    wait_for(&wrong);
+    wait_for(&last);
+    assert_true(first.ok);
+    assert_false(wrong.ok);
+    assert_false(wrong.lost);
+    assert_string_equal(wrong.state, "22P02");
+    assert_true(last.ok);
+}
+
+/* Its session ends: the one that is under way is lost, and so is who waits behind it when the
+ * database is away with it. */
+static void one_statement_is_lost_with_its_session(void **state)
+{
+    struct asked shared, dying, waiting, later;
+    struct pgargs args[3];
+    int64_t pid;
+
+    (void)state;
+    ask(&shared, "SELECT pg_backend_pid() AS n");
+    wait_for(&shared);
+    pid =
+        number("SELECT pid FROM pg_stat_activity WHERE application_name = 'lazod' AND pid <> %lld "
+               "ORDER BY backend_start DESC LIMIT 1",
+               (long long)shared.n);
+    assert_int_equal(kill((pid_t)pid, SIGSTOP), 0);
+    once(&dying, &args[0], "1");
+    once(&waiting, &args[1], "1");
+    run_ms(50);
+    assert_int_equal(dying.answers + waiting.answers, 0);
+    assert_int_equal(number("SELECT pg_terminate_backend(%lld)::int", (long long)pid), 1);
+    assert_int_equal(kill((pid_t)pid, SIGCONT), 0);
+    wait_for(&dying);
+    wait_for(&waiting);
+    assert_true(dying.lost);
+    assert_true(waiting.lost);
+    assert_false(pgpool_up(pool));
+    once(&later, &args[2], "1");
+    assert_int_equal(later.answers, 0);
+    wait_for(&later);
+    assert_true(later.lost);
+}
+
 int main(int argc, char **argv)
 {
 #define POOL_TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
     const struct CMUnitTest tests[] = {
         POOL_TEST(what_a_dying_session_was_asked_is_lost),
         POOL_TEST(what_the_commit_refuses_has_failed),
+        POOL_TEST(one_statement_is_a_transaction),
+        POOL_TEST(one_statement_is_lost_with_its_session),
     };
 
     return decide_tests_run(tests, sizeof(tests) / sizeof(tests[0]), argc > 1 ? argv[1] : NULL);

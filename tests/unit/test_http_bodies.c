@@ -1,5 +1,5 @@
-/* test_http_bodies.c - the bodies of all requests together: what is under way is kept, what would
- * be too much with it is told to come again. */
+/* test_http_bodies.c - what memory holds. The bodies of all requests together: what is under way is
+ * kept, what would be too much with it is told to come again. A head that just does not fit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -151,11 +151,36 @@ static void bodies_of_those_who_left_do_not_count(void **state)
     }
 }
 
+/* Where its memory of a connection ends, libmicrohttpd may have none left to say so in: it may hang
+ * up. It goes on with others. */
+static void heads_that_just_do_not_fit(void **state)
+{
+    struct fixture *f = *state;
+    char *x = mem_array(f, char, 50001);
+    bool closed;
+
+    memset(x, 'x', 50000);
+    for (size_t n = 50000; n > 48000; n -= 7) {
+        const char *heads[] = {mem_printf(f, "GET /echo" HEAD "X: %.*s\r\n\r\n", (int)n, x),
+                               mem_printf(f, "GET /%.*s" HEAD "\r\n", (int)n, x)};
+
+        for (int i = 0; i < 2; i++) {
+            int fd = client_dial(http_port(f->http));
+
+            client_say(f->loop, fd, heads[i], strlen(heads[i]));
+            talloc_free(client_hear(f, f->loop, fd, PATIENCE_S, &closed));
+            close(fd);
+        }
+    }
+    expect(f, "GET /echo" HEAD "\r\n", 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(bodies_together_have_a_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(bodies_of_those_who_left_do_not_count, setup, teardown),
+        cmocka_unit_test_setup_teardown(heads_that_just_do_not_fit, setup, teardown),
     };
 
     setenv("LAZO_LIMITS_BODY", "1000", 1);

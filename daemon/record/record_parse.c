@@ -156,8 +156,8 @@ static void contact_birth_date(const struct parse *p, const json_t *object, cons
 static void contact_country(const struct parse *p, const json_t *object, const char *pointer,
                             json_t *fields)
 {
-    const char *s = parse_string(p, object, "country", pointer, 2);
-    char upper[3];
+    const char *s = parse_string(p, object, "country", pointer, 100);
+    char upper[4]; /* one more than a code has */
 
     if (json_is_null(json_object_get(object, "country")))
         json_object_set_new(fields, "country", json_null());

@@ -263,6 +263,32 @@ def test_undo_of_the_last_run(lazo):
     assert (seen["city"], seen["first_name"], gone["fields_put_back"], gone["fields_kept"]) == ("Tres", "C", 2, 0)
 
 
+def test_undo_while_somebody_merges(lazo):
+    """Facts that move to a contact whose turn is over go, too; nobody stays subscribed by an import that was undone."""
+    low, high = (lazo.api("POST", "/v1/contacts", {"email": f"{n}@sweep.example"})["id"] for n in ("low", "high"))
+    people = upload(lazo, "email,nombre\nlow@sweep.example,Ana\nhigh@sweep.example,Ana\n")
+    settle(lazo, people, consent={"topic": "news", "attestation": "on paper"})
+    gifts = upload(lazo, "email,fecha,importe\nlow@sweep.example,2022-01-01,5\nhigh@sweep.example,2022-01-02,7\nhigh@sweep.example,2022-01-03,9\n")
+    settle(lazo, gifts, kind="sweepgift")
+    for one in (people, gifts):
+        run(lazo, one)
+        lazo.sql("UPDATE import SET state = 'undoing' WHERE id = %s", [one["id"]])
+        assert lazo.sql("SELECT import_undo(%s, 1, clock_now())", [one["id"]]) == [(True,)]
+    number = lazo.api("POST", "/v1/contacts/merge", {"keep": low, "merge": high})["id"]
+    for one in (people, gifts):
+        while lazo.sql("SELECT import_undo(%s, 1, clock_now())", [one["id"]])[0][0]:
+            pass
+    assert [i for i in lazo.items(f"/v1/contacts/{low}/interactions?kind=sweepgift")] == []
+    assert lazo.get(f"/v1/contacts/{low}")["subscriptions"] == []
+    report = lazo.get(f"/v1/imports/{gifts['id']}")
+    assert report["state"] == "undone" and report["undone"]["interactions_removed"] == 3 and "swept" not in report["undone"], report["undone"]
+    lazo.api("POST", f"/v1/contacts/merges/{number}/undo")
+    assert lazo.get(f"/v1/contacts/{high}")["subscriptions"] == []
+    lazo.settle()
+    lazo.ctl("check")
+    lazo.ctl("consent", "verify")
+
+
 def test_undo_of_consent(lazo):
     ids = {n: lazo.api("POST", "/v1/contacts", {"email": f"{n}@con.example"})["id"] for n in ("new", "yes", "no")}
     lazo.api("POST", f"/v1/contacts/{ids['yes']}/consents", {"topic": "news", "action": "grant"})

@@ -20,11 +20,13 @@
 #include <string.h>
 
 #define CHANGES_MAX 1000
+/* The same over a backlog: what a pass costs whatever it takes, and finding contacts that lie close
+ * together, is shared by more; it still ends well within a second. */
+#define BACKLOG_MAX 4000
 /* Over a backlog a second pass goes beside the first once nothing came for so long: while facts
  * come in, the processors are the recorder's. */
-#define FLOW_US   (100 * INT64_C(1000))
-#define WAKES_MAX 1000
-#define RETRY_S   1.0
+#define FLOW_US (100 * INT64_C(1000))
+#define RETRY_S 1.0
 /* Where many interactions come, one pass for those of some milliseconds costs less than one for
  * each handful: the more a pass found, the later the next one begins. */
 #define GAP_EACH_US 200
@@ -382,98 +384,12 @@ static void changes_ended(void *arg, bool committed, const struct pgres *error)
         lane_stale(lane);
 }
 
-static void changes_on_scored(void *arg, const struct pgres *res)
-{
-    struct pass *p = arg;
-
-    if (!pgres_ok(res))
-        return;
-    for (int row = 0; row < pgres_rows(res); row++) {
-        int64_t contact_id = pgres_int(res, row, "contact_id");
-
-        pass_touch_all(p, contact_id, "score:");
-        pass_add_wake(p, contact_id, RULESET_SCORES,
-                      pgres_null(res, row, "changes_at") ? INT64_MAX
-                                                         : pgres_instant(res, row, "changes_at"),
-                      1);
-        p->n_relabelled += pgres_int(res, row, "relabelled");
-    }
-    p->more = p->more || p->n_relabelled > 0; /* those are interactions: for the next pass */
-    pass_evaluate(p);
-}
-
-static void changes_score(struct pass *p)
-{
-    struct pgargs args;
-
-    if (p->n_contacts == 0) {
-        pgtx_commit_soon(p->tx);
-        return;
-    }
-    if (p->n_quiet_kinds > 0) {
-        pgargs_init(&args, p);
-        pgargs_instant(&args, p->now_us);
-        pgtx_query(p->tx, Q_RFM_MODELS, &args, pass_mark_models, p);
-    }
-    for (size_t i = 0; i < p->whole.n; i++)
-        pass_ids_add(p, &p->scored, p->whole.ids[i]);
-    pass_ids_sort(&p->scored);
-    if (p->scored.n == 0) {
-        pass_evaluate(p);
-        return;
-    }
-    pgargs_init(&args, p);
-    pgargs_int(&args, p->org_id);
-    pass_ids_args(p, &p->scored, &args);
-    pgargs_instant(&args, p->now_us);
-    pass_quiet_args(p, &args);
-    pgtx_query(p->tx, Q_RFM_SCORE_SOME, &args, changes_on_scored, p);
-}
-
-static void changes_on_wakes(void *arg, const struct pgres *res)
-{
-    struct pass *p = arg;
-
-    if (!pgres_ok(res))
-        return;
-    if (p->unknown_kind != 0) {
-        pgtx_rollback(p->tx);
-        return;
-    }
-    for (int row = 0; row < pgres_rows(res); row++)
-        pass_take_wake(p, pgres_int(res, row, "contact_id"), (int32_t)pgres_int(res, row, "part"));
-    p->more = p->more || pgres_rows(res) >= WAKES_MAX;
-    changes_score(p);
-}
-
-static void changes_on_taken(void *arg, const struct pgres *res)
-{
-    struct pass *p = arg;
-
-    if (!pgres_ok(res))
-        return;
-    for (int row = 0; row < pgres_rows(res); row++)
-        pass_take_change(p, res, row);
-    p->more = pgres_rows(res) == CHANGES_MAX || (p->half != PASS_EVERYBODY && pgres_rows(res) > 0);
-}
-
 static void changes_begun(void *arg, struct pgtx *tx)
 {
     struct pass *p = arg;
-    struct pgargs args;
 
     p->tx = tx;
-    pgargs_init(&args, p);
-    pgargs_int(&args, p->org_id);
-    pgargs_int(&args, CHANGES_MAX);
-    pgargs_int(&args, p->half);
-    pgtx_query(tx, Q_CHANGE_TAKE, &args, changes_on_taken, p);
-    pgargs_init(&args, p);
-    pgargs_int(&args, p->org_id);
-    pgargs_instant(&args, p->now_us);
-    pgargs_int(&args, WAKES_MAX);
-    pgargs_int(&args, p->half);
-    pgtx_query(tx, Q_WAKE_TAKE, &args, changes_on_wakes, p);
+    pass_take(p);
 }
 
 /* Two passes may not evaluate one contact at once: the one that read earlier would write what is no
@@ -487,7 +403,7 @@ static bool lane_pairs(const struct evaluate_lane *lane)
 static void changes_on_org(void *arg, const struct org *org)
 {
     struct evaluate_lane *lane = arg;
-    int n;
+    int n, most = lane->backlog ? BACKLOG_MAX : CHANGES_MAX;
 
     if (org == NULL) {
         lane->busy = false;
@@ -502,6 +418,7 @@ static void changes_on_org(void *arg, const struct org *org)
         struct pass *p = pass_new(lane, PASS_changes, org);
 
         p->half = n == 1 ? PASS_EVERYBODY : i;
+        p->most = most;
         pgtx_begin(lane->evaluate->pool, lane->org_id, changes_begun, changes_ended, p);
     }
 }

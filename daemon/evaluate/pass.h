@@ -1,6 +1,7 @@
 /* pass.h - one transaction of the evaluator: the touched contacts, what the rules say of them, what
  * is written. For evaluate.c and its parts:
  *
+ *     pass_take.c     what has changed, and who is due
  *     pass.c          who is touched, and in which groups of rules
  *     pass_reach.c    who is touched by what changed for a related contact
  *     pass_rules.c    the rules, level by level, then wakes and cues
@@ -72,7 +73,8 @@ struct pass {
     struct evaluate_lane *lane;
     enum pass_sort sort;
     int64_t org_id, now_us;
-    int half; /* PASS_changes: of whom it takes the changes */
+    int half; /* PASS_changes: of whom it takes the changes, */
+    int most; /* and how many */
     int currency_digits;
     const struct ruleset *rules;
     struct pgtx *tx;
@@ -132,6 +134,11 @@ void pass_take_wake(struct pass *, int64_t contact_id, int32_t part);
 /* pass_mark_models() - on the list of models: those that score kinds of imported history are scored
  * in full. */
 void pass_mark_models(void *pass, const struct pgres *);
+
+/* --- pass_take.c --- */
+/* pass_take() - in a transaction that has begun: takes changes and who is due, scores those whose
+ * scores may differ, then calls pass_evaluate(). Rolls back where there is an `unknown_kind`. */
+void pass_take(struct pass *);
 
 /* --- pass_reach.c --- */
 /* pass_reach_add() - what `word` says of the contact matters to those who are related to it, where

@@ -61,7 +61,7 @@ static void answer_contact(struct recording *r, int64_t id, int status)
     s->status = status;
     pgargs_init(&args, s);
     pgargs_int(&args, id);
-    pgpool_query(r->app->pool, api_org(r->req), Q_API_CONTACT_SHOW, &args, shown_on_result, s);
+    pgpool_query(r->app->pool, api_org(r->req), Q_API_CONTACT_WRITTEN, &args, shown_on_result, s);
 }
 
 void contact_answer(struct recording *r, const struct record_result *results)

@@ -4,6 +4,13 @@
 -- The ETag is contact_etag()'s.
 SELECT d.body, md5(d.body) AS etag FROM (SELECT contact_doc(c)::text AS body FROM contact c WHERE c.id = $1::bigint OFFSET 0) d
 
+-- name: api_contact_written
+-- The same of one that was just written, or of whom it was merged into since.
+SELECT d.body, md5(d.body) AS etag
+  FROM (SELECT contact_doc(c)::text AS body FROM contact c
+         WHERE c.id = (SELECT coalesce((SELECT m.contact_id FROM contact_merge m WHERE m.org_id = current_org() AND m.merged_id = $1::bigint AND m.undone_at IS NULL),
+                                       $1::bigint)) OFFSET 0) d
+
 -- name: api_contact_claim
 -- $1 contact, $2 now, $3 the condition, as lazo.guard. The row is locked and held to it here, and to nothing by what the transaction writes after. Who comes second sees
 -- another contact, whatever is written.

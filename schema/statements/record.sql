@@ -375,19 +375,20 @@ WITH input AS (
     SELECT $1::bigint, i.source, i.key, i.contact_id, i.id, i.content FROM input i WHERE i.key IS NOT NULL
      ORDER BY i.source COLLATE "C", i.key COLLATE "C", i.ord
     ON CONFLICT DO NOTHING RETURNING interaction_id
+), fresh AS MATERIALIZED (
+    SELECT i.* FROM input i WHERE i.key IS NULL OR i.id IN (SELECT interaction_id FROM claimed)
 ), added AS (
     INSERT INTO interaction (org_id, id, contact_id, kind_id, occurred_at, recorded_at, amount, amount_recorded, currency, source,
                              campaign_id, data)
-    SELECT $1::bigint, i.id, i.contact_id, i.kind_id, i.occurred_at, $15::timestamptz, i.amount, i.amount_recorded, i.currency, i.source,
-           i.campaign_id, i.data
-      FROM input i
-     WHERE i.key IS NULL OR i.id IN (SELECT interaction_id FROM claimed)
+    SELECT $1::bigint, f.id, f.contact_id, f.kind_id, f.occurred_at, $15::timestamptz, f.amount, f.amount_recorded, f.currency, f.source,
+           f.campaign_id, f.data
+      FROM fresh f
 ), logged AS (
     INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, quiet)
-    SELECT $1::bigint, i.contact_id, 'interaction', i.kind_id, i.id, i.quiet
-      FROM input i WHERE i.key IS NULL OR i.id IN (SELECT interaction_id FROM claimed)
+    SELECT $1::bigint, f.contact_id, 'interaction', f.kind_id, f.id, f.quiet
+      FROM fresh f
 )
-SELECT i.ord, i.id, i.contact_id FROM input i WHERE i.key IS NULL OR i.id IN (SELECT interaction_id FROM claimed);
+SELECT f.ord, f.id, f.contact_id FROM fresh f;
 
 -- name: record_statistics
 -- $1: contacts that lazod made. Where they are a good part of those that the planner knows of, it looks anew.

@@ -25,8 +25,10 @@
 #define BACKLOG_MAX 4000
 /* Over a backlog a second pass goes beside the first once nothing came for so long: while facts
  * come in, the processors are the recorder's. */
-#define FLOW_US (100 * INT64_C(1000))
-#define RETRY_S 1.0
+#define FLOW_US   (100 * INT64_C(1000))
+#define RETRY_S   1.0
+#define RACED_S   0.05
+#define RACES_MAX 10
 /* Where many interactions come, one pass for those of some milliseconds costs less than one for
  * each handful: the more a pass found, the later the next one begins. */
 #define GAP_EACH_US 200
@@ -42,6 +44,7 @@ struct evaluate_lane {
     int64_t org_id;
     bool busy, wanted;
     int passes;       /* under way */
+    int races;        /* passes in a row that others crossed */
     bool backlog;     /* the passes before found as much as they take */
     bool empty;       /* the passes have left nothing behind */
     int64_t woken_us; /* monotonic: when it was last said that something came */
@@ -105,16 +108,19 @@ static void lane_retry_cb(EV_P_ ev_timer *w, int revents)
     lane_run(lane);
 }
 
-static void lane_pause(struct evaluate_lane *lane)
+static void lane_rest(struct evaluate_lane *lane, double rest_s)
 {
-    struct evaluate *e = lane->evaluate;
-
-    e->failures++;
     lane->wanted = true;
     if (ev_is_active(&lane->retry))
         return;
-    ev_timer_set(&lane->retry, RETRY_S, 0.);
-    ev_timer_start(e->loop, &lane->retry);
+    ev_timer_set(&lane->retry, rest_s, 0.);
+    ev_timer_start(lane->evaluate->loop, &lane->retry);
+}
+
+static void lane_pause(struct evaluate_lane *lane)
+{
+    lane->evaluate->failures++;
+    lane_rest(lane, RETRY_S);
 }
 
 static void lane_gap(struct evaluate_lane *lane, size_t n_contacts)
@@ -158,6 +164,24 @@ static void pass_asks(const struct pass *p)
     lane->wanted = true;
 }
 
+/* Who deletes or merges contacts at that moment makes no failure: the pass is made again soon. What
+ * fails so again and again is one. */
+static void pass_failed(const struct pass *p, const struct pgres *error)
+{
+    struct evaluate_lane *lane = p->lane;
+
+    if (error != NULL && pgres_raced(error) && ++lane->races <= RACES_MAX) {
+        log_debug("evaluate", "pass is made again", "org=%" PRId64 " why=%s", p->org_id,
+                  log_value(pgres_message(error)));
+        lane_rest(lane, RACED_S);
+        return;
+    }
+    if (error != NULL && !pgres_lost(error))
+        log_error("evaluate", "pass failed", "org=%" PRId64 " why=%s", p->org_id,
+                  log_value(pgres_message(error)));
+    lane_pause(lane);
+}
+
 /* The lane goes on when the last of its passes has ended. */
 static void pass_ended(void *arg, bool committed, const struct pgres *error)
 {
@@ -166,14 +190,12 @@ static void pass_ended(void *arg, bool committed, const struct pgres *error)
 
     lane->empty = lane->empty && committed && !p->more && !p->logged;
     if (committed) {
+        lane->races = 0;
         pass_committed(p);
     } else if (error == NULL && p->unknown_kind != 0) {
         pass_asks(p);
     } else {
-        if (error != NULL && !pgres_lost(error))
-            log_error("evaluate", "pass failed", "org=%" PRId64 " why=%s", p->org_id,
-                      log_value(pgres_message(error)));
-        lane_pause(lane);
+        pass_failed(p, error);
     }
     talloc_free(p);
     if (--lane->passes > 0)

@@ -237,7 +237,10 @@ static void step_ended(void *arg, bool committed, const struct pgres *error)
     int64_t took_us = clock_monotonic_us() - f->started_us;
 
     if (!committed) {
-        if (error != NULL && !pgres_lost(error))
+        if (error != NULL && pgres_raced(error))
+            log_debug("evaluate", "block is made again", "org=%" PRId64 " why=%s", f->org_id,
+                      log_value(pgres_message(error)));
+        else if (error != NULL && !pgres_lost(error))
             log_error("evaluate", "block failed", "org=%" PRId64 " why=%s", f->org_id,
                       log_value(pgres_message(error)));
         f->going = false;

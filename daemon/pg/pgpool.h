@@ -28,7 +28,10 @@ typedef void pgres_fn(void *arg, const struct pgres *res);
 /* --- results --------------------------------------------------------------------------------- */
 
 bool pgres_ok(const struct pgres *);
-bool pgres_lost(const struct pgres *);            /* the connection went away: retry later */
+bool pgres_lost(const struct pgres *); /* the connection went away: retry later */
+/* pgres_raced() - somebody else wrote the same at that moment, or took away what it refers to:
+ * tried again at once it finds what is there now. */
+bool pgres_raced(const struct pgres *);
 const char *pgres_sqlstate(const struct pgres *); /* "" where it is ok */
 const char *
 pgres_message(const struct pgres *); /* the server's primary message; for the log, not for users */

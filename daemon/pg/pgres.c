@@ -39,6 +39,17 @@ bool pgres_lost(const struct pgres *res)
            (state[0] == '\0' && !res->aborted);
 }
 
+/* A foreign key, a unique one, serialisation, deadlock. */
+bool pgres_raced(const struct pgres *res)
+{
+    static const char *const states[] = {"23503", "23505", "40001", "40P01"};
+
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+        if (strcmp(pgres_sqlstate(res), states[i]) == 0)
+            return true;
+    return false;
+}
+
 const char *pgres_message(const struct pgres *res)
 {
     const char *message = res->message != NULL

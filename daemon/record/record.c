@@ -109,16 +109,6 @@ static void batch_put_back(struct batch *b, struct record_lane *lane)
     lane->first = b->requests;
 }
 
-static bool is_race(const struct pgres *error)
-{
-    static const char *const states[] = {"23503", "23505", "40001", "40P01"};
-
-    for (size_t i = 0; error != NULL && i < sizeof(states) / sizeof(states[0]); i++)
-        if (strcmp(pgres_sqlstate(error), states[i]) == 0)
-            return true;
-    return false;
-}
-
 /* 22: a value that its type does not take, 23: a constraint, 54: too large. */
 static bool is_content(const struct pgres *error)
 {
@@ -157,7 +147,8 @@ static void batch_failed(struct batch *b, struct record_lane *lane, const struct
 
     if (b->refused) {
         batch_put_back(b, lane);
-    } else if ((b->again || (!lost && is_race(error))) && b->requests->tries < TRIES_MAX) {
+    } else if ((b->again || (!lost && error != NULL && pgres_raced(error))) &&
+               b->requests->tries < TRIES_MAX) {
         b->requests->tries++;
         batch_put_back(b, lane);
     } else if (!lost && b->requests->next != NULL) {

@@ -156,6 +156,10 @@ static void request_prepare(struct client *c, const char *method, const char *ur
     curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT, 10L);
     curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, 300L);
     curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    /* A contact that was merged is answered 308 with the kept one's path. */
+    curl_easy_setopt(c->curl, CURLOPT_FOLLOWLOCATION, 1L);
+    curl_easy_setopt(c->curl, CURLOPT_MAXREDIRS, 3L);
+    curl_easy_setopt(c->curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 }
 
 static CURLcode request_perform(struct client *c, const char *method, const char *url,

@@ -51,6 +51,8 @@ def test_merged_and_taken_apart(lazo, sink):
     r = lazo.request("GET", f"/v1/contacts/{gone}/interactions?kind=mergegift&limit=1", allow_redirects=False)
     assert r.status_code == 308 and r.headers["Location"] == f"/v1/contacts/{keep}/interactions?kind=mergegift&limit=1"
     assert lazo.get(f"/v1/contacts/{gone}")["id"] == keep
+    for words in (("contact", "show"), ("contact", "history"), ("address", "list")):
+        assert lazo.ctl(*words, gone).stdout == lazo.ctl(*words, keep).stdout != "", words
     assert ("merged.first_name", "Ana María") in {(h["field"], h["was"]) for h in lazo.items(f"/v1/contacts/{keep}/history")}
     lazo.settle()
     assert lazo.members("merge-donors") == {"keep@merge.example"}, "the sum of both"

@@ -231,6 +231,10 @@ void api_answer_change(struct app *app, struct http_request *req, const struct p
         return;
     }
     status = (int)pgres_int(res, 0, "status");
+    if (status == 404) {
+        api_absent(app, req, pgres_text(res, 0, "body"));
+        return;
+    }
     if (status >= 400) {
         http_problem(req, status, NULL, "%s", pgres_text(res, 0, "body"));
         return;

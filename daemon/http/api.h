@@ -102,8 +102,9 @@ void api_answer_change(struct app *, struct http_request *, const struct pgres *
 void api_not_found(struct app *, struct http_request *, const char *what);
 
 /* api_contact_absent() - for the {id} of the path: 308 to the contact that it was merged into, else
- * 404. In api_merge.c. */
+ * 404. api_absent() - 404 with `why`, or the same where the path is a contact's. In api_merge.c. */
 void api_contact_absent(struct app *, struct http_request *);
+void api_absent(struct app *, struct http_request *, const char *why);
 
 /* Each asks one statement in the caller's organisation and answers. `what` names the thing for a
  * 404: "segment", "template". */

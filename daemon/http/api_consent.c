@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 struct evidence {
+    struct app *app;
     struct http_request *req;
     int64_t contact_id;
 };
@@ -32,7 +33,7 @@ static void evidence_on_result(void *arg, const struct pgres *res)
     if (api_failed(e->req, res))
         return;
     if (pgres_rows(res) == 0) {
-        http_problem(e->req, 404, NULL, "there is no such contact");
+        api_contact_absent(e->app, e->req);
         return;
     }
     http_set_header(
@@ -47,6 +48,7 @@ static void consents_evidence(void *arg, struct http_request *req)
     struct evidence *e = mem_new(http_ctx(req), struct evidence);
     struct pgargs args;
 
+    e->app = app;
     e->req = req;
     if (!api_id(req, "id", &e->contact_id))
         return;

@@ -303,18 +303,20 @@ void api_duplicates_dismiss(void *app, struct http_request *req)
 
 struct sent_on {
     struct http_request *req;
+    const char *why;
 };
 
 static void sent_on_result(void *arg, const struct pgres *res)
 {
-    struct http_request *req = ((struct sent_on *)arg)->req;
+    const struct sent_on *s = arg;
+    struct http_request *req = s->req;
     const char *rest, *body, *query = http_query_text(req);
     int64_t id;
 
     if (api_failed(req, res))
         return;
     if (pgres_rows(res) == 0) {
-        http_problem(req, 404, NULL, "there is no such contact");
+        http_problem(req, 404, NULL, "%s", s->why);
         return;
     }
     id = pgres_int(res, 0, "contact_id");
@@ -328,11 +330,21 @@ static void sent_on_result(void *arg, const struct pgres *res)
 
 void api_contact_absent(struct app *app, struct http_request *req)
 {
+    api_absent(app, req, "there is no such contact");
+}
+
+void api_absent(struct app *app, struct http_request *req, const char *why)
+{
     struct sent_on *s = mem_new(http_ctx(req), struct sent_on);
     struct pgargs args;
     int64_t id;
 
     s->req = req;
+    s->why = mem_strdup(s, why);
+    if (!text_begins(http_path(req), "/v1/contacts/") || http_param(req, "id") == NULL) {
+        http_problem(req, 404, NULL, "%s", why);
+        return;
+    }
     if (!api_id(req, "id", &id))
         return;
     pgargs_init(&args, s);

@@ -41,10 +41,14 @@ static void changed_on_result(void *arg, const struct pgres *res)
     if (api_failed(c->req, res))
         return;
     if (pgres_rows(res) == 0) {
-        http_problem(c->req, 404, NULL, "%s", c->absent);
+        api_absent(c->app, c->req, c->absent);
         return;
     }
     status = (int)pgres_int(res, 0, "status");
+    if (status == 404) {
+        api_absent(c->app, c->req, pgres_text(res, 0, "body"));
+        return;
+    }
     if (status >= 400) {
         http_problem(c->req, status, NULL, "%s", pgres_text(res, 0, "body"));
         return;

@@ -347,7 +347,7 @@ static void untag_on_result(void *arg, const struct pgres *res)
     if (api_failed(u->req, res))
         return;
     if (pgres_rows(res) == 0) {
-        http_problem(u->req, 404, NULL, "the contact does not have this tag");
+        api_absent(u->app, u->req, "the contact does not have this tag");
         return;
     }
     app_recorded(u->app, api_org(u->req));

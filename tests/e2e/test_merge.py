@@ -51,6 +51,10 @@ def test_merged_and_taken_apart(lazo, sink):
     r = lazo.request("GET", f"/v1/contacts/{gone}/interactions?kind=mergegift&limit=1", allow_redirects=False)
     assert r.status_code == 308 and r.headers["Location"] == f"/v1/contacts/{keep}/interactions?kind=mergegift&limit=1"
     assert lazo.get(f"/v1/contacts/{gone}")["id"] == keep
+    for method, rest in (("POST", "erase"), ("GET", "consents/evidence"), ("DELETE", "interactions/1"), ("PUT", f"relations/spouse/{keep}"), ("DELETE", "groups/none"),
+                         ("DELETE", "emails/a@merge.example"), ("DELETE", "tags/none")):
+        r = lazo.request(method, f"/v1/contacts/{gone}/{rest}", allow_redirects=False, **({"json": {"reason": "asked"} if rest == "erase" else {}} if method != "GET" else {}))
+        assert r.status_code == 308 and r.headers["Location"] == f"/v1/contacts/{keep}/{rest}", (method, rest, r.text)
     for words in (("contact", "show"), ("contact", "history"), ("address", "list")):
         assert lazo.ctl(*words, gone).stdout == lazo.ctl(*words, keep).stdout != "", words
     assert ("merged.first_name", "Ana María") in {(h["field"], h["was"]) for h in lazo.items(f"/v1/contacts/{keep}/history")}

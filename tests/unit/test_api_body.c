@@ -205,6 +205,12 @@ void api_contact_absent(struct app *app, struct http_request *req)
     http_problem(req, 404, NULL, "there is no such contact");
 }
 
+void api_absent(struct app *app, struct http_request *req, const char *why)
+{
+    (void)app;
+    http_problem(req, 404, NULL, "%s", why);
+}
+
 void app_defined(struct app *app, int64_t org_id)
 {
     (void)app;

@@ -18,7 +18,7 @@ static const char *ids_text(const void *ctx, const int64_t *ids, size_t n)
 
 /* Membership is compared as a set (EXCEPT): the planner knows neither how many a rule takes in nor
  * how many it held before, and no guess of it may make this slow. The range stands beside each key
- * for the same reason. Segments and those who enter
+ * for the same reason. Segments and those who enter or leave
  * are locked: who deletes one waits, or is waited for. */
 struct rule_sql *rule_compile_first(const void *ctx, const struct rule_sql *range,
                                     const struct rule_first *first)
@@ -54,17 +54,19 @@ struct rule_sql *rule_compile_first(const void *ctx, const struct rule_sql *rang
         "  WHERE m.org_id = $%zu::bigint AND m.segment_id = ANY (ARRAY(SELECT id FROM segments))\n"
         "    AND m.contact_id > $1::bigint AND m.contact_id <= $3::bigint\n"
         "EXCEPT SELECT contact_id, segment_id FROM held),\n"
+        "people AS MATERIALIZED (SELECT c.id FROM contact c\n"
+        "  WHERE c.id > $1::bigint AND c.id <= $3::bigint\n"
+        "    AND c.id IN (SELECT contact_id FROM held UNION ALL SELECT contact_id FROM leaving)\n"
+        " ORDER BY c.id FOR KEY SHARE OF c),\n"
         "gone AS (DELETE FROM membership m USING leaving l\n"
         "  WHERE m.contact_id = l.contact_id AND m.segment_id = l.segment_id\n"
         "    AND m.contact_id > $1::bigint AND m.contact_id <= $3::bigint\n"
+        "    AND m.contact_id IN (SELECT id FROM people)\n"
         "RETURNING m.contact_id, m.segment_id, m.entered_at),\n"
         "past AS (INSERT INTO membership_past (org_id, contact_id, segment_id, entered_at, "
         "left_at)\n"
         "  SELECT $%zu::bigint, contact_id, segment_id, entered_at,\n"
         "         greatest(entered_at, $2::timestamptz) FROM gone),\n"
-        "people AS MATERIALIZED (SELECT c.id FROM contact c\n"
-        "  WHERE c.id > $1::bigint AND c.id <= $3::bigint\n"
-        "    AND c.id IN (SELECT contact_id FROM held) ORDER BY c.id FOR KEY SHARE OF c),\n"
         "come AS (INSERT INTO membership (org_id, contact_id, segment_id, entered_at)\n"
         "  SELECT $%zu::bigint, contact_id, segment_id, $2::timestamptz FROM held\n"
         "   WHERE contact_id IN (SELECT id FROM people) ORDER BY contact_id, segment_id\n"

@@ -72,7 +72,7 @@ SELECT CASE WHEN seg.kind = 'dynamic' THEN 409 WHEN who.id IS NULL THEN 404 ELSE
 
 -- name: api_segment_member_remove
 -- $1 segment, $2 contact, $3 now
-WITH seg AS (SELECT id, kind FROM segment WHERE name = $1::text),
+WITH seg AS MATERIALIZED (SELECT id, kind FROM segment WHERE name = $1::text FOR KEY SHARE),
      gone AS (DELETE FROM membership m USING seg
                WHERE m.contact_id = $2::bigint AND m.segment_id = seg.id AND seg.kind = 'fixed'
               RETURNING m.contact_id, m.segment_id, m.entered_at),

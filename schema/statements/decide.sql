@@ -234,7 +234,7 @@ UNION ALL SELECT current_org(), contact_id, 'segment', NULL, NULL, ARRAY[$1::int
 -- name: decide_member_remove
 -- $1 segment id, $2 its name, $3 journey's name, $4 contacts, $5 now
 WITH gone AS (
-    DELETE FROM membership WHERE contact_id = ANY ($4::bigint[]) AND segment_id = $1::int RETURNING contact_id, entered_at
+    DELETE FROM membership WHERE contact_id = ANY ($4::bigint[]) AND segment_id = (SELECT s.id FROM segment s WHERE s.id = $1::int FOR KEY SHARE) RETURNING contact_id, entered_at
 ), past AS (
     INSERT INTO membership_past (org_id, contact_id, segment_id, entered_at, left_at)
     SELECT current_org(), contact_id, $1::int, entered_at, greatest(entered_at, $5::timestamptz) FROM gone

@@ -12,7 +12,7 @@ SELECT bag_eq('SELECT name FROM parts', 'SELECT part FROM contact_parts()', 'con
 SELECT bag_eq($$ SELECT fate FROM contact_parts() WHERE fate NOT IN ('move', 'aside', 'own', 'forget', 'follow', 'stay') $$, ARRAY[]::text[], 'and in words that it knows');
 SELECT is_empty($$ SELECT name FROM parts WHERE NOT cascades AND name NOT IN
     -- contact_erase() and the trigger contact_forgets() know these, contact_words_forget() the words; an erasure is told by the number that leads nowhere any more.
-    ('interaction_key', 'membership', 'wake', 'change', 'contact_word', 'delivery', 'erasure') $$, 'an erased or deleted contact takes its rows along');
+    ('interaction_key', 'membership', 'membership_past', 'wake', 'change', 'contact_word', 'delivery', 'erasure') $$, 'an erased or deleted contact takes its rows along');
 
 SELECT min(id) AS ana FROM contact \gset
 SELECT min(id) AS topic FROM topic \gset

@@ -59,7 +59,7 @@ static void consents_evidence(void *arg, struct http_request *req)
 }
 
 const struct http_route api_consent_routes[] = {
-    {HTTP_GET, "/v1/consents/verify", "reader", consents_verify},
-    {HTTP_GET, "/v1/contacts/{id}/consents/evidence", "reader", consents_evidence},
-    {HTTP_GET, NULL, NULL, NULL},
+    {HTTP_GET, "/v1/consents/verify", "reader", consents_verify, "limit after"},
+    {HTTP_GET, "/v1/contacts/{id}/consents/evidence", "reader", consents_evidence, NULL},
+    {HTTP_GET, NULL, NULL, NULL, NULL},
 };

@@ -162,13 +162,13 @@ static void form_put(void *arg, struct http_request *req)
 }
 
 const struct http_route api_form_routes[] = {
-    {HTTP_GET, "/v1/forms", "reader", forms_list},
-    {HTTP_GET, "/v1/forms/{name}", "reader", form_show},
-    {HTTP_PUT, "/v1/forms/{name}", "editor", form_put},
-    {HTTP_DELETE, "/v1/forms/{name}", "editor", form_delete},
-    {HTTP_POST, "/f/{form}", NULL, api_form_signup},
-    {HTTP_OPTIONS, "/f/{form}", NULL, api_form_preflight},
-    {HTTP_GET, "/f/confirm/{token}", NULL, api_form_confirm_page},
-    {HTTP_POST, "/f/confirm/{token}", NULL, api_form_confirm},
-    {HTTP_GET, NULL, NULL, NULL},
+    {HTTP_GET, "/v1/forms", "reader", forms_list, "limit after"},
+    {HTTP_GET, "/v1/forms/{name}", "reader", form_show, NULL},
+    {HTTP_PUT, "/v1/forms/{name}", "editor", form_put, NULL},
+    {HTTP_DELETE, "/v1/forms/{name}", "editor", form_delete, NULL},
+    {HTTP_POST, "/f/{form}", NULL, api_form_signup, NULL},
+    {HTTP_OPTIONS, "/f/{form}", NULL, api_form_preflight, NULL},
+    {HTTP_GET, "/f/confirm/{token}", NULL, api_form_confirm_page, NULL},
+    {HTTP_POST, "/f/confirm/{token}", NULL, api_form_confirm, NULL},
+    {HTTP_GET, NULL, NULL, NULL, NULL},
 };

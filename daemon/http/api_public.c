@@ -200,7 +200,7 @@ static void page_post(void *arg, struct http_request *req)
 }
 
 const struct http_route api_public_routes[] = {
-    {HTTP_GET, "/u/{token}", NULL, page_get},
-    {HTTP_POST, "/u/{token}", NULL, page_post},
-    {HTTP_GET, NULL, NULL, NULL},
+    {HTTP_GET, "/u/{token}", NULL, page_get, NULL},
+    {HTTP_POST, "/u/{token}", NULL, page_post, NULL},
+    {HTTP_GET, NULL, NULL, NULL, NULL},
 };

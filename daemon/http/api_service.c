@@ -290,14 +290,14 @@ static void organisation_patch(void *arg, struct http_request *req)
 }
 
 const struct http_route api_service_routes[] = {
-    {HTTP_GET, "/healthz", NULL, healthz},
-    {HTTP_GET, "/readyz", NULL, readyz},
-    {HTTP_GET, "/metrics", NULL, metrics},
-    {HTTP_GET, "/openapi.yaml", NULL, openapi},
-    {HTTP_GET, "/v1/status", "reader", status_show},
-    {HTTP_GET, "/v1/clock", "reader", clock_show},
-    {HTTP_POST, "/v1/clock", "owner", clock_move},
-    {HTTP_GET, "/v1/organisation", "reader", organisation_show},
-    {HTTP_PATCH, "/v1/organisation", "owner", organisation_patch},
-    {HTTP_GET, NULL, NULL, NULL},
+    {HTTP_GET, "/healthz", NULL, healthz, NULL},
+    {HTTP_GET, "/readyz", NULL, readyz, NULL},
+    {HTTP_GET, "/metrics", NULL, metrics, NULL},
+    {HTTP_GET, "/openapi.yaml", NULL, openapi, NULL},
+    {HTTP_GET, "/v1/status", "reader", status_show, NULL},
+    {HTTP_GET, "/v1/clock", "reader", clock_show, NULL},
+    {HTTP_POST, "/v1/clock", "owner", clock_move, NULL},
+    {HTTP_GET, "/v1/organisation", "reader", organisation_show, NULL},
+    {HTTP_PATCH, "/v1/organisation", "owner", organisation_patch, NULL},
+    {HTTP_GET, NULL, NULL, NULL, NULL},
 };

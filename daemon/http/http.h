@@ -43,6 +43,10 @@ struct http_route {
     const char
         *role; /* least role: "reader", "recorder", "editor", "owner"; NULL: no token needed */
     http_handler *handler;
+    /* The names that its query may have, once each, as "limit after"; NULL: none. Whatever stands
+     * in the query of a route without a role is let be: programs that show mail add to its links.
+     */
+    const char *query;
 };
 
 /* http_new() - listens; child of ctx; NULL and a line in `d` where it cannot. `authorise(arg,

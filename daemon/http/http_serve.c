@@ -249,12 +249,18 @@ bool http_caller_may(const struct http_request *r, const char *role)
 
 void http_authorised(struct http_request *r, const struct http_caller *caller)
 {
+    const char *fault = http_query_fault(r, r->route, &r->uri.query);
+
     if (r->stage != HTTP_STAGE_authorising || r->response != NULL)
         bug("authorised twice");
     r->caller = *caller;
     if (!http_caller_may(r, r->route->role)) {
         http_problem(r, 403, NULL, "This needs the role \"%s\"; the token has \"%s\".",
                      r->route->role, caller->role);
+        return;
+    }
+    if (fault != NULL) {
+        http_problem(r, 400, NULL, "%s", fault);
         return;
     }
     r->owed = false;

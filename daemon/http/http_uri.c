@@ -213,6 +213,47 @@ const char *http_route_param(const struct http_route *route, const struct http_u
     return NULL;
 }
 
+/* --- what a query may say ------------------------------------------------------------------------
+ */
+
+/* Longer ones are not repeated in an answer. */
+#define NAME_SHOWN_MAX 64
+
+/* names_have() - whether the name is one of those in `names`, between which are spaces. */
+static bool names_have(const char *names, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (; *names != '\0'; names += strspn(names, " ")) {
+        size_t len = strcspn(names, " ");
+
+        if (len == n && memcmp(names, name, n) == 0)
+            return true;
+        names += len;
+    }
+    return false;
+}
+
+const char *http_query_fault(const void *ctx, const struct http_route *route,
+                             const struct http_pairs *query)
+{
+    const char *names = route->query != NULL ? route->query : "";
+
+    for (size_t i = 0; i < query->n && route->role != NULL; i++) {
+        const char *name = query->items[i].name;
+        const char *shown = strlen(name) <= NAME_SHOWN_MAX ? name : "…";
+
+        if (!names_have(names, name))
+            return names[0] != '\0'
+                       ? mem_printf(ctx, "The query has no “%s” here, only: %s.", shown, names)
+                       : mem_printf(ctx, "The query has no “%s” here, nor anything else.", shown);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(query->items[j].name, name) == 0)
+                return mem_printf(ctx, "The query says “%s” twice.", shown);
+    }
+    return NULL;
+}
+
 const char *http_allow(const void *ctx, unsigned allowed)
 {
     static const struct {

@@ -52,6 +52,8 @@ const struct http_route *http_route_find(const struct http_route *routes, const 
 /* http_route_param() - the segment that stands for {name} in the route's path; NULL where it has no
  * such name. */
 const char *http_route_param(const struct http_route *, const struct http_uri *, const char *name);
+/* http_query_fault() - why the route does not take this query, child of ctx; NULL where it does. */
+const char *http_query_fault(const void *ctx, const struct http_route *, const struct http_pairs *);
 /* http_allow() - the value of an Allow header for those bits; GET implies HEAD. Child of ctx. */
 const char *http_allow(const void *ctx, unsigned allowed);
 

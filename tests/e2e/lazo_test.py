@@ -291,9 +291,10 @@ class Instance:
     def items(self, path):
         """All items of a list, page by page."""
         found, after = [], None
-        joint = "&" if "?" in path else "?"
+        if "limit=" not in path:
+            path += ("&" if "?" in path else "?") + "limit=1000"
         while True:
-            page = self.get(f"{path}{joint}limit=1000" + (f"&after={after}" if after is not None else ""))
+            page = self.get(path + (f"&after={after}" if after is not None else ""))
             found += page["items"]
             after = page["next"]
             if after is None:

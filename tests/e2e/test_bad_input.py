@@ -343,3 +343,10 @@ def test_lazoctl_with_wrong_words(lazo):
     done = lazo.ctl("campaign", "start", "nosuch", check=False)
     assert done.returncode == 1 and "nosuch" in done.stderr or "no campaign" in done.stderr
     eventually(lambda: lazo.ctl("status").returncode == 0)
+
+
+@pytest.mark.parametrize("path", ["/v1/contacts?rul=deceased", "/v1/exports?what=contacts&roule=deceased", "/v1/segments?limit=2&limit=3", "/v1/status?x"])
+def test_what_is_misspelt_in_a_query_is_not_passed_over(lazo, path):
+    """A rule that nobody reads would be everybody."""
+    r = lazo.request("GET", path)
+    assert r.status_code == 400 and "query" in r.json()["detail"], r.text

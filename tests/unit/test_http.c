@@ -98,12 +98,16 @@ static void on_delayed(void *arg, struct http_request *req)
     ev_timer_start(f->loop, &f->later);
 }
 
-static const struct http_route routes[] = {
-    {HTTP_GET, "/hello", NULL, on_hello},       {HTTP_POST, "/echo", "recorder", on_echo},
-    {HTTP_POST, "/json", "reader", on_json},    {HTTP_POST, "/form", NULL, on_form},
-    {HTTP_GET, "/name/{name}", NULL, on_name},  {HTTP_GET, "/hold", NULL, on_hold},
-    {HTTP_POST, "/keep", "reader", on_hold},    {HTTP_POST, "/delayed", "reader", on_delayed},
-    {HTTP_DELETE, "/owner", "owner", on_hello}, {HTTP_GET, NULL, NULL, NULL}};
+static const struct http_route routes[] = {{HTTP_GET, "/hello", NULL, on_hello, NULL},
+                                           {HTTP_POST, "/echo", "recorder", on_echo, NULL},
+                                           {HTTP_POST, "/json", "reader", on_json, NULL},
+                                           {HTTP_POST, "/form", NULL, on_form, NULL},
+                                           {HTTP_GET, "/name/{name}", NULL, on_name, NULL},
+                                           {HTTP_GET, "/hold", NULL, on_hold, NULL},
+                                           {HTTP_POST, "/keep", "reader", on_hold, NULL},
+                                           {HTTP_POST, "/delayed", "reader", on_delayed, NULL},
+                                           {HTTP_DELETE, "/owner", "owner", on_hello, NULL},
+                                           {HTTP_GET, NULL, NULL, NULL, NULL}};
 
 /* Tokens: "slow" is looked up over a turn of the loop; other ones are roles. */
 static void on_slow_token(struct ev_loop *loop, ev_timer *w, int events)
@@ -359,8 +363,7 @@ static void bodies_have_a_limit(void **state)
 static void long_headers_are_refused(void **state)
 {
     struct fixture *f = *state;
-    char *x = mem_array(f, char, 200001);
-    char *heard;
+    char *x = mem_array(f, char, 200001), *heard;
 
     /* The first two are refused by libmicrohttpd, the others by us. */
     for (size_t n = 200000; n > 20000; n -= n > 50000 ? 75000 : 10000) {

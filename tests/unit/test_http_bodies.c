@@ -49,10 +49,10 @@ static void authorise(void *arg, struct http_request *req, const char *token)
     http_authorised(req, &caller);
 }
 
-static const struct http_route routes[] = {{HTTP_POST, "/echo", "recorder", on_echo},
-                                           {HTTP_GET, "/echo", "reader", on_echo},
-                                           {HTTP_POST, "/keep", "recorder", on_keep},
-                                           {HTTP_GET, NULL, NULL, NULL}};
+static const struct http_route routes[] = {{HTTP_POST, "/echo", "recorder", on_echo, NULL},
+                                           {HTTP_GET, "/echo", "reader", on_echo, NULL},
+                                           {HTTP_POST, "/keep", "recorder", on_keep, NULL},
+                                           {HTTP_GET, NULL, NULL, NULL, NULL}};
 
 static int setup(void **state)
 {

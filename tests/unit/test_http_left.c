@@ -32,9 +32,9 @@ static void on_echo(void *arg, struct http_request *req)
     http_answer_text(req, 200, "text/plain", body, n);
 }
 
-static const struct http_route routes[] = {{HTTP_POST, "/echo", NULL, on_echo},
-                                           {HTTP_GET, "/echo", NULL, on_echo},
-                                           {HTTP_GET, NULL, NULL, NULL}};
+static const struct http_route routes[] = {{HTTP_POST, "/echo", NULL, on_echo, NULL},
+                                           {HTTP_GET, "/echo", NULL, on_echo, NULL},
+                                           {HTTP_GET, NULL, NULL, NULL, NULL}};
 
 /* Sends all and closes its side, at once or a little later; what is heard until the server closes
  * its own. */

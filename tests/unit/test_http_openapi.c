@@ -139,12 +139,65 @@ static void every_operation_is_whole(void **state)
     talloc_free(ctx);
 }
 
+/* A parameter, wherever it is told. */
+static const json_t *parameter(const json_t *document, const json_t *said)
+{
+    const char *ref = json_string_value(json_object_get(said, "$ref"));
+
+    if (ref == NULL)
+        return said;
+    return json_object_get(json_object_get(json_object_get(document, "components"), "parameters"),
+                           strrchr(ref, '/') + 1);
+}
+
+/* The parameters of the query in a list of them. */
+static void list_query(const json_t *document, const json_t *parameters, char **names)
+{
+    json_t *said;
+    size_t i;
+
+    json_array_foreach((json_t *)parameters, i, said)
+    {
+        const json_t *p = parameter(document, said);
+
+        if (strcmp(json_string_value(json_object_get(p, "in")), "query") == 0)
+            *names = talloc_asprintf_append(*names, "%s%s", **names == '\0' ? "" : " ",
+                                            json_string_value(json_object_get(p, "name")));
+    }
+}
+
+/* What stands in no query is refused, so the tables must know all that is described; in its order.
+ */
+static void every_query_is_described(void **state)
+{
+    void *ctx = talloc_new(NULL);
+    json_t *document = paths(ctx), *all = json_object_get(document, "paths");
+
+    (void)state;
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
+        for (const struct http_route *r = tables[t]; r->path != NULL; r++) {
+            const json_t *item = json_object_get(all, r->path);
+            char *names = mem_strdup(ctx, "");
+
+            list_query(document, json_object_get(item, "parameters"), &names);
+            list_query(document,
+                       json_object_get(json_object_get(item, methods[r->method]), "parameters"),
+                       &names);
+            if (r->role != NULL && strcmp(names, r->query != NULL ? r->query : "") != 0)
+                fail_msg("%s %s: the table has “%s”, openapi.yaml “%s”", methods[r->method],
+                         r->path, r->query != NULL ? r->query : "", names);
+        }
+    json_decref(document);
+    talloc_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_route_is_described),
         cmocka_unit_test(nothing_else_is_described),
         cmocka_unit_test(every_operation_is_whole),
+        cmocka_unit_test(every_query_is_described),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,17 +48,17 @@ static void on_request(void *arg, struct http_request *req)
 }
 
 #define ANY(path)                                                                                  \
-    {HTTP_GET, path, NULL, on_request}, {HTTP_POST, path, NULL, on_request},                       \
-        {HTTP_PUT, path, NULL, on_request}, {HTTP_DELETE, path, NULL, on_request},                 \
+    {HTTP_GET, path, NULL, on_request, NULL}, {HTTP_POST, path, NULL, on_request, NULL},           \
+        {HTTP_PUT, path, NULL, on_request, NULL}, {HTTP_DELETE, path, NULL, on_request, NULL},     \
     {                                                                                              \
-        HTTP_PATCH, path, NULL, on_request                                                         \
+        HTTP_PATCH, path, NULL, on_request, NULL                                                   \
     }
 static const struct http_route routes[] = {ANY("/"),
                                            ANY("/{a}"),
                                            ANY("/{a}/{b}"),
                                            ANY("/{a}/{b}/{c}"),
                                            ANY("/{a}/{b}/{c}/{d}"),
-                                           {HTTP_GET, NULL, NULL, NULL}};
+                                           {HTTP_GET, NULL, NULL, NULL, NULL}};
 
 /* --- the files
  * --------------------------------------------------------------------------------------------- */

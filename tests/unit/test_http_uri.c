@@ -18,14 +18,15 @@ static void on_request(void *arg, struct http_request *req)
 }
 
 static const struct http_route routes[] = {
-    {HTTP_GET, "/v1/contacts", "reader", on_request},
-    {HTTP_POST, "/v1/contacts", "recorder", on_request},
-    {HTTP_GET, "/v1/contacts/{id}", "reader", on_request},
-    {HTTP_DELETE, "/v1/contacts/{id}", "editor", on_request},
-    {HTTP_POST, "/v1/contacts/merge", "editor", on_request},
-    {HTTP_GET, "/v1/{sort}/merge", "editor", on_request},
-    {HTTP_PUT, "/v1/segments/{name}/members/{contact}", "editor", on_request},
-    {HTTP_GET, NULL, NULL, NULL}};
+    {HTTP_GET, "/v1/contacts", "reader", on_request, "rule q"},
+    {HTTP_POST, "/v1/contacts", "recorder", on_request, NULL},
+    {HTTP_GET, "/v1/contacts/{id}", "reader", on_request, NULL},
+    {HTTP_DELETE, "/v1/contacts/{id}", "editor", on_request, NULL},
+    {HTTP_POST, "/v1/contacts/merge", "editor", on_request, NULL},
+    {HTTP_GET, "/v1/{sort}/merge", "editor", on_request, NULL},
+    {HTTP_PUT, "/v1/segments/{name}/members/{contact}", "editor", on_request, NULL},
+    {HTTP_GET, "/u", NULL, on_request, NULL},
+    {HTTP_GET, NULL, NULL, NULL, NULL}};
 
 static int setup(void **state)
 {
@@ -142,6 +143,34 @@ static bool form(void *ctx, const char *type, const char *body, struct http_pair
     return http_form_parse(ctx, type, body, strlen(body), ret);
 }
 
+static void what_a_query_may_say(void **state)
+{
+    static const struct {
+        const char *target, *fault; /* NULL: none */
+    } cases[] = {
+        {"/v1/contacts", NULL},
+        {"/v1/contacts?q=1&rule=", NULL},
+        {"/v1/contacts?rul=1", "The query has no “rul” here, only: rule q."},
+        {"/v1/contacts?rule%20q=1", "The query has no “rule q” here, only: rule q."},
+        {"/v1/contacts?=1", "The query has no “” here, only: rule q."},
+        {"/v1/contacts?q=1&q=1", "The query says “q” twice."},
+        {"/v1/contacts/7?q=1", "The query has no “q” here, nor anything else."},
+        {"/u?utm_source=mail&utm_source=mail", NULL},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct http_uri uri;
+        unsigned allowed;
+        const struct http_route *r = find(*state, cases[i].target, HTTP_GET, &allowed, &uri);
+        const char *fault = http_query_fault(*state, r, &uri.query);
+
+        if (cases[i].fault == NULL)
+            assert_null(fault);
+        else
+            assert_string_equal(fault, cases[i].fault);
+    }
+}
+
 static void forms_are_read(void **state)
 {
     static const char *const types[] = {"multipart/form-data; boundary=xyz",
@@ -204,6 +233,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(too_many_fields_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(routes_are_found, setup, teardown),
         cmocka_unit_test_setup_teardown(unknown_paths_and_methods_differ, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_a_query_may_say, setup, teardown),
         cmocka_unit_test_setup_teardown(forms_are_read, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_forms_are_refused, setup, teardown),
     };

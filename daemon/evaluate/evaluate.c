@@ -36,6 +36,9 @@
 /* So many contacts touched make the planner's statistics stale; where so many come all the time,
  * the database's own upkeep does the rest. */
 #define GATHER_AFTER 5000
+/* So many members that a full evaluation wrote: of tables that were emptied before (a large segment
+ * was deleted) the planner believes that they are empty still, and reads all of their pages. */
+#define GATHER_MOVED 500
 #define GATHER_US    (60 * CLOCK_SECOND_US)
 
 struct evaluate_lane {
@@ -53,7 +56,7 @@ struct evaluate_lane {
     uint64_t generation;  /* of the organisation that `rules` were compiled for */
     struct ruleset *rules;
     struct first *first; /* segments that are stale */
-    int64_t run_moved;   /* entered and left in the present run of `first` */
+    int64_t run_moved;   /* entered and left in runs of `first`, since statistics were gathered */
     size_t touched;      /* contacts, since statistics were gathered */
     int64_t gathered_us; /* monotonic; 0: never */
     int64_t asked_kind;  /* the newest kind for which the names were read anew */
@@ -239,10 +242,10 @@ static void lane_on_looked(void *arg, bool ok)
  * empty: every plan made since is for an empty one. */
 static void lane_run_ended(struct evaluate_lane *lane)
 {
-    if (lane->run_moved >= GATHER_AFTER) {
-        lane->touched = GATHER_AFTER;
-        lane->gathered_us = 0;
-    }
+    if (lane->run_moved < GATHER_MOVED)
+        return;
+    lane->touched = GATHER_AFTER;
+    lane->gathered_us = 0;
     lane->run_moved = 0;
 }
 

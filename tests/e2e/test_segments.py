@@ -79,6 +79,17 @@ def test_a_backlog(lazo):
     assert (lazo.count("often"), lazo.count("seldom")) == (0, 0)
 
 
+def test_the_planner_knows_of_members(lazo):
+    """Each pass reads memberships; of a table that it takes for empty, as after a large segment was deleted, the planner would read all."""
+    lazo.settle()
+    lazo.psql("INSERT INTO contact (org_id, city) SELECT 1, 'Planned' FROM generate_series(1, 600)")
+    lazo.settle()
+    lazo.psql("ANALYZE membership")
+    before = lazo.sql("SELECT count(*) FROM membership", user="postgres")[0][0]
+    lazo.segment("planned", 'city = "Planned"')
+    eventually(lambda: lazo.sql("SELECT reltuples FROM pg_class WHERE oid = 'lazo.membership'::regclass", user="postgres")[0][0] >= before + 600)
+
+
 def test_incremental_equals_from_nothing(lazo):
     """What the evaluator keeps, against the search by the same rule over everybody."""
     lazo.settle()

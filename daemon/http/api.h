@@ -101,8 +101,10 @@ void api_answer_change(struct app *, struct http_request *, const struct pgres *
  * catalogue has some. */
 void api_not_found(struct app *, struct http_request *, const char *what);
 
-/* api_contact_absent() - for the {id} of the path: 308 to the contact that it was merged into, else
- * 404. api_absent() - 404 with `why`, or the same where the path is a contact's. In api_merge.c. */
+/* api_absent() - where the path has a contact's number, {id} of /v1/contacts/ or {contact}, that
+ * was merged: 308 to the kept one's; else 404 with `why`. api_contact_absent() - the same, where it
+ * is the contact that is not there. In api_merge.c. Numbers in bodies and queries are the
+ * statements' to follow, by contact_now(). */
 void api_contact_absent(struct app *, struct http_request *);
 void api_absent(struct app *, struct http_request *, const char *why);
 

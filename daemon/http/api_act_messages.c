@@ -48,6 +48,8 @@ static void create_on_refs(void *arg, const struct pgres *res)
         diag_field(mistakes, "/contact", "this contact has no e-mail address");
     if (!api_body_ok(&m->body))
         return;
+    if (m->contact != 0)
+        m->contact = pgres_int(res, 0, "contact_id");
     api_enqueue(m->app, m->req,
                 &(struct api_job){.class = 0,
                                   .sort = "mail",

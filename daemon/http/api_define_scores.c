@@ -48,7 +48,7 @@ static void scores_on_org(void *arg, const struct org *org)
     }
     pgargs_init(&args, q);
     pgargs_text(&args, q->name);
-    pgargs_int(&args, q->after >= q->contact ? q->after : q->contact - 1);
+    pgargs_int(&args, q->after);
     pgargs_int(&args, q->limit + 1);
     pgargs_int(&args, org->catalogue.currency_digits);
     if (!q->then && q->contact == 0) {
@@ -56,7 +56,10 @@ static void scores_on_org(void *arg, const struct org *org)
         return;
     }
     pgargs_instant(&args, q->at_us);
-    pgargs_int(&args, q->contact == 0 ? INT64_MAX : q->contact);
+    if (q->contact != 0)
+        pgargs_int(&args, q->contact);
+    else
+        pgargs_text(&args, NULL);
     api_list(q->app, q->req, Q_API_RFM_SCORES_THEN, &args, q->limit, "model");
 }
 

@@ -301,16 +301,37 @@ void api_duplicates_dismiss(void *app, struct http_request *req)
 /* --- a contact that is no more
  * -------------------------------------------------------------------------- */
 
+#define CONTACTS "/v1/contacts/"
+
 struct sent_on {
     struct http_request *req;
     const char *why;
 };
 
+/* path_to() - the path of the request with the kept contacts in it. Routes have a contact's {id}
+ * behind CONTACTS alone, and a {contact} at their end. */
+static const char *path_to(const struct sent_on *s, const struct pgres *res)
+{
+    const char *path = http_path(s->req), *end = path + strlen(path), *rest = path;
+    const char *head = "", *tail = "";
+
+    if (!pgres_null(res, 0, "one")) {
+        rest += strlen(CONTACTS);
+        rest += strcspn(rest, "/");
+        head = mem_printf(s, CONTACTS "%" PRId64, pgres_int(res, 0, "one"));
+    }
+    if (!pgres_null(res, 0, "other")) {
+        end = strrchr(path, '/') + 1;
+        tail = mem_printf(s, "%" PRId64, pgres_int(res, 0, "other"));
+    }
+    return mem_printf(s, "%s%.*s%s", head, (int)(end - rest), rest, tail);
+}
+
 static void sent_on_result(void *arg, const struct pgres *res)
 {
     const struct sent_on *s = arg;
     struct http_request *req = s->req;
-    const char *rest, *body, *query = http_query_text(req);
+    const char *body, *query = http_query_text(req);
     int64_t id;
 
     if (api_failed(req, res))
@@ -319,11 +340,9 @@ static void sent_on_result(void *arg, const struct pgres *res)
         http_problem(req, 404, NULL, "%s", s->why);
         return;
     }
-    id = pgres_int(res, 0, "contact_id");
-    rest = strchr(http_path(req) + strlen("/v1/contacts/"), '/');
+    id = pgres_int(res, 0, pgres_null(res, 0, "one") ? "other" : "one");
     http_set_header(req, "Location",
-                    mem_printf(arg, "/v1/contacts/%" PRId64 "%s%s%s", id, rest == NULL ? "" : rest,
-                               *query == '\0' ? "" : "?", query));
+                    mem_printf(arg, "%s%s%s", path_to(s, res), *query == '\0' ? "" : "?", query));
     body = mem_printf(arg, "{\"contact\": %" PRId64 "}", id);
     http_answer_json(req, 308, body, strlen(body));
 }
@@ -333,21 +352,32 @@ void api_contact_absent(struct app *app, struct http_request *req)
     api_absent(app, req, "there is no such contact");
 }
 
+/* arg_param() - one parameter more: {name} of the path as an id, or null where it is none. */
+static bool arg_param(struct pgargs *args, const struct http_request *req, const char *name)
+{
+    int64_t id;
+
+    if (http_param_int(req, name, &id)) {
+        pgargs_int(args, id);
+        return true;
+    }
+    pgargs_text(args, NULL);
+    return false;
+}
+
 void api_absent(struct app *app, struct http_request *req, const char *why)
 {
     struct sent_on *s = mem_new(http_ctx(req), struct sent_on);
+    bool one, other;
     struct pgargs args;
-    int64_t id;
 
     s->req = req;
     s->why = mem_strdup(s, why);
-    if (!text_begins(http_path(req), "/v1/contacts/") || http_param(req, "id") == NULL) {
-        http_problem(req, 404, NULL, "%s", why);
-        return;
-    }
-    if (!api_id(req, "id", &id))
-        return;
     pgargs_init(&args, s);
-    pgargs_int(&args, id);
-    pgpool_query(app->pool, api_org(req), Q_MERGED_INTO, &args, sent_on_result, s);
+    one = arg_param(&args, req, text_begins(http_path(req), CONTACTS) ? "id" : "");
+    other = arg_param(&args, req, "contact");
+    if (one || other)
+        pgpool_query(app->pool, api_org(req), Q_MERGED_INTO, &args, sent_on_result, s);
+    else
+        http_problem(req, 404, NULL, "%s", why);
 }

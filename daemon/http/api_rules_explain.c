@@ -205,6 +205,7 @@ static void explain_on_exception(void *arg, const struct pgres *res)
 
     if (api_failed(x->req, res))
         return;
+    x->contact = pgres_int(res, 0, "contact_id");
     if (!pgres_null(res, 0, "body")) {
         x->exception = json_loads(pgres_text(res, 0, "body"), 0, NULL);
         x->in = strcmp(pgres_text(res, 0, "mode"), "in") == 0;

@@ -141,7 +141,7 @@ SELECT 204 AS status, NULL::text AS body, audit_note(current_org(), 'deleted', '
 SELECT t.id::text AS cursor, task_doc(t)::text AS item
   FROM task t
  WHERE t.org_id = current_org() AND t.id > $1::bigint AND ($3::boolean IS NULL OR (t.done_at IS NULL) = $3::boolean) AND ($4::bigint IS NULL OR t.user_id = $4::bigint)
-   AND ($5::bigint IS NULL OR t.contact_id = $5::bigint) AND ($6::date IS NULL OR t.due_on <= $6::date)
+   AND ($5::bigint IS NULL OR t.contact_id = contact_now($5::bigint)) AND ($6::date IS NULL OR t.due_on <= $6::date)
  ORDER BY t.org_id, t.id LIMIT $2::int
 
 -- name: api_task_show
@@ -149,10 +149,10 @@ SELECT task_doc(t)::text AS body, etag('task', t.id::text) AS etag FROM task t W
 
 -- name: api_task_create
 -- $1 contact, $2 title, $3 note, $4 due on, $5 user, $6 token, $7 now
-WITH wrong AS (SELECT CASE WHEN NOT EXISTS (SELECT FROM contact WHERE id = $1::bigint) THEN 'there is no such contact'
+WITH wrong AS (SELECT CASE WHEN NOT EXISTS (SELECT FROM contact WHERE id = contact_now($1::bigint)) THEN 'there is no such contact'
                            WHEN $5::bigint IS NOT NULL AND NOT EXISTS (SELECT FROM app_user WHERE id = $5::bigint) THEN 'there is no such user' END AS why),
      made AS (INSERT INTO task AS t (org_id, contact_id, title, note, due_on, user_id, made_by, created_at, updated_at)
-              SELECT current_org(), $1::bigint, $2::text, coalesce($3::text, ''), $4::date, $5::bigint,
+              SELECT current_org(), contact_now($1::bigint), $2::text, coalesce($3::text, ''), $4::date, $5::bigint,
                      coalesce((SELECT k.name FROM token k WHERE k.id = $6::bigint), ''), $7::timestamptz, $7::timestamptz FROM wrong WHERE why IS NULL
               RETURNING task_doc(t)::text AS body)
 SELECT CASE WHEN wrong.why IS NULL THEN 201 ELSE 422 END AS status, coalesce(wrong.why, (SELECT body FROM made)) AS body FROM wrong

@@ -194,7 +194,7 @@ SELECT x.cursor, x.item
 -- name: api_message_refs
 -- $1 template, $2 contact or null: their ids, null where there is none.
 SELECT (SELECT id FROM template WHERE name = $1::text) AS template_id, c.id AS contact_id, c.email IS NOT NULL AS has_email
-  FROM (SELECT) AS one LEFT JOIN contact c ON c.id = $2::bigint
+  FROM (SELECT) AS one LEFT JOIN contact c ON c.id = contact_now($2::bigint)
 
 -- name: api_message_show
 -- A message is a job, then a delivery of the same id.
@@ -216,7 +216,7 @@ SELECT d.id::text AS cursor, json_build_object('id', d.id, 'sort', d.sort, 'stat
            'message_id', d.message_id, 'made_at', d.made_at, 'done_at', d.done_at)::text AS item
   FROM (SELECT * FROM delivery
          WHERE org_id = current_org() AND ($1::text IS NULL OR state = $1::text) AND ($2::bigint = 0 OR id < $2::bigint)
-           AND ($4::text IS NULL OR sort = $4::text) AND ($5::bigint IS NULL OR contact_id = $5::bigint)
+           AND ($4::text IS NULL OR sort = $4::text) AND ($5::bigint IS NULL OR contact_id = contact_now($5::bigint))
          ORDER BY id DESC LIMIT $3::int) d
        LEFT JOIN template t ON t.id = d.template_id LEFT JOIN webhook w ON w.id = d.webhook_id LEFT JOIN journey j ON j.id = d.journey_id
  ORDER BY d.id DESC

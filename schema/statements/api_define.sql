@@ -142,19 +142,20 @@ SELECT x.contact_id::text AS cursor, x.item
  WHERE m.name = $1::text ORDER BY x.contact_id
 
 -- name: api_rfm_scores_then
--- $1 model, $2 after this contact, $3 limit, $4 digits, $5 the instant, $6 up to this contact. As they were then, from rfm_score and rfm_history.
+-- $1 model, $2 after this contact, $3 limit, $4 digits, $5 the instant, $6 a contact alone or null. As they were then, from rfm_score and rfm_history.
 SELECT x.contact_id::text AS cursor, x.item
   FROM rfm_model m LEFT JOIN LATERAL (
        SELECT b.contact_id, json_build_object('contact', b.contact_id, 'email', c.email, 'r', b.r, 'f', b.f, 'm', b.m, 'score', 100 * b.r + 10 * b.f + b.m,
                   'label', b.label, 'last_on', b.last_on, 'frequency', b.frequency,
                   'monetary', round(b.monetary / power(10::numeric, $4::int), $4::int)::text, 'since', b.since, 'until', b.until)::text AS item
          FROM ((SELECT s.contact_id, s.r, s.f, s.m, s.label, s.last_on, s.frequency, s.monetary, s.since, NULL::timestamptz AS until FROM rfm_score s
-                 WHERE s.model_id = m.id AND s.contact_id > $2::bigint AND s.contact_id <= $6::bigint AND coalesce(s.since <= $5::timestamptz, true)
+                 WHERE s.model_id = m.id AND s.contact_id > greatest($2::bigint, contact_now($6::bigint) - 1)
+                   AND s.contact_id <= coalesce(contact_now($6::bigint), 9223372036854775807) AND coalesce(s.since <= $5::timestamptz, true)
                  ORDER BY s.contact_id LIMIT $3::int)
                UNION ALL
                (SELECT h.contact_id, h.r, h.f, h.m, h.label, h.last_on, h.frequency, h.monetary, h.since, h.until FROM rfm_history h
-                 WHERE h.org_id = m.org_id AND h.model_id = m.id AND h.contact_id > $2::bigint AND h.contact_id <= $6::bigint
-                   AND coalesce(h.since <= $5::timestamptz, true) AND h.until > $5::timestamptz
+                 WHERE h.org_id = m.org_id AND h.model_id = m.id AND h.contact_id > greatest($2::bigint, contact_now($6::bigint) - 1)
+                   AND h.contact_id <= coalesce(contact_now($6::bigint), 9223372036854775807) AND coalesce(h.since <= $5::timestamptz, true) AND h.until > $5::timestamptz
                  ORDER BY h.contact_id LIMIT $3::int)
                ORDER BY 1 LIMIT $3::int) b
         CROSS JOIN LATERAL (SELECT * FROM contact WHERE id = b.contact_id LIMIT 1) c
@@ -381,7 +382,7 @@ SELECT v.language, coalesce($2::text, c.language, o.language) AS locale, v.subje
                       FROM contact_attr a JOIN field f ON f.id = a.field_id WHERE a.contact_id = c.id))) ELSE '{}' END::text AS contact
   FROM template t
   JOIN organisation o ON o.id = t.org_id
-  LEFT JOIN contact c ON c.id = $3::bigint
+  LEFT JOIN contact c ON c.id = contact_now($3::bigint)
   JOIN LATERAL (
        SELECT v.* FROM template_version v, (SELECT coalesce($2::text, c.language, o.language) AS language) w
         WHERE v.template_id = t.id AND v.current

@@ -5,9 +5,9 @@
 SELECT at FROM contact_instants($1::bigint, $2::timestamptz);
 
 -- name: exception_of
--- Whether a contact ($1) is kept in a segment ($2, its name) or out of it by hand, where that was said by $3; one row, of nulls where it is not.
-SELECT min(e.mode) AS mode, min(json_build_object('mode', e.mode, 'reason', e.reason, 'by', e.made_by, 'at', e.made_at)::text) AS body
-  FROM segment_exception e JOIN segment s ON s.id = e.segment_id WHERE e.contact_id = $1::bigint AND s.name = $2::text AND e.made_at <= $3::timestamptz;
+-- To whom a contact's number ($1) leads; and whether it is kept in a segment ($2, its name) or out of it by hand, where that was said by $3: nulls where it is not.
+SELECT contact_now($1::bigint) AS contact_id, min(e.mode) AS mode, min(json_build_object('mode', e.mode, 'reason', e.reason, 'by', e.made_by, 'at', e.made_at)::text) AS body
+  FROM segment_exception e JOIN segment s ON s.id = e.segment_id WHERE e.contact_id = contact_now($1::bigint) AND s.name = $2::text AND e.made_at <= $3::timestamptz;
 
 -- name: forecast_candidates
 -- Who may enter or leave a segment by time alone: $1 after this contact, $2 until when, $3 how many, $4 the segment, whose exceptions stay where they are. Who is due

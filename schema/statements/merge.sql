@@ -2,9 +2,12 @@
 
 -- name: merge_contacts
 -- $1 who is kept, $2 who is merged into it, $3 {field: "keep" or "merge"}, $4 who says so, $5 now
+WITH said AS MATERIALIZED (SELECT contact_now($1::bigint) AS keep, contact_now($2::bigint) AS gone)
 SELECT CASE WHEN m.error IS NULL THEN 200 ELSE 422 END AS status,
-       coalesce(m.error, json_build_object('id', m.merge, 'contact', $1::bigint, 'merged', $2::bigint, 'at', $5::timestamptz)::text) AS body
-  FROM contact_merge($1::bigint, $2::bigint, $3::jsonb, actor($4::text), $5::timestamptz) m;
+       CASE WHEN m.error IS NULL THEN json_build_object('id', m.merge, 'contact', s.keep, 'merged', s.gone, 'at', $5::timestamptz)::text
+            WHEN s.keep = s.gone AND $1::bigint <> $2::bigint THEN 'these are one already: contact ' || s.keep
+            ELSE m.error END AS body
+  FROM said s CROSS JOIN LATERAL contact_merge(s.keep, s.gone, $3::jsonb, actor($4::text), $5::timestamptz) m;
 
 -- name: merge_undo
 -- $1 the merge, $2 who says so, $3 now
@@ -23,14 +26,15 @@ SELECT m.id::text AS cursor,
  ORDER BY m.id DESC LIMIT $3::int;
 
 -- name: merged_into
--- $1 a contact that is no more: whom it was merged into
-SELECT m.contact_id FROM contact_merge m WHERE m.org_id = current_org() AND m.merged_id = $1::bigint AND m.undone_at IS NULL;
+-- $1 $2 numbers of contacts, or null: to whom each leads. No row: nobody was merged.
+SELECT n.one, n.other FROM (SELECT contact_now($1::bigint) AS one, contact_now($2::bigint) AS other) n
+ WHERE n.one <> $1::bigint OR n.other <> $2::bigint;
 
 -- name: duplicates_list
 -- Pairs that may be one person, the likeliest first: $1 of this contact alone or null, $2 after this cursor, $3 limit. All contacts are read, once; of one contact, its
 -- keys alone are looked for.
 SELECT j.cursor, duplicate_doc(j.one, j.other, j.score, j.reasons)::text AS item
-  FROM (SELECT x.*, duplicate_place(x.score, x.one, x.other) AS cursor FROM duplicates_found($1::bigint) x) j
+  FROM (SELECT x.*, duplicate_place(x.score, x.one, x.other) AS cursor FROM duplicates_found(contact_now($1::bigint)) x) j
  WHERE j.cursor > coalesce($2::text, '') COLLATE "C" ORDER BY j.cursor COLLATE "C" LIMIT $3::int;
 
 -- name: duplicates_state
@@ -53,7 +57,7 @@ SELECT duplicates_gather($1::timestamptz) AS done;
 -- name: duplicates_dismiss
 -- $1 $2 two contacts that are not the same, $3 who says so, $4 now. No row: one of them is not there.
 WITH both_ AS (
-    SELECT min(c.id) AS one, max(c.id) AS other FROM contact c WHERE c.id IN ($1::bigint, $2::bigint) HAVING count(*) = 2
+    SELECT min(c.id) AS one, max(c.id) AS other FROM contact c WHERE c.id IN (contact_now($1::bigint), contact_now($2::bigint)) HAVING count(*) = 2
 ), put AS (
     INSERT INTO contact_distinct (org_id, contact_id, other_id, by, at) SELECT current_org(), one, other, actor($3::text), $4::timestamptz FROM both_ ON CONFLICT DO NOTHING
 )

@@ -55,6 +55,13 @@ def test_merged_and_taken_apart(lazo, sink):
                          ("DELETE", "emails/a@merge.example"), ("DELETE", "tags/none")):
         r = lazo.request(method, f"/v1/contacts/{gone}/{rest}", allow_redirects=False, **({"json": {"reason": "asked"} if rest == "erase" else {}} if method != "GET" else {}))
         assert r.status_code == 308 and r.headers["Location"] == f"/v1/contacts/{keep}/{rest}", (method, rest, r.text)
+    lazo.api("PUT", "/v1/segments/merge-hand", {"kind": "fixed"})
+    for method, path in (("PUT", "segments/merge-hand/members/"), ("DELETE", "segments/merge-hand/members/"), ("PUT", "segments/merge-donors/exceptions/"),
+                         ("DELETE", "segments/merge-donors/exceptions/"), ("DELETE", "groups/a%20%2F%20b/members/"), ("DELETE", f"contacts/{gone}/relations/spouse/")):
+        r = lazo.request(method, f"/v1/{path}{gone}", allow_redirects=False, **({"json": {"mode": "in"} if "exceptions" in path else {}} if method == "PUT" else {}))
+        assert r.status_code == 308 and r.headers["Location"] == f"/v1/{path.replace(f'contacts/{gone}', f'contacts/{keep}')}{keep}", (method, path, r.text)
+    assert lazo.api("PUT", f"/v1/segments/merge-hand/members/{gone}")["contact"] == keep
+    assert refused(lazo, "DELETE", f"/v1/groups/a/members/{keep}")[0] == 404
     for words in (("contact", "show"), ("contact", "history"), ("address", "list")):
         assert lazo.ctl(*words, gone).stdout == lazo.ctl(*words, keep).stdout != "", words
     assert ("merged.first_name", "Ana María") in {(h["field"], h["was"]) for h in lazo.items(f"/v1/contacts/{keep}/history")}
@@ -62,6 +69,23 @@ def test_merged_and_taken_apart(lazo, sink):
     assert lazo.members("merge-donors") == {"keep@merge.example"}, "the sum of both"
     lazo.ctl("check", "--segments", "--rfm")
     lazo.ctl("consent", "verify")
+
+    # A number in a body or a query means the kept one.
+    explained = lazo.api("POST", "/v1/rules/explain", {"segment": "merge-donors", "contact": gone})
+    assert explained == lazo.api("POST", "/v1/rules/explain", {"segment": "merge-donors", "contact": keep}) and explained["holds"]
+    assert lazo.api("POST", "/v1/tasks", {"contact": gone, "title": "Llamar"})["contact"] == keep
+    lazo.template("merge-hello", "Hola {{ contact.first_name }}", "T")
+    assert lazo.api("POST", "/v1/templates/merge-hello/preview", {"contact": gone})["subject"] == "Hola Ana"
+    assert lazo.get(f"/v1/messages/{lazo.api('POST', '/v1/messages', {'template': 'merge-hello', 'contact': gone, 'key': 'merge-hello'})['id']}")["contact"] == keep
+    sink.wait("keep@merge.example")
+    for path in ("/v1/tasks?contact=", "/v1/deliveries?contact=", "/v1/rfm/merging/scores?contact=", "/v1/contacts/merges?contact=", "/v1/contacts/duplicates?contact="):
+        eventually(lambda: lazo.items(f"{path}{gone}") == lazo.items(f"{path}{keep}"))
+        assert lazo.items(f"{path}{keep}") or "duplicates" in path, path
+    assert [s["contact"] for s in lazo.items(f"/v1/rfm/merging/scores?contact={gone}")] == [keep]
+    assert refused(lazo, "POST", "/v1/contacts/merge", {"keep": keep, "merge": gone})[1]["detail"] == f"these are one already: contact {keep}"
+    third = contact(lazo, "third")
+    assert lazo.api("POST", f"/v1/contacts/merges/{merge(lazo, gone, third)}/undo")["contact"] == keep
+    lazo.api("POST", "/v1/contacts/duplicates/dismiss", {"contacts": [gone, third]})
 
     # What comes for the merged one, by whatever name.
     for who in ({"id": gone}, {"email": "gone@merge.example"}, {"external_id": "m-gone"}):

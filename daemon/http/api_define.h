@@ -35,8 +35,8 @@ void api_list_by_name(struct app *, struct http_request *, enum query);
 void api_show_named(struct app *, struct http_request *, enum query, const char *what);
 void api_delete_named(struct app *, struct http_request *, enum query, const char *what);
 /* api_delete_unused() - the same for what definitions may name ("segment", "topic", "field",
- * "model", "template", "webhook"): 409 with who uses it where a segment, journey, webhook or
- * campaign would not hold together without it. */
+ * "model", "template", "webhook", "relation"): 409 with who uses it where others refer to it, or
+ * would not hold together without it. */
 void api_delete_unused(struct app *, struct http_request *, enum query, const char *what);
 
 #endif

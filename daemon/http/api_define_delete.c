@@ -1,15 +1,20 @@
-/* api_define_delete.c - deleting what other definitions may name. Each rule and journey is tried
- * with the catalogue as it is and as it would be: who holds together with the one and not with the
- * other uses what would go. */
+/* api_define_delete.c - deleting what other definitions may name. The database says who refers to
+ * it by number. Each rule and journey is tried with the catalogue as it is and as it would be: who
+ * holds together with the one and not with the other uses what would go. */
 #include "common/mem.h"
 #include "daemon/decide/journey.h"
 #include "daemon/http/api_define.h"
 
 #include <string.h>
 
+/* Users that an answer names. */
+#define SHOWN_MAX 5
+
 struct user {
-    const char *sort; /* "segment", "webhook", "campaign", "journey" */
-    const char *name, *text;
+    const char *sort; /* "segment", "webhook", "campaign", "journey", "form", "relation"; "": `name`
+                         says who */
+    const char *name;
+    const char *text; /* NULL: it does use it */
 };
 
 struct deletion {
@@ -129,29 +134,63 @@ static bool holds(const struct deletion *del, const struct user *user, const str
     return true;
 }
 
+static bool user_is(const struct user *user, const char *sort, const char *name)
+{
+    return strcmp(user->sort, sort) == 0 && strcmp(user->name, name) == 0;
+}
+
+/* keep_users() - leaves those that do use it, each once. Its own rule goes with it. */
+static void keep_users(struct deletion *del, const struct catalogue *now)
+{
+    struct catalogue rest = without(del, now, del->what, del->name);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < del->n; i++) {
+        const struct user user = del->users[i];
+        bool known = user_is(&user, del->what, del->name);
+
+        for (size_t k = 0; k < kept && !known; k++)
+            known = user_is(&del->users[k], user.sort, user.name);
+        if (!known && (user.text == NULL ||
+                       (!holds(del, &user, &rest, true) && holds(del, &user, now, false))))
+            del->users[kept++] = user;
+    }
+    del->n = kept;
+}
+
+/* users_text() - the first of them: `the segment "a", the form "b" and 3 more use`. */
+static const char *users_text(const struct deletion *del)
+{
+    size_t shown = del->n > SHOWN_MAX ? SHOWN_MAX - 1 : del->n;
+    char *text = mem_strdup(del, "");
+
+    for (size_t i = 0; i < shown; i++) {
+        const struct user *user = &del->users[i];
+        const char *between = i == 0 ? "" : i + 1 < del->n ? ", " : " and ";
+
+        text = *user->sort == '\0'
+                   ? mem_printf(del, "%s%s%s", text, between, user->name)
+                   : mem_printf(del, "%s%sthe %s \"%s\"", text, between, user->sort, user->name);
+    }
+    if (shown < del->n)
+        text = mem_printf(del, "%s and %zu more", text, del->n - shown);
+    return mem_printf(del, "%s %s", text,
+                      del->n == 1 && *del->users[0].sort != '\0' ? "uses" : "use");
+}
+
 static void delete_on_org(void *arg, const struct org *org)
 {
-    const struct deletion *del = arg;
-    struct catalogue rest;
+    struct deletion *del = arg;
 
     if (org == NULL) {
         api_away(del->req);
         return;
     }
-    rest = without(del, &org->catalogue, del->what, del->name);
-    for (size_t i = 0; i < del->n; i++) {
-        const struct user *user = &del->users[i];
-
-        /* Its own rule goes with it. */
-        if (strcmp(user->sort, del->what) == 0 && strcmp(user->name, del->name) == 0)
-            continue;
-        if (!holds(del, user, &rest, true) && holds(del, user, &org->catalogue, false)) {
-            http_problem(del->req, 409, NULL, "the %s \"%s\" uses this %s", user->sort, user->name,
-                         del->what);
-            return;
-        }
-    }
-    api_delete_named(del->app, del->req, del->q, del->what);
+    keep_users(del, &org->catalogue);
+    if (del->n > 0)
+        http_problem(del->req, 409, NULL, "%s this %s", users_text(del), del->what);
+    else
+        api_delete_named(del->app, del->req, del->q, del->what);
 }
 
 static void delete_on_users(void *arg, const struct pgres *res)
@@ -160,12 +199,18 @@ static void delete_on_users(void *arg, const struct pgres *res)
 
     if (api_failed(del->req, res))
         return;
-    del->n = (size_t)pgres_rows(res);
-    del->users = mem_array(del, struct user, del->n);
+    del->users = mem_array(del, struct user, (size_t)pgres_rows(res));
     for (int i = 0; i < pgres_rows(res); i++) {
-        del->users[i].sort = mem_strdup(del, pgres_text(res, i, "sort"));
-        del->users[i].name = mem_strdup(del, pgres_text(res, i, "name"));
-        del->users[i].text = mem_strdup(del, pgres_text(res, i, "text"));
+        const struct user user = {.sort = mem_strdup(del, pgres_text(res, i, "sort")),
+                                  .name = mem_strdup(del, pgres_text(res, i, "name")),
+                                  .text = pgres_null(res, i, "text")
+                                              ? NULL
+                                              : mem_strdup(del, pgres_text(res, i, "text"))};
+
+        if (strcmp(user.sort, "itself") == 0)
+            del->name = user.name;
+        else
+            del->users[del->n++] = user;
     }
     orgs_get(del->app->orgs, api_org(del->req), delete_on_org, del);
 }
@@ -178,5 +223,7 @@ void api_delete_unused(struct app *app, struct http_request *req, enum query q, 
     *del = (struct deletion){
         .app = app, .req = req, .q = q, .what = what, .name = http_param(req, "name")};
     pgargs_init(&args, del);
+    pgargs_text(&args, what);
+    pgargs_text(&args, del->name);
     pgpool_query(app->pool, api_org(req), Q_API_USERS, &args, delete_on_users, del);
 }

@@ -390,12 +390,29 @@ SELECT v.language, coalesce($2::text, c.language, o.language) AS locale, v.subje
  WHERE t.name = $1::text
 
 -- name: api_users
--- All definitions that may name others: rules as text, journeys as JSON.
+-- Who may use a definition: $1 what it is, $2 its name. `text`: all that may name it, rules as text, journeys as JSON. Without: who refers to it by number;
+-- where the sort is empty, `name` says who. The sort 'itself' gives its name as it is spelled, where it is found however it is written.
 SELECT 'segment' AS sort, name, rule AS text FROM segment WHERE rule IS NOT NULL
 UNION ALL SELECT 'webhook', name, rule FROM webhook WHERE rule IS NOT NULL
 UNION ALL SELECT 'campaign', name, rule FROM campaign WHERE rule IS NOT NULL AND state NOT IN ('finished', 'cancelled')
 UNION ALL SELECT 'journey', name, definition::text FROM journey
- ORDER BY 1, 2
+UNION ALL SELECT 'campaign', c.name, NULL FROM campaign c
+           WHERE CASE $1::text WHEN 'segment' THEN c.segment_id = (SELECT s.id FROM segment s WHERE s.name = $2::text)
+                               WHEN 'template' THEN c.template_id = (SELECT t.id FROM template t WHERE t.name = $2::text)
+                               WHEN 'topic' THEN c.topic_id = (SELECT t.id FROM topic t WHERE t.name = $2::text) END
+UNION ALL SELECT 'form', f.name, NULL FROM form f
+           WHERE CASE $1::text WHEN 'template' THEN f.template_id = (SELECT t.id FROM template t WHERE t.name = $2::text)
+                               WHEN 'field' THEN 'attr.' || $2::text = ANY (f.fields)
+                               WHEN 'topic' THEN EXISTS (SELECT FROM form_topic x JOIN topic t ON t.id = x.topic_id WHERE x.form_id = f.id AND t.name = $2::text) END
+UNION ALL SELECT '', 'contacts who said yes or no to it', NULL FROM topic t
+           WHERE $1::text = 'topic' AND t.name = $2::text AND EXISTS (SELECT FROM consent c WHERE c.topic_id = t.id)
+UNION ALL SELECT u.sort, u.name, NULL
+            FROM relation_kind k CROSS JOIN LATERAL (
+                 SELECT 'itself' AS sort, k.name
+                 UNION ALL SELECT 'relation', r.name FROM relation_kind r WHERE r.shares_id IN (k.id, k.inverse_id)
+                 UNION ALL SELECT '', 'contacts who are so related' WHERE EXISTS (SELECT FROM relation r WHERE r.org_id = k.org_id AND r.kind_id IN (k.id, k.inverse_id))) u
+           WHERE $1::text = 'relation' AND k.org_id = current_org() AND k.name_fold = fold($2::text)
+ ORDER BY 1 DESC, 2
 
 -- name: plan_by_values
 -- Until the end of the transaction the planner sees the values of a statement's parameters, and plans it for them alone.

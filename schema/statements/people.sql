@@ -64,11 +64,12 @@ SELECT x.kind_id || '.' || x.other_id AS cursor, x.item
  WHERE c.id = $1::bigint ORDER BY x.kind_id, x.other_id;
 
 -- name: api_contact_relate
--- $1 contact, $2 relation, $3 the other, $4 since, $5 until, $6 note, $7 now. The other side is written by the database (relation_mirrors_written).
+-- $1 contact, $2 relation, $3 the other (who was merged: the kept one), $4 since, $5 until, $6 note, $7 now. The other side is written by the database (relation_mirrors_written).
 -- Both contacts are locked in the order of their ids: the same relation may be said from both sides at once.
-WITH pair AS MATERIALIZED (SELECT id FROM contact WHERE id IN ($1::bigint, $3::bigint) ORDER BY id FOR NO KEY UPDATE),
+WITH said AS MATERIALIZED (SELECT contact_now($3::bigint) AS id),
+     pair AS MATERIALIZED (SELECT id FROM contact WHERE id IN ($1::bigint, (SELECT s.id FROM said s)) ORDER BY id FOR NO KEY UPDATE),
      who AS (SELECT id FROM pair WHERE id = $1::bigint),
-     other AS (SELECT id FROM pair WHERE id = $3::bigint),
+     other AS (SELECT id FROM pair WHERE id = (SELECT s.id FROM said s)),
      kind AS (SELECT k.id, k.name, k.shares_id, s.name AS shares FROM relation_kind k LEFT JOIN relation_kind s ON s.id = k.shares_id
                WHERE k.org_id = current_org() AND k.name_fold = fold($2::text)),
      written AS (INSERT INTO relation AS r (org_id, contact_id, kind_id, other_id, since, until, note, added_at)

@@ -247,6 +247,12 @@ def test_bad_definitions(form, change, pointer):
     assert pointer in [m["pointer"] for m in e.value.response.json()["errors"]]
 
 
+def why_kept(lazo, path):
+    r = lazo.request("DELETE", f"/v1/{path}")
+    assert r.status_code == 409, r.text
+    return r.json()["detail"]
+
+
 def test_definitions(form):
     body = {"topics": ["news"], "template": "confirmar", "wording": "Sí"}
     assert form.request("PUT", "/v1/forms/defs", json=body).status_code == 201
@@ -256,8 +262,15 @@ def test_definitions(form):
     assert (shown["title"], shown["topics"], shown["double_opt_in"], shown["path"]) == ("T", ["news"], True, "/f/demo.defs")
     assert "defs" in [f["name"] for f in form.items("/v1/forms")]
     assert form.request("PUT", "/v1/forms/defs", json={**body, "template": "nothing"}).status_code == 422
-    assert form.request("DELETE", "/v1/templates/confirmar").status_code == 409
+    form.api("PUT", "/v1/topics/defs-only", {"title": "T"})
+    form.api("PUT", "/v1/fields/defs_size", {"type": "text"})
+    form.api("PUT", "/v1/forms/defs", {**body, "topics": ["defs-only"], "fields": ["attr.defs_size"]})
+    assert why_kept(form, "topics/defs-only") == 'the form "defs" uses this topic'
+    assert why_kept(form, "fields/defs_size") == 'the form "defs" uses this field'
+    assert 'the form "defs"' in why_kept(form, "templates/confirmar") and why_kept(form, "templates/confirmar").endswith(" use this template")
     assert form.request("DELETE", "/v1/forms/defs").status_code == 204
+    for path in ("topics/defs-only", "fields/defs_size"):
+        assert form.request("DELETE", f"/v1/{path}").status_code == 204
     assert form.request("GET", "/v1/forms/defs").status_code == 404
 
 

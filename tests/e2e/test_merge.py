@@ -55,6 +55,7 @@ def test_merged_and_taken_apart(lazo, sink):
                          ("DELETE", "emails/a@merge.example"), ("DELETE", "tags/none")):
         r = lazo.request(method, f"/v1/contacts/{gone}/{rest}", allow_redirects=False, **({"json": {"reason": "asked"} if rest == "erase" else {}} if method != "GET" else {}))
         assert r.status_code == 308 and r.headers["Location"] == f"/v1/contacts/{keep}/{rest}", (method, rest, r.text)
+    assert refused(lazo, "PUT", f"/v1/contacts/{keep}/relations/spouse/{gone}", {})[1]["detail"] == "nobody is related to themselves"
     lazo.api("PUT", "/v1/segments/merge-hand", {"kind": "fixed"})
     for method, path in (("PUT", "segments/merge-hand/members/"), ("DELETE", "segments/merge-hand/members/"), ("PUT", "segments/merge-donors/exceptions/"),
                          ("DELETE", "segments/merge-donors/exceptions/"), ("DELETE", "groups/a%20%2F%20b/members/"), ("DELETE", f"contacts/{gone}/relations/spouse/")):

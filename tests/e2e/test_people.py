@@ -297,7 +297,10 @@ def test_which_relations_there_are(lazo):
     assert refused(lazo, "PUT", f"{path}/spouse/{b}", {"since": "2020-13-01"}) == (422, [("/since", "a date like 2026-03-01 is expected")])
     assert refused(lazo, "PUT", f"{path}/spouse/{b}", {"since": "2020-02-01", "until": "2020-01-01"}) == (422, [("/until", 'this day is before "since"')])
     lazo.api("PUT", f"{path}/neighbour/{b}", {})
-    assert lazo.request("DELETE", "/v1/relations/neighbour").status_code == 409
+    assert refused(lazo, "DELETE", "/v1/relations/Neighbour") == (409, "contacts who are so related use this relation")
+    lazo.api("PUT", "/v1/relations/pupil%20of", {"inverse": "teacher of"})
+    lazo.api("PUT", "/v1/relations/classmate", {"shares": "pupil of"})
+    assert refused(lazo, "DELETE", "/v1/relations/Teacher%20of") == (409, 'the relation "classmate" uses this relation')
     assert lazo.request("DELETE", f"{path}/neighbour/{b}").status_code == 204
     assert lazo.request("DELETE", "/v1/relations/neighbour").status_code == 204
     assert lazo.request("DELETE", "/v1/relations/godchild%20of").status_code == 204

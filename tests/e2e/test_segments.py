@@ -156,3 +156,28 @@ def test_lazoctl_steers_segments(lazo):
         refused = lazo.ctl("segment", *words, check=False)
         assert refused.returncode == 1 and why in refused.stderr, refused.stderr
     assert lazo.ctl("segment", "add", "ctl-board", check=False).returncode == 2
+
+
+def test_who_uses_what_is_deleted(lazo):
+    """A refusal names whoever uses it, whether by its number or in a rule; then nothing is in the way."""
+    def refusal(path):
+        r = lazo.request("DELETE", f"/v1/{path}")
+        assert r.status_code == 409, r.text
+        return r.json()["detail"]
+
+    lazo.api("PUT", "/v1/topics/used", {"title": "U"})
+    lazo.template("used-mail", "Hola", "T {{ unsubscribe_url }}")
+    lazo.segment("used", 'subscribed "used"')
+    who = lazo.api("POST", "/v1/contacts", {"email": "used@segments.example", "consents": [{"topic": "used", "action": "grant", "wording": "Sí"}]})["id"]
+    assert refusal("topics/used") == 'the segment "used" and contacts who said yes or no to it use this topic'
+    lazo.api("POST", "/v1/campaigns", {"name": "used-letter", "template": "used-mail", "segment": "used", "topic": "used"})
+    lazo.journey("used-steps", {"start": {"segment": {"enter": "used"}}, "steps": [{"send": "used-mail"}]})
+    assert refusal("topics/used") == 'the segment "used", the campaign "used-letter" and contacts who said yes or no to it use this topic'
+    assert refusal("segments/used") == 'the journey "used-steps" and the campaign "used-letter" use this segment'
+    assert refusal("templates/used-mail") == 'the journey "used-steps" and the campaign "used-letter" use this template'
+    for i in range(5):
+        lazo.segment(f"used-{i}", 'in segment "used"')
+    assert refusal("segments/used") == 'the segment "used-0", the segment "used-1", the segment "used-2", the segment "used-3" and 3 more use this segment'
+    for path in ("campaigns/used-letter", "journeys/used-steps", *(f"segments/used-{i}" for i in range(5)), f"contacts/{who}", "segments/used", "templates/used-mail", "topics/used"):
+        r = lazo.request("DELETE", f"/v1/{path}")
+        assert r.status_code == 204, (path, r.text)

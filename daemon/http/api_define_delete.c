@@ -77,6 +77,15 @@ static void without_relation(const void *ctx, struct catalogue *rest, const char
     rest->n_relations = n;
 }
 
+/* The first model is also what `rfm.` without a name means; the next one would be another. */
+static void without_model(const void *ctx, struct catalogue *rest, const char *name)
+{
+    bool first = rest->n_models > 0 && strcmp(rest->models[0].name, name) == 0;
+
+    WITHOUT(ctx, &rest->models, &rest->n_models, name);
+    rest->no_first_model = first;
+}
+
 /* without() - the catalogue as it would be; what changes is copied, children of ctx. Templates and
  * webhooks are not in it. */
 static struct catalogue without(const void *ctx, const struct catalogue *c, const char *what,
@@ -87,7 +96,7 @@ static struct catalogue without(const void *ctx, const struct catalogue *c, cons
     if (strcmp(what, "topic") == 0)
         WITHOUT(ctx, &rest.topics, &rest.n_topics, name);
     else if (strcmp(what, "model") == 0)
-        WITHOUT(ctx, &rest.models, &rest.n_models, name);
+        without_model(ctx, &rest, name);
     else if (strcmp(what, "field") == 0)
         WITHOUT(ctx, &rest.fields, &rest.n_fields, name);
     else if (strcmp(what, "segment") == 0)

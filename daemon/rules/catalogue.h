@@ -6,6 +6,7 @@
 #ifndef LAZO_DAEMON_RULES_CATALOGUE_H
 #define LAZO_DAEMON_RULES_CATALOGUE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,6 +57,7 @@ struct catalogue {
     size_t n_relations;
     struct catalogue_name *models; /* the first one is what `rfm.` without a model means */
     size_t n_models;
+    bool no_first_model;  /* it is about to go: `rfm.` must name its model */
     int64_t *score_kinds; /* ids of the kinds that some model scores */
     size_t n_score_kinds;
     const char **stages; /* the organisation's, in their order; none: a stage is any text */

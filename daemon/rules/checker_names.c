@@ -199,7 +199,7 @@ static void check_score_model(struct checker *k, struct rule_node *node)
 
     if (k->cat == NULL)
         return;
-    if (k->cat->n_models == 0) {
+    if (k->cat->n_models == 0 || (node->n_path == 2 && k->cat->no_first_model)) {
         complain(k, node, "this organisation has no RFM model");
         return;
     }

@@ -225,6 +225,57 @@ def test_names_that_differ_in_their_capitals(one):
     assert refused.status_code == 422 and "Twins > twins > Twins" in refused.text
 
 
+def test_names_that_come_and_go(one):
+    """A name means another thing when there is one that is called exactly so; and again the first when that goes. What named nothing for a while catches up."""
+    def who_is_in(name):
+        at_rest(one)
+        return {m["id"] for m in one.items(f"/v1/segments/{name}/members")}
+
+    ids = [one.record({"email": f"{n}@names.example", "first_name": n, "last_name": "Names"}, "greeting") for n in ("ana", "bea", "eva")]
+    ana, bea, eva = ids
+    one.segment("Friends", 'last_name = "names" and first_name = "ana"')
+    one.segment("of friends", 'in segment "friends"')
+    assert who_is_in("of friends") == {ana}
+    one.segment("friends", 'last_name = "names" and first_name = "bea"')
+    eventually(lambda: who_is_in("of friends") == {bea})
+    assert one.request("DELETE", "/v1/segments/friends").status_code == 204
+    eventually(lambda: who_is_in("of friends") == {ana})
+    # With psql a name may go that a rule has.
+    one.sql("UPDATE segment SET name = 'foes' WHERE name = 'Friends'")
+    one.api("PATCH", f"/v1/contacts/{eva}", {"first_name": "Ana"})
+    eventually(lambda: who_is_in("foes") == {ana, eva} if check_unreadable(one) == ["of friends"] else False)
+    one.sql("UPDATE segment SET name = 'friends' WHERE name = 'foes'")
+    eventually(lambda: who_is_in("of friends") == {ana, eva})
+    # Kinds are made by who records them.
+    one.segment("greeted", 'any(Greeting) and last_name = "names"')
+    assert who_is_in("greeted") == set(ids)
+    one.record({"id": bea}, "Greeting")
+    eventually(lambda: who_is_in("greeted") == {bea})
+    # The same of a segment with quotes in its name, a topic, a custom field, a relation.
+    one.segment('say "hi"', 'first_name = "nobody"')
+    one.api("PUT", "/v1/topics/names", {})
+    one.api("PUT", "/v1/fields/wage", {"type": "number"})
+    one.api("PUT", "/v1/relations/idol of", {"inverse": "fan of"})
+    named = {"segment": ('say "hi"', r'in segment "Say \"hi\""'), "topic": ("names", 'subscribed "names"'),
+             "field": ("wage", "attr.wage is known"), "relation_kind": ("idol of", 'related as "idol of"')}
+    for table, (name, condition) in named.items():
+        one.segment(f"names {table}", f'last_name = "names" and not {condition}')
+    at_rest(one)
+    for table, (name, _) in named.items():
+        one.sql(f"UPDATE {table} SET name = 'gone' WHERE name = %s", (name,))
+    eventually(lambda: check_unreadable(one) == sorted(f"names {table}" for table in named))
+    late = one.record({"email": "late@names.example", "last_name": "Names"}, "call")
+    at_rest(one)
+    for table, (name, _) in named.items():
+        one.sql(f"UPDATE {table} SET name = %s WHERE name = 'gone'", (name,))
+    for table in named:
+        eventually(lambda: late in who_is_in(f"names {table}"), what=table)
+
+
+def check_unreadable(one):
+    return sorted(one.api("POST", "/v1/check", {}, timeout=200)["unreadable"])
+
+
 def test_a_campaign_that_is_called_otherwise(one):
     """Rules read campaigns by name."""
     one.api("PUT", "/v1/topics/news", {})
@@ -285,3 +336,23 @@ def test_a_rule_over_leaving(one):
     come_and_go(late)
     assert one.members("gone") == {"early@short.example", "late@short.example"}
     assert [m[1:] for m in moves(one, late, "short") + moves(one, late, "gone")] == [("short", "entered"), ("short", "left"), ("gone", "entered")]
+
+
+def test_the_first_model_goes(one):
+    """rfm.r is the first model's: who reads it so uses it, too; and where a stranger takes it away, the next one is meant."""
+    settings = {"kinds": ["gift"], "scoring": "fixed", "classes": 3, "breaks": {"recency": [30, 90], "frequency": [2, 5], "monetary": ["10", "100"]}}
+    one.record({"email": "model@settle.example"}, "gift", amount="5")
+    one.api("PUT", "/v1/rfm/second", settings)
+    one.segment("scored", 'rfm.r >= 1 and email = "model@settle.example"')
+    one.segment("second scored", 'rfm.second.r >= 1 and email = "model@settle.example"')
+    at_rest(one)
+    assert (one.count("scored"), one.count("second scored")) == (0, 1)
+    for reads in [s["name"] for s in one.items("/v1/segments") if "rfm.main." in (s["rule"] or "")]:
+        one.request("DELETE", f"/v1/segments/{reads}")
+    refused = one.request("DELETE", "/v1/rfm/main")
+    assert refused.status_code == 409 and 'uses this model' in refused.text
+    one.sql("DELETE FROM rfm_model WHERE name = 'main'")
+    eventually(lambda: one.count("scored") == 1)
+    at_rest(one)
+    one.sql("UPDATE rfm_model SET name = 'other' WHERE name = 'second'")
+    eventually(lambda: check_unreadable(one) == ["second scored"])

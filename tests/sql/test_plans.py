@@ -22,6 +22,7 @@ WHOLE = {
     "api_status": {"contact", "interaction", "job", "delivery"},  # counts, where the table is small
     "api_organisation_patch": {"interaction"},  # EXISTS: ends at the first amount
     "api_template_delete": {"job"},     # an editor's rare act, over the queue alone
+    "api_users": {"consent", "relation"},  # EXISTS, where a topic or a relation is to be deleted; the foreign key looks likewise
     "forecast_candidates": {"change", "wake", "rfm_score"},  # whoever may move, in pages
     "check_breaks": {"interaction"},    # all gifts of all contacts, when asked for
     "consent_verify": {"consent"},      # an audit, in large pages

@@ -341,3 +341,64 @@ void csv_add_field(struct buf *out, const char *field, size_t n, char delimiter)
     }
     buf_char(out, '"');
 }
+
+/* formula_begins() - whether a spreadsheet may look for a formula in text that begins so. The last
+ * four are = + - @ in full width. */
+static bool formula_begins(const char *s, size_t n)
+{
+    static const char *const begins[] = {"=",  "+",      "-",      "@",      "\t",    "\r",
+                                         "\n", "\uFF1D", "\uFF0B", "\uFF0D", "\uFF20"};
+
+    for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+        size_t len = strlen(begins[i]);
+
+        if (n >= len && memcmp(s, begins[i], len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* "-25.00" is a number for every spreadsheet, and nothing else. */
+static bool is_number(const char *s, size_t n)
+{
+    size_t digits = 0, points = 0;
+
+    for (size_t i = *s == '-'; i < n; i++) {
+        digits += s[i] >= '0' && s[i] <= '9';
+        points += s[i] == '.';
+        if ((s[i] < '0' || s[i] > '9') && s[i] != '.')
+            return false;
+    }
+    return digits > 0 && points <= 1;
+}
+
+/* marks_before_formula() - how many ' stand before what may be a formula; -1: it is none. */
+static int marks_before_formula(const char *s, size_t n)
+{
+    size_t marks = 0;
+
+    while (marks < n && s[marks] == '\'')
+        marks++;
+    return formula_begins(s + marks, n - marks) ? (int)marks : -1;
+}
+
+void csv_add_text(struct buf *out, const char *text, size_t n, char delimiter)
+{
+    int marks = marks_before_formula(text, n);
+    struct buf marked;
+
+    if (marks < 0 || (marks == 0 && is_number(text, n))) {
+        csv_add_field(out, text, n, delimiter);
+        return;
+    }
+    buf_init(&marked, NULL, n + 1);
+    buf_char(&marked, '\'');
+    buf_add(&marked, text, n);
+    csv_add_field(out, marked.data, marked.len, delimiter);
+    buf_done(&marked);
+}
+
+char *csv_unmarked(char *text)
+{
+    return marks_before_formula(text, strlen(text)) > 0 ? text + 1 : text;
+}

@@ -45,5 +45,12 @@ void csv_end(struct csv *);
 char csv_guess_delimiter(const char *bytes, size_t n);
 /* csv_add_field() - one field as it is written: in quotes where it must be. */
 void csv_add_field(struct buf *, const char *field, size_t n, char delimiter);
+/* csv_add_text() - the same for text that a spreadsheet may open: what it would take for a formula
+ * gets a mark, a ' before it. That begins with = + - @, with one of these in full width, with TAB,
+ * CR or LF, and is no plain number. Text that begins with marks and then so gets one more, so that
+ * csv_unmarked() gives back what was written, whatever it was. */
+void csv_add_text(struct buf *, const char *text, size_t n, char delimiter);
+/* csv_unmarked() - where in `text` begins what csv_add_text() had been given. */
+char *csv_unmarked(char *text);
 
 #endif

@@ -148,39 +148,13 @@ static void cell_text(struct buf *cell, const json_t *value)
     }
 }
 
-/* "-25.00" is a number for every spreadsheet, and nothing else. */
-static bool is_number(const char *s, size_t n)
-{
-    size_t digits = 0, points = 0;
-
-    for (size_t i = *s == '-'; i < n; i++) {
-        digits += s[i] >= '0' && s[i] <= '9';
-        points += s[i] == '.';
-        if ((s[i] < '0' || s[i] > '9') && s[i] != '.')
-            return false;
-    }
-    return digits > 0 && points <= 1;
-}
-
-void export_cell(struct buf *out, const char *text, size_t n)
-{
-    struct buf safe;
-
-    buf_init(&safe, NULL, CELL_MAX + 1);
-    if (n > 0 && memchr("=+-@\t\r", text[0], 6) != NULL && !is_number(text, n))
-        buf_char(&safe, '\'');
-    buf_add(&safe, text, n);
-    csv_add_field(out, safe.data, safe.len, ',');
-    buf_done(&safe);
-}
-
 static void csv_cell(struct buf *out, const json_t *value)
 {
     struct buf cell;
 
     buf_init(&cell, NULL, CELL_MAX);
     cell_text(&cell, value);
-    export_cell(out, cell.data, cell.len);
+    csv_add_text(out, cell.data, cell.len, ',');
     buf_done(&cell);
 }
 

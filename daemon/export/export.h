@@ -1,7 +1,6 @@
 /* export.h - what leaves Lazo as text: rows of CSV or NDJSON of documents, and vCards. Pure.
  *
- * CSV (RFC 4180): a header, lines that end in CRLF. Text that a spreadsheet would take for a
- * formula (it begins with = + - @ TAB or CR, and is no plain number) gets a ' before it. NDJSON:
+ * CSV (RFC 4180): a header, lines that end in CRLF, texts as csv_add_text() writes them. NDJSON:
  * one document a line, nothing changed in it. */
 #ifndef LAZO_DAEMON_EXPORT_EXPORT_H
 #define LAZO_DAEMON_EXPORT_EXPORT_H
@@ -32,8 +31,6 @@ void export_header(struct buf *, enum export_format, const struct export_columns
 void export_row(struct buf *, enum export_format, const struct export_columns *, bool all,
                 const json_t *document);
 
-/* export_cell() - one text as a cell of CSV, a formula with its '. */
-void export_cell(struct buf *, const char *text, size_t n);
 /* export_vcard() - a contact's document as vCard 4.0 (RFC 6350). */
 void export_vcard(struct buf *, const json_t *contact);
 

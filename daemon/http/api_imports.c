@@ -3,6 +3,7 @@
  * daemon/import/. */
 
 #include "common/clock.h"
+#include "common/csv.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "daemon/export/export.h"
@@ -294,7 +295,7 @@ struct refusals {
 
 static void cell(struct buf *out, const char *text)
 {
-    export_cell(out, text, strlen(text));
+    csv_add_text(out, text, strlen(text), ',');
 }
 
 static void refusals_header(struct refusals *r, struct buf *out)

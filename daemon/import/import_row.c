@@ -1,6 +1,7 @@
 /* import_row.c - see import_row.h. */
 #include "daemon/import/import_row.h"
 
+#include "common/csv.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/text.h"
@@ -251,13 +252,10 @@ static void product_put(struct row *r, const char *const *fields)
 /* --- rows ---------------------------------------------------------------------------------------
  */
 
-/* A cell without its blanks, and without the mark that keeps a spreadsheet from running it:
- * export_cell() puts it there. */
+/* A cell without its blanks, and without the mark that keeps a spreadsheet from running it. */
 static char *cell_of(const void *ctx, const char *field)
 {
-    char *text = text_trim(mem_strdup(ctx, field));
-
-    return text[0] == '\'' && text[1] != '\0' && strchr("=+-@", text[1]) != NULL ? text + 1 : text;
+    return csv_unmarked(text_trim(mem_strdup(ctx, field)));
 }
 
 static void row_fill(struct row *r, const char *const *fields)

@@ -134,3 +134,19 @@ def test_rows_as_long_as_they_may_be(lazo):
     assert (did["rows"], did["created"], did["refused"]) == (1401, 1301, 1) and [r["line"] for r in rejected(lazo, one)] == ["1302"]
     assert lazo.sql("SELECT count(*) FROM contact_tag WHERE contact_id = %s", [lazo.contact_id("tags@hostile.example")]) == [(10000,)]
     assert undo(lazo, one)["contacts_removed"] == 1301
+
+
+def test_what_was_exported_comes_back_as_it_was(lazo):
+    """Whatever a text looks like to a spreadsheet, or looks like marked for one."""
+    texts = ["=1+1", "+a", "-a", "@a", "-", "-25.00", "'-25.00", "'=1", "''＠x", "＝1+1", "＋1", "－1", "＠SUM(A1)", "'t Hof", "'", "a=1", "ä,\"b\";c"]
+    who = [lazo.api("POST", "/v1/contacts", {"email": f"marks{i}@hostile.example", "city": text, "stage": "marks"})["id"] for i, text in enumerate(texts)]
+    file = lazo.request("GET", "/v1/exports", params={"columns": "email,city", "rule": 'stage = "marks"'}).content.decode()
+    for text in file.split("\r\n")[1:-1]:
+        assert text.split(",", 1)[1][:1] not in tuple("=+@＝＋－＠"), text
+    for i in who:
+        lazo.api("PATCH", f"/v1/contacts/{i}", {"city": "another"})
+    one = upload(lazo, file)
+    settle(lazo, one)
+    assert run(lazo, one)["fields"] == {"city": len(texts)}
+    assert [lazo.get(f"/v1/contacts/{i}")["city"] for i in who] == texts
+    undo(lazo, one)

@@ -46,7 +46,11 @@ static void test_formulas(void **state)
     row_is("phone", "{\"phone\":\"+34 600\"}", "'+34 600\r\n");
     row_is("city", "{\"city\":\"-1+1\"}", "'-1+1\r\n");
     row_is("city", "{\"city\":\"\\t=1\"}", "'\t=1\r\n");
+    row_is("city", "{\"city\":\"＝1+1\"}", "'＝1+1\r\n");
+    row_is("city", "{\"city\":\"'=1\"}", "''=1\r\n");
+    row_is("city", "{\"city\":\"'t Hof\"}", "'t Hof\r\n");
     row_is("city", "{\"city\":\"-25.00\"}", "-25.00\r\n");
+    row_is("city", "{\"city\":\"'-25.00\"}", "''-25.00\r\n");
     row_is("city", "{\"city\":\"-\"}", "'-\r\n");
     row_is("city", "{\"city\":\"a=1\"}", "a=1\r\n");
 }

@@ -289,6 +289,41 @@ def test_undo_while_somebody_merges(lazo):
     lazo.ctl("consent", "verify")
 
 
+def test_undo_takes_labels_from_whom_somebody_merged(lazo):
+    """A tag that only the import set goes from the kept contact, and does not come back when the merge is undone; what somebody else set stays."""
+    who = {n: lazo.api("POST", "/v1/contacts", {"email": f"{n}@labels.example", "tags": ["given"] if n in ("had", "own-too") else []})["id"]
+           for n in ("kept", "gone", "had", "tagged", "again", "again-gone", "chain", "chain-mid", "chain-end", "own", "own-too", "old")}
+    named = ("gone", "tagged", "again-gone", "chain-end", "own", "new")
+    one = upload(lazo, "email,tags,grupos\n" + "".join(f"{n}@labels.example,given,{'Coro' if n == 'gone' else ''}\n" for n in named))
+    settle(lazo, one, columns={"email": "email", "tags": "tags", "grupos": "groups"})
+    assert run(lazo, one)["created"] == 1
+    who["new"] = lazo.contact_id("new@labels.example")
+
+    def merge(keep, gone):
+        return lazo.api("POST", "/v1/contacts/merge", {"keep": who[keep], "merge": who[gone]})["id"]
+
+    def tags(n):
+        return lazo.get(f"/v1/contacts/{who[n]}")["tags"]
+
+    numbers = {gone: merge(keep, gone) for keep, gone in (("kept", "gone"), ("had", "tagged"), ("again", "again-gone"), ("chain-mid", "chain-end"), ("chain", "chain-mid"),
+                                                          ("own", "own-too"), ("old", "new"))}
+    assert {tuple(tags(n)) for n in ("kept", "had", "again", "chain", "own", "old")} == {("given",)}
+    lazo.api("DELETE", f"/v1/contacts/{who['again']}/tags/given")
+    lazo.api("POST", f"/v1/contacts/{who['again']}/tags", {"tags": ["given"]})
+    report = undo(lazo, one)
+    assert {n: tags(n) for n in ("kept", "had", "again", "chain", "own", "old")} == {"kept": [], "had": ["given"], "again": ["given"], "chain": [], "own": ["given"], "old": []}
+    assert lazo.get(f"/v1/contacts/{who['kept']}")["groups"] == []
+    assert (report["fields_put_back"], report["fields_kept"]) == (5, 2), report
+    told = lazo.items(f"/v1/contacts/{who['kept']}/history")[0]
+    assert (told["by"], told["was"], told["became"]) == (f"undo of import:{one['id']}", "given", None)
+    for gone in ("gone", "tagged", "chain-mid", "chain-end", "own-too"):
+        lazo.api("POST", f"/v1/contacts/merges/{numbers[gone]}/undo")
+    assert {n: tags(n) for n in ("kept", "gone", "had", "tagged", "chain", "chain-mid", "chain-end", "own-too")} == {
+        "kept": [], "gone": [], "had": ["given"], "tagged": [], "chain": [], "chain-mid": [], "chain-end": [], "own-too": ["given"]}
+    lazo.settle()
+    lazo.ctl("check")
+
+
 def test_undo_of_consent(lazo):
     ids = {n: lazo.api("POST", "/v1/contacts", {"email": f"{n}@con.example"})["id"] for n in ("new", "yes", "no")}
     lazo.api("POST", f"/v1/contacts/{ids['yes']}/consents", {"topic": "news", "action": "grant"})

@@ -197,6 +197,8 @@ static void pass_ended(void *arg, bool committed, const struct pgres *error)
         pass_committed(p);
     } else if (error == NULL && p->unknown_kind != 0) {
         pass_asks(p);
+    } else if (error == NULL && p->overtaken) {
+        lane->wanted = true;
     } else {
         pass_failed(p, error);
     }
@@ -288,12 +290,18 @@ static void lane_step(void *arg, const struct org *org)
 
 /* --- a model --- */
 
+/* A model that was edited meanwhile is scored anew, as it is now. */
 static void model_on_scored(void *arg, const struct pgres *res)
 {
     struct pass *p = arg;
 
     if (!pgres_ok(res))
         return;
+    if (pgres_int(res, 0, "kept") == 0) {
+        p->overtaken = true;
+        pgtx_rollback(p->tx);
+        return;
+    }
     p->n_scored = pgres_int(res, 0, "scored");
     p->n_relabelled = pgres_int(res, 0, "relabelled");
     log_info("rfm", "model scored",

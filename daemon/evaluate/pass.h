@@ -103,6 +103,7 @@ struct pass {
     bool more;            /* there was as much as a pass takes: another one follows */
     int64_t model_id;     /* PASS_model */
     bool quiet_model;     /* who changes class by it starts nothing */
+    bool overtaken;       /* somebody edited it while it was scored */
     int64_t moved;        /* entered and left */
     bool logged;          /* of that something stands in the change log */
     uint64_t answers;     /* of a rule for a contact */

@@ -12,9 +12,10 @@ UPDATE rfm_model SET stale = true WHERE id = ANY ($1::int[]) AND NOT stale;
 -- name: rfm_score_all
 -- Breaks and scores of all contacts of one model. $1 organisation, $2 model, $3 now, $4 minor units in one of the currency, $5 whether who changes class by this
 -- starts nothing, and has it in no timeline (a new or edited model, imported history), $6 whether a rule reads the model's scores: who has others is then told to
--- the change log. The interactions are read once, in the order of their index; nothing is written of who is as before.
+-- the change log. The interactions are read once, in the order of their index; nothing is written of who is as before. `kept`: 0 where the model is not the one any more that
+-- was read, or is gone: what was written is to be rolled back.
 WITH model AS MATERIALIZED (
-    SELECT a.*, m.scoring, m.integer_bins, m.recompute, m.recency_breaks, m.frequency_breaks, m.monetary_breaks,
+    SELECT a.*, m.xmin AS version, m.scoring, m.integer_bins, m.recompute, m.recency_breaks, m.frequency_breaks, m.monetary_breaks,
            ARRAY (SELECT i::float8 / m.classes FROM generate_series(1, m.classes - 1) AS i) AS parts,
            due.at AS next_at, coalesce(due.day, 'infinity') AS next_on,
            -- Who first gave after this day does not leave the look-back before that; null: nobody ever does.
@@ -153,9 +154,10 @@ WITH model AS MATERIALIZED (
     UPDATE rfm_model mm
        SET recency_breaks = b.r, frequency_breaks = b.f, monetary_breaks = b.m, scored_at = $3::timestamptz, stale = false,
            due_at = (SELECT next_at FROM model), population = x.population, fingerprint = x.fingerprint
-      FROM breaks b, measured x WHERE mm.id = $2::int
+      FROM breaks b, measured x WHERE mm.id = $2::int AND mm.xmin = (SELECT version FROM model)
+    RETURNING mm.id
 )
-SELECT (SELECT population FROM measured) AS scored, (SELECT count(*) FROM relabelled) AS relabelled;
+SELECT (SELECT population FROM measured) AS scored, (SELECT count(*) FROM relabelled) AS relabelled, (SELECT count(*) FROM kept) AS kept;
 
 -- name: rfm_score_some
 -- The scores of given contacts with the breaks of the last full scoring, and when mere time changes them next. $1 organisation, $2 contacts, $3 now, $4 those of

@@ -235,6 +235,41 @@ def test_quantiles_are_computed_at_midnight(one):
     assert one.get("/v1/rfm/quant/breaks")["monetary"], "breaks stay"
 
 
+def test_a_model_that_is_edited_while_it_is_scored(one):
+    """What the scoring that was under way makes of it does not count: neither scores, nor breaks, nor that all is done."""
+    who = person(one, "edited@rfm.example")
+    gift(one, who, "edit", amount="100")
+    settings = {"kinds": ["edit"], "labels": [{"label": "old"}], "recompute": "week"}
+    model(one, "edited", **settings)
+    settle(one)
+    # A scoring stops where it has read all and is about to write, for as long as we hold the lock.
+    one.sql("""CREATE FUNCTION lazo.halt() RETURNS trigger LANGUAGE plpgsql AS $$
+               BEGIN IF current_query() LIKE '%percentile_cont%' THEN PERFORM pg_advisory_xact_lock_shared(4711); END IF; RETURN NULL; END $$;
+               CREATE TRIGGER halt BEFORE UPDATE ON lazo.rfm_model FOR EACH STATEMENT EXECUTE FUNCTION lazo.halt()""", user="postgres")
+    held = one.connect(org=1)
+    for edit, label in (({"recompute": "never", "labels": [{"label": "older"}]}, "older"),
+                        ({"scoring": "quantile", "breaks": None, "classes": 4, "recompute": "never", "labels": [{"label": "new"}]}, "new")):
+        with held.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(4711)")
+            one.api("PUT", "/v1/rfm/edited", {**FIXED, **settings, "labels": [{"label": "meanwhile " + label}]})
+            eventually(lambda: one.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'", user="postgres")[0][0], what="the scoring waits")
+            one.api("PUT", "/v1/rfm/edited", {k: v for k, v in {**FIXED, **settings, **edit}.items() if v is not None})
+            cursor.execute("SELECT pg_advisory_unlock(4711)")
+        eventually(lambda: score(one, "edited", who)["label"] == label, what=label)
+        settle(one)
+        shown = one.get("/v1/rfm/edited")
+        assert shown["recompute"] == "never" and shown["due_at"] is None and shown["stale"] is False
+    held.close()
+    one.sql("DROP TRIGGER halt ON lazo.rfm_model", user="postgres")
+    assert len(one.get("/v1/rfm/edited/breaks")["recency"]) == 3
+    # A stranger says so, and leaves when it was due.
+    one.segment("edited", 'rfm.edited.label = "new"')
+    one.sql("UPDATE rfm_model SET due_at = %s WHERE name = 'edited'", (dt.datetime.fromisoformat(one.now()) + dt.timedelta(days=3),))
+    assert one.get("/v1/segments/edited/forecast?days=10")["exact"] is True
+    assert one.request("DELETE", "/v1/segments/edited").status_code == 204
+    assert one.request("DELETE", "/v1/rfm/edited").status_code == 204
+
+
 def test_what_is_no_model(one):
     for body, pointer in (({"kinds": ["x"], "monetary": "most"}, "/monetary"), ({"kinds": ["x"], "recompute": "hourly"}, "/recompute"),
                           ({"kinds": ["x"], "look_back": "1001 years"}, "/look_back")):

@@ -142,12 +142,12 @@ SELECT x.contact_id::text AS cursor, x.item
  WHERE m.name = $1::text ORDER BY x.contact_id
 
 -- name: api_rfm_scores_then
--- $1 model, $2 after this contact, $3 limit, $4 digits, $5 the instant, $6 a contact alone or null. As they were then, from rfm_score and rfm_history.
+-- $1 model, $2 after this contact, $3 limit, $4 digits, $5 the instant, $6 a contact alone or null. As they were then, from rfm_score and rfm_history; what was counted then is counted anew.
 SELECT x.contact_id::text AS cursor, x.item
   FROM rfm_model m LEFT JOIN LATERAL (
        SELECT b.contact_id, json_build_object('contact', b.contact_id, 'email', c.email, 'r', b.r, 'f', b.f, 'm', b.m, 'score', 100 * b.r + 10 * b.f + b.m,
-                  'label', b.label, 'last_on', b.last_on, 'frequency', b.frequency,
-                  'monetary', round(b.monetary / power(10::numeric, $4::int), $4::int)::text, 'since', b.since, 'until', b.until)::text AS item
+                  'label', b.label, 'last_on', coalesce(n.last_on, b.last_on), 'frequency', coalesce(n.frequency, b.frequency),
+                  'monetary', round(coalesce(n.monetary, b.monetary) / power(10::numeric, $4::int), $4::int)::text, 'since', b.since, 'until', b.until)::text AS item
          FROM ((SELECT s.contact_id, s.r, s.f, s.m, s.label, s.last_on, s.frequency, s.monetary, s.since, NULL::timestamptz AS until FROM rfm_score s
                  WHERE s.model_id = m.id AND s.contact_id > greatest($2::bigint, contact_now($6::bigint) - 1)
                    AND s.contact_id <= coalesce(contact_now($6::bigint), 9223372036854775807) AND coalesce(s.since <= $5::timestamptz, true)
@@ -159,15 +159,16 @@ SELECT x.contact_id::text AS cursor, x.item
                  ORDER BY h.contact_id LIMIT $3::int)
                ORDER BY 1 LIMIT $3::int) b
         CROSS JOIN LATERAL (SELECT * FROM contact WHERE id = b.contact_id LIMIT 1) c
+         LEFT JOIN LATERAL (SELECT * FROM rfm_counted(ARRAY[b.contact_id], $5::timestamptz) WHERE model_id = m.id) n ON true
         ORDER BY b.contact_id) x ON true
  WHERE m.name = $1::text ORDER BY x.contact_id
 
 -- name: api_contact_rfm
 -- $1 contact, $2 before this place (0: from the newest), $3 limit, $4 digits, $5 a model (null: all), $6 an instant (null: all of history).
--- The scores that last come first, then those that are over.
+-- The scores that last come first, then those that are over. What was counted at the instant is counted anew.
 SELECT x.place::text AS cursor, json_build_object('model', x.name, 'r', x.r, 'f', x.f, 'm', x.m, 'score', 100 * x.r + 10 * x.f + x.m, 'label', x.label,
-           'last_on', x.last_on, 'frequency', x.frequency, 'monetary', round(x.monetary / power(10::numeric, $4::int), $4::int)::text,
-           'since', x.since, 'until', x.until)::text AS item
+           'last_on', coalesce(n.last_on, x.last_on), 'frequency', coalesce(n.frequency, x.frequency),
+           'monetary', round(coalesce(n.monetary, x.monetary) / power(10::numeric, $4::int), $4::int)::text, 'since', x.since, 'until', x.until)::text AS item
   FROM contact c LEFT JOIN LATERAL (
        SELECT p.*, o.name
          FROM (SELECT 9000000000000000000 - s.model_id AS place, s.model_id, s.r, s.f, s.m, s.label, s.last_on, s.frequency, s.monetary, s.since,
@@ -179,6 +180,7 @@ SELECT x.place::text AS cursor, json_build_object('model', x.name, 'r', x.r, 'f'
         WHERE ($2::bigint = 0 OR p.place < $2::bigint) AND ($5::text IS NULL OR o.name = $5::text)
           AND ($6::timestamptz IS NULL OR (coalesce(p.since <= $6::timestamptz, true) AND coalesce(p.until > $6::timestamptz, true)))
         ORDER BY p.place DESC LIMIT $3::int) x ON true
+  LEFT JOIN rfm_counted(CASE WHEN $6::timestamptz IS NOT NULL THEN ARRAY[$1::bigint] END, $6::timestamptz) n ON n.model_id = x.model_id
  WHERE c.id = $1::bigint ORDER BY x.place DESC
 
 -- name: api_rfm_recompute

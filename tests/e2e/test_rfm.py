@@ -235,6 +235,32 @@ def test_quantiles_are_computed_at_midnight(one):
     assert one.get("/v1/rfm/quant/breaks")["monetary"], "breaks stay"
 
 
+def test_what_was_counted_at_an_instant(one):
+    """A gift that moves no class leaves no row of history; what was counted before it is told all the same."""
+    who = person(one, "counted@rfm.example")
+    model(one, "counted", kinds=["counted"], labels=[{"label": "any"}], breaks={"recency": [10, 30], "frequency": [5, 9], "monetary": ["50", "200"]})
+    gift(one, who, "counted", amount="10")
+    settle(one)
+    before = one.now()
+    one.advance("2 days")
+    gift(one, who, "counted", amount="15", occurred_at=one.now())
+    one.advance("1 day")
+    settle(one)
+    rules = {"rfm.counted.frequency = 1": True, "rfm.counted.monetary = 10": True, f"rfm.counted.last_on = {before[:10]}": True, "rfm.counted.recency = 0": True, "rfm.counted.recency = 1": False}
+    for rule, holds in rules.items():
+        assert one.api("POST", "/v1/rules/explain", {"rule": rule, "contact": who, "as_of": before})["holds"] is holds, rule
+    assert one.api("POST", "/v1/rules/explain", {"rule": "rfm.counted.recency = 1", "contact": who})["holds"] is True
+    for path in (f"/v1/rfm/counted/scores?contact={who}&as_of={quote(before)}", f"/v1/contacts/{who}/rfm?model=counted&as_of={quote(before)}"):
+        then = one.get(path)["items"]
+        assert [(s["last_on"], s["frequency"], s["monetary"]) for s in then] == [(before[:10], 1, "10.00")], path
+    assert [(s["frequency"], s["monetary"]) for s in one.get(f"/v1/contacts/{who}/rfm?model=counted")["items"]] == [(2, "25.00")]
+    # A gift that is known no more leaves what was said of it.
+    for given in one.items(f"/v1/contacts/{who}/interactions?kind=counted"):
+        assert one.request("DELETE", f"/v1/contacts/{who}/interactions/{given['id']}").status_code < 300
+    settle(one)
+    assert [s["r"] for s in one.get(f"/v1/contacts/{who}/rfm?model=counted&as_of={quote(before)}")["items"]] == [3]
+
+
 def test_a_model_that_is_edited_while_it_is_scored(one):
     """What the scoring that was under way makes of it does not count: neither scores, nor breaks, nor that all is done."""
     who = person(one, "edited@rfm.example")

@@ -106,7 +106,8 @@ SELECT json_build_object('name', name, 'kinds', kinds, 'look_back', look_back, '
 
 -- name: api_rfm_put
 -- $1 name, $2 kinds, $3 look_back, $4 scoring, $5 classes, $6 integer_bins, $7 labels, $8 $9 $10 fixed breaks (null with quantiles,
--- whose breaks are computed and stay until they are computed anew), $11 now, $12 monetary, $13 recompute. Another schedule alone scores nothing anew.
+-- whose breaks are computed and stay until they are computed anew), $11 now, $12 monetary, $13 recompute. A schedule alone that
+-- comes later than the one before scores all anew, too: whom time moves is only known up to when that was due (rfm_score_all).
 WITH put AS (
     INSERT INTO rfm_model AS m (org_id, name, kinds, look_back, scoring, classes, integer_bins, labels,
                                 recency_breaks, frequency_breaks, monetary_breaks, stale, updated_at, monetary, recompute)
@@ -118,7 +119,9 @@ WITH put AS (
            recency_breaks = CASE WHEN rfm_differs(m, excluded) THEN excluded.recency_breaks ELSE m.recency_breaks END,
            frequency_breaks = CASE WHEN rfm_differs(m, excluded) THEN excluded.frequency_breaks ELSE m.frequency_breaks END,
            monetary_breaks = CASE WHEN rfm_differs(m, excluded) THEN excluded.monetary_breaks ELSE m.monetary_breaks END,
-           recompute = excluded.recompute, updated_at = excluded.updated_at, stale = m.stale OR rfm_differs(m, excluded),
+           recompute = excluded.recompute, updated_at = excluded.updated_at,
+           stale = m.stale OR rfm_differs(m, excluded)
+                   OR coalesce(rfm_due(excluded.scoring, excluded.recompute, m.scored_at, (SELECT o.time_zone FROM organisation o WHERE o.id = m.org_id)) > m.due_at, m.due_at IS NOT NULL),
            scored_at = CASE WHEN rfm_differs(m, excluded) THEN NULL ELSE m.scored_at END,
            due_at = CASE WHEN rfm_differs(m, excluded) OR m.scored_at IS NULL THEN NULL
                          ELSE rfm_due(excluded.scoring, excluded.recompute, m.scored_at, (SELECT o.time_zone FROM organisation o WHERE o.id = m.org_id)) END

@@ -120,6 +120,8 @@ static void block_send(struct reading *r)
     pgargs_bool(&args, !j->dry && j->position > 0);
     pgargs_array(&args, &sorts);
     pgargs_array(&args, &values);
+    /* The same of its merges; those that are made already are passed over. */
+    pgargs_bool(&args, !j->dry);
     pgpool_query(j->env.pool, j->org_id, Q_IMPORT_NAMES, &args, on_names, r);
 }
 

@@ -392,6 +392,7 @@ static void names_send(struct import_job *j)
     pgargs_bool(&args, false);
     pgargs_array(&args, &sorts);
     pgargs_array(&args, &values);
+    pgargs_bool(&args, false);
     pgtx_query(j->tx, Q_IMPORT_NAMES, &args, on_names, j);
 }
 

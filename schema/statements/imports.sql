@@ -181,11 +181,14 @@ UPDATE import SET state = $3::text, ended_at = CASE WHEN $3::text = 'ready' THEN
  WHERE id = $1::bigint AND state = $2::text;
 
 -- name: import_names
--- Whose the names are of which $3 are the sorts and $4 the values, and whether they have an external id; $2: what $1 import named is left aside. `ord` from 0.
-SELECT (u.ord - 1)::int AS ord, i.contact_id,
-       EXISTS (SELECT FROM identity e WHERE e.contact_id = i.contact_id AND e.sort = 'external_id' AND NOT ($2::boolean AND e.import_id IS NOT DISTINCT FROM $1::bigint)) AS has_external_id
+-- Whose the names are of which $3 are the sorts and $4 the values, and whether they have an external id; $2: what $1 import named is left aside; $5: as it was before the
+-- merges that it made. `ord` from 0.
+SELECT (u.ord - 1)::int AS ord, i.owner AS contact_id,
+       EXISTS (SELECT FROM identity e WHERE e.contact_id = i.contact_id AND e.sort = 'external_id' AND NOT ($2::boolean AND e.import_id IS NOT DISTINCT FROM $1::bigint)
+                  AND (NOT $5::boolean OR import_owner($1::bigint, e.contact_id, e.sort, e.value) = i.owner)) AS has_external_id
   FROM unnest($3::text[], $4::text[]) WITH ORDINALITY AS u(sort, value, ord)
- CROSS JOIN LATERAL (SELECT n.contact_id, n.import_id FROM identity n WHERE n.org_id = current_org() AND n.sort = u.sort AND n.value = u.value LIMIT 1) i
+ CROSS JOIN LATERAL (SELECT n.contact_id, n.import_id, CASE WHEN $5::boolean THEN import_owner($1::bigint, n.contact_id, n.sort, n.value) ELSE n.contact_id END AS owner
+                       FROM identity n WHERE n.org_id = current_org() AND n.sort = u.sort AND n.value = u.value LIMIT 1) i
  WHERE NOT ($2::boolean AND i.import_id IS NOT DISTINCT FROM $1::bigint);
 
 -- name: import_merge

@@ -76,7 +76,8 @@ static const struct command {
     {"campaign", "show|start|pause|resume|cancel NAME [--json]", "Show a campaign or steer it.",
      ctl_campaign},
     {"contact",
-     "show|history|deceased|alive ID|EMAIL [--on DATE] | merge KEEP OTHER | merges | undo MERGE | "
+     "show|history|deceased|alive ID|EMAIL [--on DATE] | merge KEEP OTHER [--take|--keep FIELD]... "
+     "| merges | undo MERGE | "
      "duplicates | distinct ID ID [--json]",
      "Show one contact, its segments and its last interactions; or what its fields were before; or "
      "say that it died, which stops everything, or lives; or find and merge those that are one "

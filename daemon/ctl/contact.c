@@ -16,8 +16,9 @@ struct asked {
     const void *ctx;
     struct client *client;
     const char *id;
-    char **words;   /* after the first */
-    const char *on; /* --on, or NULL */
+    char **words;                  /* after the first */
+    const char *on;                /* --on, or NULL */
+    struct option_list take, keep; /* fields, of a merge */
     bool json;
 };
 
@@ -142,6 +143,18 @@ static int contact_post(const struct asked *a, const char *path, json_t *body)
     return CTL_DONE;
 }
 
+/* Whose fields are kept, as a new reference. */
+static json_t *choices(const struct asked *a)
+{
+    json_t *fields = mem_must(json_object());
+
+    for (size_t i = 0; i < a->take.n; i++)
+        json_object_set_new(fields, a->take.items[i], json_string("merge"));
+    for (size_t i = 0; i < a->keep.n; i++)
+        json_object_set_new(fields, a->keep.items[i], json_string("keep"));
+    return fields;
+}
+
 static int contact_merge(const struct asked *a)
 {
     json_int_t ids[2];
@@ -154,7 +167,8 @@ static int contact_merge(const struct asked *a)
         ids[i] = strtoll(id, NULL, 10);
     }
     return contact_post(a, "/v1/contacts/merge",
-                        mem_must(json_pack("{s:I, s:I}", "keep", ids[0], "merge", ids[1])));
+                        mem_must(json_pack("{s:I, s:I, s:o}", "keep", ids[0], "merge", ids[1],
+                                           "fields", choices(a))));
 }
 
 static int contact_distinct(const struct asked *a)
@@ -264,7 +278,12 @@ int ctl_contact(int argc, char **argv)
     MEM_SCOPED void *ctx = talloc_new(NULL);
     struct asked a = {.ctx = ctx};
     const struct option_spec specs[] = {
-        {.name = "json", .flag = &a.json}, {.name = "on", .text = &a.on}, {0}};
+        {.name = "json", .flag = &a.json},
+        {.name = "on", .text = &a.on},
+        {.name = "take", .list = &a.take},
+        {.name = "keep", .list = &a.keep},
+        {0},
+    };
 
     if (!options_parse(&argc, argv, specs) || argc < 2)
         return ctl_usage("contact");

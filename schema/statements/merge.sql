@@ -2,12 +2,7 @@
 
 -- name: merge_contacts
 -- $1 who is kept, $2 who is merged into it, $3 {field: "keep" or "merge"}, $4 who says so, $5 now
-WITH said AS MATERIALIZED (SELECT contact_now($1::bigint) AS keep, contact_now($2::bigint) AS gone)
-SELECT CASE WHEN m.error IS NULL THEN 200 ELSE 422 END AS status,
-       CASE WHEN m.error IS NULL THEN json_build_object('id', m.merge, 'contact', s.keep, 'merged', s.gone, 'at', $5::timestamptz)::text
-            WHEN s.keep = s.gone AND $1::bigint <> $2::bigint THEN 'these are one already: contact ' || s.keep
-            ELSE m.error END AS body
-  FROM said s CROSS JOIN LATERAL contact_merge(s.keep, s.gone, $3::jsonb, actor($4::text), $5::timestamptz) m;
+SELECT m.status, m.body FROM contact_merge_asked($1::bigint, $2::bigint, $3::jsonb, actor($4::text), $5::timestamptz) m;
 
 -- name: merge_undo
 -- $1 the merge, $2 who says so, $3 now

@@ -137,6 +137,18 @@ def test_refused(lazo):
     who = contact(lazo, "alone")
     assert refused(lazo, "POST", "/v1/contacts/merge", {"keep": who, "merge": who})[1]["detail"] == "a contact is not merged with itself"
     assert refused(lazo, "POST", "/v1/contacts/merge", {"keep": who, "merge": 99999999})[0] == 422
+    home = contact(lazo, "home", kind="household", last_name="Soto")
+    assert refused(lazo, "POST", "/v1/contacts/merge", {"keep": who, "merge": home})[1]["detail"] == (
+        f'contact {who} is a person and contact {home} a household: "fields" must say whose "kind" is kept, if the two are one')
+    said = lazo.ctl("contact", "merge", who, home, check=False)
+    assert said.returncode == 1 and "whose \"kind\" is kept" in said.stderr
+    number = lazo.ctl("contact", "merge", who, home, "--take", "kind", "--keep", "city").stdout.split()[1]
+    assert lazo.get(f"/v1/contacts/{who}")["kind"] == "household"
+    lazo.ctl("contact", "undo", number)
+    assert [lazo.get(f"/v1/contacts/{c}")["kind"] for c in (who, home)] == ["person", "household"]
+    number = merge(lazo, who, home, fields={"kind": "keep"})
+    assert lazo.get(f"/v1/contacts/{who}")["kind"] == "person"
+    lazo.api("POST", f"/v1/contacts/merges/{number}/undo")
     status, problem = refused(lazo, "POST", "/v1/contacts/merge", {"keep": who, "fields": {"shoe": "keep", "city": "x"}})
     assert status == 422 and [e["pointer"] for e in problem["errors"]] == ["/merge", "/fields/shoe", "/fields/city"]
 

@@ -131,19 +131,38 @@ static const char *value_shown(struct checker *k, const struct rule_node *node)
     return "a literal";
 }
 
+/* 1.000 may be meant as a thousand. */
+static bool has_thousand(const char *text)
+{
+    const char *point = strchr(text, '.');
+
+    return point != NULL && point - text <= 3 && *text != '0' && strlen(point + 1) == 3;
+}
+
+static const char *thousand_hint(const char *text)
+{
+    return has_thousand(text) ? "; a thousand is written 1000, without a point" : "";
+}
+
 static bool check_whole(struct checker *k, const struct rule_node *literal, int digits)
 {
     int64_t n;
     bool fraction;
 
-    if (rule_number_scaled(literal->text, digits, &n, &fraction))
+    if (rule_number_scaled(literal->text, digits, &n, &fraction)) {
+        if (k->warnings != NULL && digits < 3 && has_thousand(literal->text))
+            diag_at(k->warnings, literal->line, literal->column,
+                    "the point of %.20s stands before decimals; a thousand is written 1000",
+                    literal->text);
         return true;
+    }
     if (!fraction)
         complain(k, literal, "this number is too large");
     else if (digits == 0)
-        complain(k, literal, "expected a whole number");
+        complain(k, literal, "expected a whole number%s", thousand_hint(literal->text));
     else
-        complain(k, literal, "an amount has at most %d decimals here", digits);
+        complain(k, literal, "an amount has at most %d decimals here%s", digits,
+                 thousand_hint(literal->text));
     return false;
 }
 

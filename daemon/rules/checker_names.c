@@ -267,6 +267,8 @@ static const char *field_meant(struct checker *k, const char *name)
 {
     if (k->cat != NULL && name_find(k->cat->kinds, k->cat->n_kinds, name) != NULL)
         return "; it is a kind of interaction: write any(...), count(...) or the like";
+    if (strcasecmp(name, "null") == 0)
+        return "; who has no value is found with \"is unknown\"";
     return k->compared ? "; a text stands in double quotes" : "";
 }
 

@@ -49,24 +49,19 @@ static void add(struct lexer *x, enum rule_token_type type, int line, int column
     x->tokens[x->n++] = (struct rule_token){type, line, column, text};
 }
 
-static bool at_word_start(const char *s)
+static size_t left(const struct lexer *x)
 {
-    return isalpha((unsigned char)*s) || *s == '_' || (unsigned char)*s >= 0x80;
+    return (size_t)(x->end - x->s);
 }
 
-static bool at_word(const char *s)
+static void lex_word(struct lexer *x, size_t n)
 {
-    return at_word_start(s) || isdigit((unsigned char)*s);
-}
-
-static void lex_word(struct lexer *x)
-{
-    const char *start = x->s;
+    const char *start = x->s, *end = x->s + n;
     int column = x->column;
 
-    while (x->s < x->end && at_word(x->s))
+    while (x->s < end)
         step(x);
-    add(x, RULE_TOKEN_WORD, x->line, column, mem_strndup(x->ctx, start, (size_t)(x->s - start)));
+    add(x, RULE_TOKEN_WORD, x->line, column, mem_strndup(x->ctx, start, n));
 }
 
 /* A string or a backquoted name, at its opening quote. */
@@ -169,19 +164,19 @@ static void lex_sign(struct lexer *x)
 {
     static const char *const signs[] = {"!=", "<>", "<=", ">=", "(", ")", ",", ".", "=", "<", ">"};
     int column = x->column;
-    size_t left = (size_t)(x->end - x->s);
+    size_t rest = left(x);
 
     for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
         size_t n = strlen(signs[i]);
 
-        if (n <= left && strncmp(x->s, signs[i], n) == 0) {
+        if (n <= rest && strncmp(x->s, signs[i], n) == 0) {
             steps(x, n);
             add(x, RULE_TOKEN_SIGN, x->line, column, i == 1 ? "!=" : signs[i]);
             return;
         }
     }
     if (*x->s == '\'') {
-        const char *close = memchr(x->s + 1, '\'', left - 1), *line = memchr(x->s, '\n', left);
+        const char *close = memchr(x->s + 1, '\'', rest - 1), *line = memchr(x->s, '\n', rest);
 
         diag_at(x->d, x->line, column, "a string stands in double quotes");
         /* What is meant as one is not read as words. */
@@ -189,22 +184,38 @@ static void lex_sign(struct lexer *x)
             step(x);
     } else {
         diag_at(x->d, x->line, column, "unexpected character \"%.*s\"",
-                (int)utf8_length(x->s, left), (unsigned char)*x->s < 0x20 ? "?" : x->s);
+                (int)utf8_length(x->s, rest), (unsigned char)*x->s < 0x20 ? "?" : x->s);
     }
     step(x);
+}
+
+/* What is written otherwise here is told, and skipped. */
+static bool lex_foreign(struct lexer *x)
+{
+    const char *message, *end = x->s + rule_foreign(x->ctx, x->s, left(x), &message);
+
+    if (end == x->s)
+        return false;
+    diag_at(x->d, x->line, x->column, "%s", message);
+    while (x->s < end)
+        step(x);
+    return true;
 }
 
 static void lex_one(struct lexer *x)
 {
     unsigned char c = (unsigned char)*x->s;
+    size_t word = rule_word(x->s, left(x));
 
-    if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
+    if (c == ' ' || c == '\t' || c == '\r' || c == '\n' || rule_blank(x->s, left(x)) > 0)
         step(x);
     else if (c == '#')
         while (x->s < x->end && *x->s != '\n')
             step(x);
-    else if (at_word_start(x->s))
-        lex_word(x);
+    else if (word > 0)
+        lex_word(x, word);
+    else if (lex_foreign(x))
+        return;
     else if (c == '"' || c == '`')
         lex_quoted(x, (char)c);
     else if (looks_like_date(x))

@@ -28,4 +28,15 @@ struct rule_token {
 struct rule_token *rule_lex(const void *ctx, const char *text, size_t n, struct diag *d,
                             size_t *ret_n);
 
+/* --- foreign.c --- */
+/* rule_blank() - bytes of the blank at `s` that is none of ASCII's (no-break spaces, a byte order
+ * mark), of `left` that may be read; 0 where there is none. */
+size_t rule_blank(const char *s, size_t left);
+/* rule_word() - bytes of the plain word at `s`: letters of any language, digits and _, no digit
+ * first; 0 where there is none. */
+size_t rule_word(const char *s, size_t left);
+/* rule_foreign() - bytes of what stands at `s` and is written otherwise in a rule, and in *ret what
+ * to write, a literal or a child of ctx; 0 where it is no such thing. */
+size_t rule_foreign(const void *ctx, const char *s, size_t left, const char **ret);
+
 #endif

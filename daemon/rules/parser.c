@@ -126,13 +126,42 @@ static const char *const alone[] = {"person", "company", "household"};
 
 /* A word alone, where a condition was to be: whether it can be no field at all, which is the better
  * thing to say then. */
-static bool is_stray(const struct parser *p, const struct rule_node *value)
+static bool is_no_field(const struct rule_node *value)
 {
     return value->type == RULE_NODE_FIELD && value->n_path == 1 &&
            rule_contact_field(value->path[0]) == NULL &&
-           rule_interaction_field(value->path[0]) == NULL &&
-           (p->t->type == RULE_TOKEN_END || rule_parser_at(p, "and") || rule_parser_at(p, "or") ||
-            rule_parser_at_sign(p, ")"));
+           rule_interaction_field(value->path[0]) == NULL;
+}
+
+static bool condition_ends(const struct parser *p)
+{
+    return p->t->type == RULE_TOKEN_END || rule_parser_at(p, "and") || rule_parser_at(p, "or") ||
+           rule_parser_at_sign(p, ")");
+}
+
+static bool is_stray(const struct parser *p, const struct rule_node *value)
+{
+    return is_no_field(value) && condition_ends(p);
+}
+
+static bool is_boolean(const struct rule_node *value)
+{
+    const struct rule_field *field = value->type == RULE_NODE_FIELD && value->n_path == 1
+                                         ? rule_contact_field(value->path[0])
+                                         : NULL;
+
+    return field != NULL && field->type == RULE_TYPE_BOOLEAN;
+}
+
+/* Whether the word was to be another one, which begins a condition; then that is told. */
+static bool is_mistyped(struct parser *p, const struct rule_node *value)
+{
+    const char *hint = is_no_field(value) ? rule_parser_keyword_hint(p, value->path[0]) : "";
+
+    if (*hint != '\0')
+        diag_at(p->d, value->line, value->column, "there is no field \"%.80s\"%s", value->path[0],
+                hint);
+    return *hint != '\0';
 }
 
 static void *stray(struct parser *p, const struct rule_node *value)
@@ -176,6 +205,13 @@ static struct rule_node *parse_test(struct parser *p, struct rule_node *value)
         return parse_text_test(p, value, test);
     if (is_stray(p, value))
         return stray(p, value);
+    if (condition_ends(p) && is_boolean(value)) {
+        diag_at(p->d, value->line, value->column, "%s is true or false: write %s = true",
+                value->path[0], value->path[0]);
+        return NULL;
+    }
+    if (is_mistyped(p, value))
+        return NULL;
     return rule_parser_expected(
         p, "a comparison (= != < <= > >=), in, between, contains, starts with, ends with, "
            "matches, is known, is unknown or a window such as in last 30 days");
@@ -404,7 +440,7 @@ static struct rule *parse(const void *ctx, const char *text, size_t n, struct di
 
     rule->where_only = where_only;
     if (tokens != NULL) {
-        p.t = tokens;
+        p.first = p.t = tokens;
         rule->root = rule_parser_or(&p);
         if (rule->root != NULL && p.t->type != RULE_TOKEN_END)
             rule_parser_expected(&p, "\"and\", \"or\" or the end of the rule");

@@ -1,6 +1,6 @@
-/* parser.h - the parser's insides, shared by its three files: parser_cursor.c (tokens and nodes),
- * parser_values.c (literals, windows, values), parser.c (conditions). Nobody else includes it; the
- * parser's face is rule_parse() in rule.h. */
+/* parser.h - the parser's insides, shared by its four files: parser_cursor.c (tokens and nodes),
+ * parser_values.c (literals, windows, values), parser.c (conditions), parser_hints.c. Nobody else
+ * includes it; the parser's face is rule_parse() in rule.h. */
 #ifndef LAZO_DAEMON_RULES_PARSER_H
 #define LAZO_DAEMON_RULES_PARSER_H
 
@@ -10,7 +10,7 @@
 struct parser {
     struct rule *rule; /* owner of the nodes */
     struct diag *d;
-    const struct rule_token *t; /* the next token */
+    const struct rule_token *first, *t; /* the first and the next token */
     int depth;
 };
 
@@ -28,6 +28,11 @@ bool rule_parser_skip_sign(struct parser *, const char *sign);
 /* rule_parser_expected() - notes the mistake at the next token; NULL, for the caller to return. */
 void *rule_parser_expected(struct parser *, const char *what);
 bool rule_parser_expect_sign(struct parser *, const char *sign);
+
+/* rule_parser_hint() - "", or "; did you mean ..." of what stands where `what` was expected.
+ * rule_parser_keyword_hint() - of a word that is no field and begins a condition. */
+const char *rule_parser_hint(const struct parser *, const char *what);
+const char *rule_parser_keyword_hint(const struct parser *, const char *word);
 
 struct rule_node *rule_parser_node(struct parser *, enum rule_node_type,
                                    const struct rule_token *at);

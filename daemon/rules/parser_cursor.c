@@ -2,7 +2,6 @@
 #include "common/mem.h"
 #include "daemon/rules/parser.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -72,30 +71,10 @@ static const char *token_shown(const void *ctx, const struct rule_token *t)
     return mem_printf(ctx, "\"%.60s\"", t->text);
 }
 
-/* Of the words that were expected the one that a mistyped one is near, and is not; those of one or
- * two letters only join the others. */
-static const char *expected_hint(const struct parser *p, const char *what)
-{
-    struct rule_close close = rule_close_start(p->rule, p->t->text);
-
-    if (p->t->type != RULE_TOKEN_WORD)
-        return "";
-    while (*what != '\0') {
-        size_t n = 0;
-
-        while (isalpha((unsigned char)what[n]))
-            n++;
-        if (n > 2 && (strlen(p->t->text) != n || strncasecmp(p->t->text, what, n) != 0))
-            rule_close_offer(&close, mem_strndup(p->rule, what, n));
-        what += n > 0 ? n : 1;
-    }
-    return rule_close_hint(&close);
-}
-
 void *rule_parser_expected(struct parser *p, const char *what)
 {
     diag_at(p->d, p->t->line, p->t->column, "expected %s, found %s%s", what,
-            token_shown(p->rule, p->t), expected_hint(p, what));
+            token_shown(p->rule, p->t), rule_parser_hint(p, what));
     return NULL;
 }
 

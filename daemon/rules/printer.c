@@ -2,9 +2,9 @@
  * names in backquotes where they are no plain words, brackets only where they are needed. */
 #include "common/buf.h"
 #include "common/mem.h"
+#include "daemon/rules/lexer.h"
 #include "daemon/rules/tree.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #define TEXT_MAX (8 * RULE_BYTES_MAX)
@@ -15,11 +15,8 @@ static void print_node(struct buf *b, const struct rule_node *node);
 
 static void print_name(struct buf *b, const char *name)
 {
-    bool plain = !isdigit((unsigned char)name[0]);
+    bool plain = *name != '\0' && rule_word(name, strlen(name)) == strlen(name);
 
-    for (const char *s = name; *s != '\0'; s++)
-        if (!isalnum((unsigned char)*s) && *s != '_' && (unsigned char)*s < 0x80)
-            plain = false;
     buf_printf(b, plain ? "%s" : "`%s`", name);
 }
 

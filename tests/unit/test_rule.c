@@ -105,6 +105,14 @@ static const struct {
     {"count(donation where amount >= 9999999999999.99) = 0", NULL},
     {"any(donation where amount between -5 and 5.00)", NULL},
     {"any(compra where amount > 5)", NULL},
+    /* blanks of Word and of the web, and a byte order mark */
+    {"\xef\xbb\xbf"
+     "city\xc2\xa0= \"x\"\r\n\tand\xe2\x80\xaf"
+     "person",
+     "city = \"x\" and person"},
+    {"any(l’aide) and any(año_nuevo)", NULL},
+    {"any(`’aide`) and any(`50€`) and any(`a€`)", NULL},
+    {"city = \"“x”\" and age >= 18.000", NULL},
 };
 
 static void test_good(void **state)
@@ -162,10 +170,12 @@ static const struct {
     {"created_at > 0001-03-01", 1, 14, "between 1500 and 9998"},
     {"age > 11111111111111111111111111111111111111111", 1, 7, "at most 40 digits"},
     {"age > 9223372036854775808", 1, 7, "too large"},
+    {"sum(donation.amount) > 1.234", 1, 24, "2 decimals here; a thousand is written 1000"},
+    {"city = null", 1, 8, "with \"is unknown\""},
     /* grammar */
     {"country", 1, 8, "expected a comparison"},
     {"country = ", 1, 11, "found the end of the rule"},
-    {"country == \"ES\"", 1, 10, "found \"=\""},
+    {"country == \"ES\"", 1, 9, "\"==\" is written \"=\""},
     {"(person", 1, 8, "\")\", found the end"},
     {"person)", 1, 7, "the end of the rule, found \")\""},
     {"person company", 1, 8, "expected \"and\", \"or\" or the end"},
@@ -176,7 +186,7 @@ static const struct {
     {"country in ()", 1, 13, "expected a string, a number"},
     {"country not \"x\"", 1, 9, "expected a comparison"},
     {"city is empty", 1, 9, "\"known\" or \"unknown\", found \"empty\""},
-    {"city starts \"x\"", 1, 6, "expected a comparison"},
+    {"city starts \"x\"", 1, 6, "did you mean \"starts with\"?"},
     {"city contains 5", 1, 15, "expected a string, found \"5\""},
     {"age between 3", 1, 14, "\"and\" and the upper end"},
     {"created_at in last days", 1, 20, "a duration such as 30 days"},
@@ -213,7 +223,7 @@ static const struct {
     {"country = ES", 1, 11, "no field \"ES\"; a text stands in double quotes"},
     {"donation > 3", 1, 1, "no field \"donation\"; it is a kind of interaction"},
     {"birthdy today", 1, 1, "did you mean \"birthday\"?"},
-    {"any(donation last month)", 1, 14, "or \")\", found \"last\""},
+    {"any(donation last month)", 1, 14, "found \"last\"; did you mean \"previous month\"?"},
     {"any(donation where amont > 3)", 1, 20, "and data.NAME; did you mean \"amount\"?"},
     {"a.b.c.d = 1", 1, 7, "at most 3 parts"},
     /* names */
@@ -326,6 +336,11 @@ static void test_warning(void **state)
     assert_int_equal(warnings.items[2].line, 2);
     assert_int_equal(warnings.items[2].column, 17);
     assert_non_null(strstr(warnings.items[2].message, "the lower end is above the upper one"));
+    assert_non_null(checked(
+        ctx, "sum(donation.amount) > 1.000 and attr.renta > 1.000 and age > 0.000", &d, &warnings));
+    assert_int_equal(warnings.n, 4);
+    assert_int_equal(warnings.items[3].column, 24);
+    assert_non_null(strstr(warnings.items[3].message, "a thousand is written 1000"));
 }
 
 /* --- limits --- */

@@ -133,11 +133,60 @@ static int rule_explain_run(const void *ctx, struct client *c, const char *conta
     return CTL_DONE;
 }
 
+/* A comment ends with its line, which psql sees in a carriage return, too. */
+static const char *one_line(const void *ctx, const char *text)
+{
+    char *line = mem_strdup(ctx, text);
+
+    for (char *c = line; *c != '\0'; c++)
+        if ((unsigned char)*c < 0x20)
+            *c = ' ';
+    return line;
+}
+
+static const char *quoted(const void *ctx, const char *text)
+{
+    struct buf b;
+
+    buf_init(&b, ctx, INPUT_MAX);
+    buf_char(&b, '\'');
+    for (; *text != '\0'; text++) {
+        if (*text == '\'')
+            buf_char(&b, '\'');
+        buf_char(&b, *text);
+    }
+    buf_char(&b, '\'');
+    return buf_take(&b, ctx);
+}
+
+/* What psql runs as it stands, as any role that may become lazo_app: who is found, by the present
+ * clock of the instance. */
+static void sql_print(const void *ctx, const json_t *answer)
+{
+    const json_t *params = json_object_get(answer, "params"), *param;
+    size_t i;
+
+    printf("-- %s\n", one_line(ctx, json_string_value(json_object_get(answer, "rule"))));
+    puts("BEGIN READ ONLY;\n"
+         "SET LOCAL ROLE lazo_app;\n"
+         "SET LOCAL search_path = lazo;\n"
+         "SET LOCAL TimeZone = 'UTC';\n"
+         "SET LOCAL standard_conforming_strings = on;");
+    printf("SET LOCAL lazo.org = '%lld';\n",
+           (long long)json_integer_value(json_object_get(answer, "organisation")));
+    printf("PREPARE lazo_rule AS\n%s;\n", json_string_value(json_object_get(answer, "sql")));
+    puts("EXECUTE lazo_rule(\n    0, -- $1: contacts after this one");
+    printf("    %s, -- $2: now\n", quoted(ctx, json_string_value(json_object_get(answer, "now"))));
+    printf("    1000000000%s -- $3: at most so many\n", json_array_size(params) > 0 ? "," : "");
+    json_array_foreach(params, i, param)
+        printf("    %s%s -- $%zu\n", quoted(ctx, json_string_value(param)),
+               i + 1 < json_array_size(params) ? "," : "", i + 4);
+    puts(");\nDEALLOCATE lazo_rule;\nROLLBACK;");
+}
+
 static int rule_sql_run(const void *ctx, struct client *c, bool json)
 {
-    const json_t *answer = rule_ask(ctx, c, "sql", json_pack("{s:s}", "rule", rule_read(ctx))),
-                 *param;
-    size_t i;
+    const json_t *answer = rule_ask(ctx, c, "sql", json_pack("{s:s}", "rule", rule_read(ctx)));
 
     if (answer == NULL)
         return CTL_FAILED;
@@ -145,11 +194,7 @@ static int rule_sql_run(const void *ctx, struct client *c, bool json)
         table_json(answer);
         return CTL_DONE;
     }
-    printf("-- %s\n-- $1 after this contact, $2 now, $3 how many\n",
-           json_string_value(json_object_get(answer, "rule")));
-    json_array_foreach(json_object_get(answer, "params"), i, param)
-        printf("-- $%zu = %s\n", i + 4, json_string_value(param));
-    printf("%s\n", json_string_value(json_object_get(answer, "sql")));
+    sql_print(ctx, answer);
     return CTL_DONE;
 }
 

@@ -1,5 +1,6 @@
 /* api_rules_sql.c - /v1/rules/sql: the statement that a rule becomes, for who wants to see or
  * explain it in psql. Nothing is run. */
+#include "common/clock.h"
 #include "common/mem.h"
 #include "daemon/http/api_define.h"
 #include "daemon/http/api_rules.h"
@@ -17,6 +18,7 @@ static void translate_on_org(void *arg, const struct org *org)
     const struct rule *rule;
     struct diag mistakes;
     json_t *params;
+    char now[CLOCK_TEXT];
 
     if (org == NULL) {
         api_away(t->req);
@@ -33,8 +35,10 @@ static void translate_on_org(void *arg, const struct org *org)
     for (size_t i = 0; i < sql->n_params; i++)
         json_array_append_new(params, json_string(sql->params[i]));
     http_answer_value(t->req, 200,
-                      json_pack("{s:s, s:s, s:i, s:o}", "rule", rule_text(t, rule), "sql",
-                                sql->text, "first_param", 4, "params", params));
+                      json_pack("{s:s, s:s, s:i, s:o, s:I, s:s}", "rule", rule_text(t, rule), "sql",
+                                sql->text, "first_param", 4, "params", params, "organisation",
+                                (json_int_t)api_org(t->req), "now",
+                                clock_format(clock_now_us(), now)));
 }
 
 void api_rule_sql(void *arg, struct http_request *req)

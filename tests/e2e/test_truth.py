@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import subprocess
 import sys
 
 import pytest
@@ -466,7 +467,14 @@ def test_lazoctl_rule(lived):
         cursor.execute("EXECUTE r(" + ", ".join(["%s"] * len(args)) + ")", args)
         assert cursor.fetchall() == [(who,)]
     connection.close()
-    assert "-- $1 after this contact" in one.ctl("rule", "sql", input=rule).stdout
+    # What lazoctl prints is run by psql as it is, whoever runs it; nothing of the rule leaves its literal.
+    hostile = one.record({"email": "q@rule.example", "first_name": "Re'gla", "last_name": "a\\'; DROP TABLE x; --"}, "call")
+    for text, found in ((rule, [who]), ('first_name = "re\'gla" and last_name = "a\\\\\'; DROP TABLE x; --"', [hostile]), ('city = "x\r\\\\! id"', []),
+                        ("any(donation where source = \":x\") or false", []), ("false", [])):
+        script = one.ctl("rule", "sql", input=text).stdout
+        for user in ("postgres", "lazo_app"):
+            done = subprocess.run(["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", one.sockets(), "-U", user, "-d", "lazo"], input=script, text=True, capture_output=True)
+            assert done.returncode == 0 and [int(line) for line in done.stdout.split()] == found, (script, done)
     assert one.ctl("rule", "explain", "nobody", input=rule, check=False).returncode == 1
     assert one.ctl("rule", check=False).returncode == 2
 

@@ -26,6 +26,11 @@
 #define READY_S       120
 #define FORMER_S      60
 #define READY_POLL_MS 50
+/* Of the machine's memory one part in so many is the server's own cache; what is left over serves
+ * as the system's. PostgreSQL's default of 128 MB is the least. */
+#define CACHE_PART   8
+#define CACHE_MIN_MB 128
+#define CACHE_MAX_MB 1024
 #define DEATHS_MAX                                                                                 \
     7 /* after that it will not start; a server whose former processes linger does by then */
 
@@ -131,6 +136,16 @@ static void former_end(const struct home *h)
     }
 }
 
+static long cache_mb(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE), mb;
+
+    if (pages <= 0 || page_bytes <= 0)
+        return CACHE_MIN_MB;
+    mb = pages / (1024 * 1024 / page_bytes) / CACHE_PART;
+    return mb < CACHE_MIN_MB ? CACHE_MIN_MB : mb > CACHE_MAX_MB ? CACHE_MAX_MB : mb;
+}
+
 static void server_start(const struct home *h, struct family *f)
 {
     char **argv = mem_array(h, char *, 32);
@@ -148,6 +163,8 @@ static void server_start(const struct home *h, struct family *f)
         "jit=off",
         "log_min_messages=error",
         "log_line_prefix=%m [%p] ",
+        "max_wal_size=2GB",
+        mem_printf(h, "shared_buffers=%ldMB", cache_mb()),
         mem_printf(h, "unix_socket_directories=%s", h->sockets),
     };
     int n = 0;

@@ -7,7 +7,11 @@
  *                        └──► blocks, where segments are stale: the new rule's first members
  *
  * The queue is emptied first, so that what is computed in full is computed once. A pass that fails
- * is made again after a pause: its change rows are still there. */
+ * is made again after a pause: its change rows are still there.
+ *
+ * A model of a million contacts is scored for many seconds, and statistics may be gathered for as
+ * long: changes go on beside both, blocks wait. Who is touched while a model is being scored is
+ * scored again when it has ended (pass_take.c). */
 #include "daemon/evaluate/evaluate.h"
 
 #include "common/clock.h"
@@ -15,6 +19,7 @@
 #include "common/mem.h"
 #include "daemon/evaluate/first.h"
 #include "daemon/evaluate/pass.h"
+#include "daemon/evaluate/scoring.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -50,6 +55,8 @@ struct evaluate_lane {
     int races;        /* passes in a row that others crossed */
     bool backlog;     /* the passes before found as much as they take */
     bool empty;       /* the passes have left nothing behind */
+    bool gathering;   /* statistics are being gathered */
+    int64_t scoring;  /* the model that is being scored, 0: none */
     int64_t woken_us; /* monotonic: when it was last said that something came */
     ev_timer retry;
     int64_t gap_until_us; /* monotonic: what comes waits so long */
@@ -144,13 +151,11 @@ static void pass_committed(const struct pass *p)
     lane->touched += p->n_contacts;
     e->moves += (uint64_t)p->moved;
     e->answers += p->answers;
-    e->scorings += p->sort == PASS_model;
-    e->scored += (uint64_t)p->n_scored;
     e->relabelled += (uint64_t)p->n_relabelled;
-    lane->backlog = lane->backlog || (p->sort == PASS_changes && p->more);
+    lane->backlog = lane->backlog || p->more;
     if (p->more || p->logged)
         lane->wanted = true;
-    else if (p->sort == PASS_changes)
+    else
         lane_gap(lane, p->n_contacts);
     if (p->n_facts > 0 || p->moved > 0)
         e->evaluated(e->arg, p->org_id);
@@ -169,18 +174,16 @@ static void pass_asks(const struct pass *p)
 
 /* Who deletes or merges contacts at that moment makes no failure: the pass is made again soon. What
  * fails so again and again is one. */
-static void pass_failed(const struct pass *p, const struct pgres *error)
+static void lane_failed(struct evaluate_lane *lane, const struct pgres *error)
 {
-    struct evaluate_lane *lane = p->lane;
-
     if (error != NULL && pgres_raced(error) && ++lane->races <= RACES_MAX) {
-        log_debug("evaluate", "pass is made again", "org=%" PRId64 " why=%s", p->org_id,
+        log_debug("evaluate", "pass is made again", "org=%" PRId64 " why=%s", lane->org_id,
                   log_value(pgres_message(error)));
         lane_rest(lane, RACED_S);
         return;
     }
     if (error != NULL && !pgres_lost(error))
-        log_error("evaluate", "pass failed", "org=%" PRId64 " why=%s", p->org_id,
+        log_error("evaluate", "pass failed", "org=%" PRId64 " why=%s", lane->org_id,
                   log_value(pgres_message(error)));
     lane_pause(lane);
 }
@@ -197,10 +200,8 @@ static void pass_ended(void *arg, bool committed, const struct pgres *error)
         pass_committed(p);
     } else if (error == NULL && p->unknown_kind != 0) {
         pass_asks(p);
-    } else if (error == NULL && p->overtaken) {
-        lane->wanted = true;
     } else {
-        pass_failed(p, error);
+        lane_failed(lane, error);
     }
     talloc_free(p);
     if (--lane->passes > 0)
@@ -210,16 +211,15 @@ static void pass_ended(void *arg, bool committed, const struct pgres *error)
         lane_run(lane);
 }
 
-static struct pass *pass_new(struct evaluate_lane *lane, enum pass_sort sort, const struct org *org)
+static struct pass *pass_new(struct evaluate_lane *lane)
 {
     struct pass *p = mem_new(lane->evaluate, struct pass);
 
     p->evaluate = lane->evaluate;
     p->lane = lane;
-    p->sort = sort;
     p->org_id = lane->org_id;
     p->now_us = clock_now_us();
-    p->currency_digits = org->catalogue.currency_digits;
+    p->scoring = lane->scoring;
     p->rules = lane->rules;
     p->asked_kind = lane->asked_kind;
     pass_prepare(p);
@@ -290,44 +290,22 @@ static void lane_step(void *arg, const struct org *org)
 
 /* --- a model --- */
 
-/* A model that was edited meanwhile is scored anew, as it is now. */
-static void model_on_scored(void *arg, const struct pgres *res)
+/* Who matters by the new scores, and who was touched meanwhile, is in the change log. */
+static void lane_on_scored(void *arg, const struct scoring_result *r, const struct pgres *error)
 {
-    struct pass *p = arg;
+    struct evaluate_lane *lane = arg;
+    struct evaluate *e = lane->evaluate;
 
-    if (!pgres_ok(res))
-        return;
-    if (pgres_int(res, 0, "kept") == 0) {
-        p->overtaken = true;
-        pgtx_rollback(p->tx);
-        return;
+    lane->scoring = 0;
+    lane->wanted = true;
+    if (r != NULL) {
+        e->scorings++;
+        e->scored += (uint64_t)r->scored;
+        e->relabelled += (uint64_t)r->relabelled;
+    } else if (error != NULL) {
+        lane_failed(lane, error);
     }
-    p->n_scored = pgres_int(res, 0, "scored");
-    p->n_relabelled = pgres_int(res, 0, "relabelled");
-    log_info("rfm", "model scored",
-             "org=%" PRId64 " model=%" PRId64 " contacts=%" PRId64 " relabelled=%" PRId64,
-             p->org_id, p->model_id, p->n_scored, p->n_relabelled);
-    pgtx_commit_soon(p->tx);
-}
-
-static void model_begun(void *arg, struct pgtx *tx)
-{
-    struct pass *p = arg;
-    struct pgargs args;
-    int64_t unit = 1;
-
-    for (int i = 0; i < p->currency_digits; i++)
-        unit *= 10;
-    p->tx = tx;
-    p->more = true; /* who matters by the new scores is in the change log */
-    pgargs_init(&args, p);
-    pgargs_int(&args, p->org_id);
-    pgargs_int(&args, p->model_id);
-    pgargs_instant(&args, p->now_us);
-    pgargs_int(&args, unit);
-    pgargs_bool(&args, p->quiet_model);
-    pgargs_bool(&args, ruleset_reads_model(p->rules, p->model_id));
-    pgtx_query(tx, Q_RFM_SCORE_ALL, &args, model_on_scored, p);
+    lane_run(lane);
 }
 
 struct model_start {
@@ -340,17 +318,19 @@ static void model_on_org(void *arg, const struct org *org)
 {
     struct model_start *start = arg;
     struct evaluate_lane *lane = start->lane;
-    struct pass *p;
 
-    if (org == NULL) {
-        lane->busy = false;
-    } else {
+    lane->busy = false;
+    if (org != NULL) {
+        struct scoring_job job = {.org_id = lane->org_id,
+                                  .model_id = start->model_id,
+                                  .currency_digits = org->catalogue.currency_digits,
+                                  .quiet = start->quiet};
+
         lane_compile(lane, org);
-        p = pass_new(lane, PASS_model, org);
-        p->model_id = start->model_id;
-        p->quiet_model = start->quiet;
-        lane->passes = 1;
-        pgtx_begin(lane->evaluate->pool, lane->org_id, model_begun, pass_ended, p);
+        job.is_read = ruleset_reads_model(lane->rules, job.model_id);
+        lane->scoring = job.model_id;
+        scoring_start(lane, lane->evaluate->pool, &job, lane_on_scored, lane);
+        lane_run(lane);
     }
     talloc_free(start);
 }
@@ -379,22 +359,30 @@ static void lane_models(struct evaluate_lane *lane)
     MEM_SCOPED void *scratch = talloc_new(NULL);
     struct pgargs args;
 
+    lane->busy = true;
     pgargs_init(&args, scratch);
     pgargs_instant(&args, clock_now_us());
     pgpool_query(lane->evaluate->pool, lane->org_id, Q_RFM_MODELS, &args, models_on_list, lane);
 }
 
+static void lane_stale(struct evaluate_lane *lane);
+
 static void lane_on_gathered(void *arg, const struct pgres *res)
 {
+    struct evaluate_lane *lane = arg;
+
     if (!pgres_ok(res) && !pgres_lost(res))
         log_warning("evaluate", "no statistics", "why=%s", log_value(pgres_message(res)));
-    lane_models(arg);
+    lane->gathering = false;
+    if (!lane->busy)
+        lane_stale(lane);
 }
 
 /* The queue is empty: what is stale comes next; after an import with fresh statistics. */
 static void lane_stale(struct evaluate_lane *lane)
 {
-    lane->busy = true;
+    if (lane->gathering || lane->scoring != 0)
+        return;
     if (lane->touched < GATHER_AFTER ||
         (lane->gathered_us != 0 && clock_monotonic_us() - lane->gathered_us < GATHER_US)) {
         lane_models(lane);
@@ -402,7 +390,8 @@ static void lane_stale(struct evaluate_lane *lane)
     }
     lane->touched = 0;
     lane->gathered_us = clock_monotonic_us();
-    pgpool_query(lane->evaluate->pool, 0, Q_STATISTICS_GATHER, NULL, lane_on_gathered, lane);
+    lane->gathering = true;
+    pgtx_once(lane->evaluate->pool, 0, Q_STATISTICS_GATHER, NULL, lane_on_gathered, lane);
 }
 
 /* --- the change log --- */
@@ -426,10 +415,11 @@ static void changes_begun(void *arg, struct pgtx *tx)
 }
 
 /* Two passes may not evaluate one contact at once: the one that read earlier would write what is no
- * longer so. Where a rule asks for related contacts, a pass does not keep to its half. */
+ * longer so. Where a rule asks for related contacts, a pass does not keep to its half; where
+ * a model is being scored, that is the second. */
 static bool lane_pairs(const struct evaluate_lane *lane)
 {
-    return lane->backlog && lane->rules->n_reaches == 0 &&
+    return lane->backlog && lane->rules->n_reaches == 0 && lane->scoring == 0 &&
            clock_monotonic_us() - lane->woken_us > FLOW_US;
 }
 
@@ -448,7 +438,7 @@ static void changes_on_org(void *arg, const struct org *org)
     lane->backlog = false;
     lane->empty = true;
     for (int i = 0; i < n; i++) {
-        struct pass *p = pass_new(lane, PASS_changes, org);
+        struct pass *p = pass_new(lane);
 
         p->half = n == 1 ? PASS_EVERYBODY : i;
         p->most = most;
@@ -476,7 +466,7 @@ static void lane_run(struct evaluate_lane *lane)
     if (lane->wanted) {
         lane->wanted = false;
         orgs_get(e->orgs, lane->org_id, changes_on_org, lane);
-    } else if (first_going(lane->first)) {
+    } else if (first_going(lane->first) && lane->scoring == 0) {
         orgs_get(e->orgs, lane->org_id, lane_step, lane);
     } else {
         lane->busy = false;

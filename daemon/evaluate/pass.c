@@ -223,6 +223,11 @@ static void touch_by_change(struct pass *p, const struct pgres *res, int row)
         take_unnamed(p, contact_id, sort);
         return;
     }
+    if (strcmp(sort, "score") == 0) { /* again; or it is of the kind alone */
+        if (pgres_null(res, row, "kind_id"))
+            pass_ids_add(p, &p->scored, contact_id);
+        return;
+    }
     names = mem_strdup(p, pgres_text(res, row, "what"));
     for (name = strtok_r(names, ",", &rest); name != NULL; name = strtok_r(NULL, ",", &rest))
         take_named(p, contact_id, sort, name);

@@ -14,12 +14,6 @@
 
 struct evaluate_lane;
 
-/* What a pass does. */
-enum pass_sort {
-    PASS_changes, /* takes the change log and who is due */
-    PASS_model    /* scores all contacts of a model anew */
-};
-
 /* Beside the halves of the contacts, 0 and 1. */
 #define PASS_EVERYBODY (-1)
 
@@ -71,11 +65,11 @@ struct pass_wake {
 struct pass {
     struct evaluate *evaluate;
     struct evaluate_lane *lane;
-    enum pass_sort sort;
     int64_t org_id, now_us;
-    int half; /* PASS_changes: of whom it takes the changes, */
-    int most; /* and how many */
-    int currency_digits;
+    int half; /* of the contacts whose changes it takes, */
+    int most; /* and how many; */
+    int64_t
+        scoring; /* the model that is being scored meanwhile: its scores are left alone. 0: none */
     const struct ruleset *rules;
     struct pgtx *tx;
     struct pass_contact *contacts; /* all of them */
@@ -101,13 +95,10 @@ struct pass {
     int64_t unknown_kind; /* one that is newer than the rules: they are compiled anew first */
     int64_t asked_kind;   /* the newest kind for which the names were read anew already */
     bool more;            /* there was as much as a pass takes: another one follows */
-    int64_t model_id;     /* PASS_model */
-    bool quiet_model;     /* who changes class by it starts nothing */
-    bool overtaken;       /* somebody edited it while it was scored */
     int64_t moved;        /* entered and left */
     bool logged;          /* of that something stands in the change log */
     uint64_t answers;     /* of a rule for a contact */
-    int64_t n_scored, n_relabelled; /* contacts of a model; labels that are in the timeline */
+    int64_t n_relabelled; /* labels that are in the timeline */
 };
 
 /* --- pass.c --- */

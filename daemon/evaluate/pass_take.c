@@ -15,14 +15,44 @@ static void take_on_scored(void *arg, const struct pgres *res)
         int64_t contact_id = pgres_int(res, row, "contact_id");
 
         pass_touch_all(p, contact_id, "score:");
-        pass_add_wake(p, contact_id, RULESET_SCORES,
-                      pgres_null(res, row, "changes_at") ? INT64_MAX
-                                                         : pgres_instant(res, row, "changes_at"),
-                      1);
+        if (p->scoring == 0)
+            pass_add_wake(p, contact_id, RULESET_SCORES,
+                          pgres_null(res, row, "changes_at")
+                              ? INT64_MAX
+                              : pgres_instant(res, row, "changes_at"),
+                          1);
         p->n_relabelled += pgres_int(res, row, "relabelled");
     }
     p->more = p->more || p->n_relabelled > 0; /* those are interactions: for the next pass */
     pass_evaluate(p);
+}
+
+static void take_mark_models(struct pass *p)
+{
+    struct pgargs args;
+
+    pgargs_init(&args, p);
+    pgargs_instant(&args, p->now_us);
+    pgtx_query(p->tx, Q_RFM_MODELS, &args, pass_mark_models, p);
+}
+
+/* The scoring that goes on beside the pass may have read these contacts before what is new of them,
+ * and holds the rows that say when a score changes next: they come again when it has ended. */
+static void take_again(struct pass *p)
+{
+    struct pgarray kinds;
+    struct pgargs args;
+
+    pgarray_init(&kinds, p);
+    for (size_t i = 0; i < p->n_quiet_kinds; i++)
+        pgarray_int(&kinds, p->quiet_kinds[i]);
+    pgargs_init(&args, p);
+    pgargs_int(&args, p->org_id);
+    pass_ids_args(p, &p->scored, &args);
+    pass_quiet_args(p, &args);
+    pgargs_array(&args, &kinds);
+    pgargs_int(&args, p->contacts[0].id);
+    pgtx_query(p->tx, Q_CHANGE_SCORE_AGAIN, &args, NULL, NULL);
 }
 
 static void take_score(struct pass *p)
@@ -33,14 +63,13 @@ static void take_score(struct pass *p)
         pgtx_commit_soon(p->tx);
         return;
     }
-    if (p->n_quiet_kinds > 0) {
-        pgargs_init(&args, p);
-        pgargs_instant(&args, p->now_us);
-        pgtx_query(p->tx, Q_RFM_MODELS, &args, pass_mark_models, p);
-    }
     for (size_t i = 0; i < p->whole.n; i++)
         pass_ids_add(p, &p->scored, p->whole.ids[i]);
     pass_ids_sort(&p->scored);
+    if (p->n_quiet_kinds > 0 && p->scoring == 0)
+        take_mark_models(p);
+    if (p->scoring != 0 && (p->scored.n > 0 || p->n_quiet_kinds > 0))
+        take_again(p);
     if (p->scored.n == 0) {
         pass_evaluate(p);
         return;
@@ -50,6 +79,7 @@ static void take_score(struct pass *p)
     pass_ids_args(p, &p->scored, &args);
     pgargs_instant(&args, p->now_us);
     pass_quiet_args(p, &args);
+    pgargs_int(&args, p->scoring);
     pgtx_query(p->tx, Q_RFM_SCORE_SOME, &args, take_on_scored, p);
 }
 
@@ -88,11 +118,13 @@ void pass_take(struct pass *p)
     pgargs_int(&args, p->org_id);
     pgargs_int(&args, p->most);
     pgargs_int(&args, p->half);
+    pgargs_bool(&args, p->scoring != 0);
     pgtx_query(p->tx, Q_CHANGE_TAKE, &args, take_on_changes, p);
     pgargs_init(&args, p);
     pgargs_int(&args, p->org_id);
     pgargs_instant(&args, p->now_us);
     pgargs_int(&args, WAKES_MAX);
     pgargs_int(&args, p->half);
+    pgargs_bool(&args, p->scoring != 0);
     pgtx_query(p->tx, Q_WAKE_TAKE, &args, take_on_wakes, p);
 }

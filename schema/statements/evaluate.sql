@@ -8,9 +8,11 @@ SELECT org_id, changes OR wakes OR stale AS evaluate, cues OR positions OR campa
 -- short, ANY of an array compares each row of the queue with each of the batch.
 -- $3: of whose changes: of all (-1), or of a half of the contacts (0 or 1), which looks no further than both halves would take: one contact may have them all.
 -- The contacts are locked before all else that is theirs, as who deletes one does; what belongs to a contact that is being deleted stays for later.
+-- $4: a model is being scored. Who is to be scored again after that (change_score_again) stays as well.
 WITH next AS MATERIALIZED (
     SELECT id, contact_id FROM change
      WHERE org_id = $1::bigint AND ($3::int < 0 OR (hashint8(contact_id) & 1) = $3::int)
+       AND (NOT $4::boolean OR sort <> 'score' OR what IS DISTINCT FROM '{again}')
        AND id <= CASE WHEN $3::int < 0 THEN 9223372036854775807
                       ELSE (SELECT max(w.id) FROM (SELECT g.id FROM change g WHERE g.org_id = $1::bigint ORDER BY g.id LIMIT 2 * $2::int) w) END
      ORDER BY id LIMIT $2::int FOR UPDATE SKIP LOCKED
@@ -24,10 +26,20 @@ DELETE FROM change
                 WHERE n.contact_id IN (SELECT id FROM locked) OR (SELECT c.id FROM contact c WHERE c.id = n.contact_id) IS NULL)) IS TRUE
 RETURNING contact_id, sort, kind_id, interaction_id, quiet, array_to_string(what, ',') AS what;
 
+-- name: change_score_again
+-- Contacts $2 that are to be scored again once the model that is being scored is done with; those of $3 quietly. Imported interactions of the kinds $4 are new; $5
+-- is one of the contacts that have some.
+INSERT INTO change (org_id, contact_id, sort, what, kind_id, quiet)
+SELECT $1::bigint, u.id, 'score', ARRAY ['again'], NULL::int, (u.id IN (SELECT unnest($3::bigint[]))) IS TRUE FROM unnest($2::bigint[]) AS u(id)
+UNION ALL
+SELECT $1::bigint, $5::bigint, 'score', ARRAY ['again'], k.id, true FROM unnest($4::int[]) AS k(id);
+
 -- name: wake_take
--- $4 as $3 of change_take. The contacts are locked first, as there; what is due for a contact that is no longer there goes, too.
+-- $4 as $3 of change_take, $5 as $4 there. The contacts are locked first, as there; what is due for a contact that is no longer there goes, too.
 WITH due AS MATERIALIZED (
-    SELECT contact_id, part FROM wake WHERE org_id = $1::bigint AND at <= $2::timestamptz AND ($4::int < 0 OR (hashint8(contact_id) & 1) = $4::int) ORDER BY at LIMIT $3::int
+    SELECT contact_id, part FROM wake
+     WHERE org_id = $1::bigint AND at <= $2::timestamptz AND ($4::int < 0 OR (hashint8(contact_id) & 1) = $4::int) AND (NOT $5::boolean OR part <> 1)
+     ORDER BY at LIMIT $3::int
 ), locked AS MATERIALIZED (
     SELECT k.id FROM (SELECT DISTINCT contact_id FROM due ORDER BY contact_id) n
      CROSS JOIN LATERAL (SELECT c.id FROM contact c WHERE c.id = n.contact_id FOR KEY SHARE SKIP LOCKED) k
@@ -35,7 +47,7 @@ WITH due AS MATERIALIZED (
 DELETE FROM wake
  WHERE contact_id = ANY (ARRAY(SELECT d.contact_id FROM due d
                                 WHERE d.contact_id IN (SELECT id FROM locked) OR (SELECT c.id FROM contact c WHERE c.id = d.contact_id) IS NULL))
-   AND at <= $2::timestamptz
+   AND at <= $2::timestamptz AND (NOT $5::boolean OR part <> 1)
 RETURNING contact_id, part;
 
 -- name: wake_set

@@ -161,9 +161,10 @@ SELECT (SELECT population FROM measured) AS scored, (SELECT count(*) FROM relabe
 
 -- name: rfm_score_some
 -- The scores of given contacts with the breaks of the last full scoring, and when mere time changes them next. $1 organisation, $2 contacts, $3 now, $4 those of
--- them whose label changes quietly: imported history alone is new. A model that is about to be scored in full is left to that.
+-- them whose label changes quietly: imported history alone is new. A model that is about to be scored in full is left to that, and so is $5, which is being
+-- scored (0: none).
 WITH model AS MATERIALIZED (
-    SELECT * FROM rfm_models_at($3::timestamptz) WHERE NOT due
+    SELECT * FROM rfm_models_at($3::timestamptz) WHERE NOT due AND id <> $5::int
 ), gifts AS MATERIALIZED (
     SELECT m.id AS model_id, c.id AS contact_id, (g.last_at AT TIME ZONE m.time_zone)::date AS last_on,
            (g.first_at AT TIME ZONE m.time_zone)::date AS first_on, m.today - (g.last_at AT TIME ZONE m.time_zone)::date AS recency, g.frequency,

@@ -373,6 +373,25 @@ class Instance:
         finally:
             connection.close()
 
+    @contextlib.contextmanager
+    def holding(self, text, args=None):
+        """Within it somebody's transaction has done this and is not ended; then it is committed."""
+        connection = self.connect("postgres")
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lazo.org = '1'")
+                cursor.execute("BEGIN")
+                cursor.execute(text, args)
+                yield
+                cursor.execute("COMMIT")
+        finally:
+            connection.close()
+
+    def wait_for_lock(self):
+        """Until a session of lazod waits for somebody's lock."""
+        eventually(lambda: self.sql("SELECT FROM pg_stat_activity WHERE usename = 'lazo_app' AND wait_event_type = 'Lock'", user="postgres"),
+                   what="lazod waits for a lock")
+
     # lazoctl
 
     def ctl(self, *words, check=True, input=None, env=None):

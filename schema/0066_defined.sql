@@ -1,4 +1,4 @@
--- 0065 - a model that scores otherwise is scored anew, whoever said so.
+-- 0066 - a model that scores otherwise is scored anew, whoever said so.
 SET LOCAL search_path = lazo;
 
 CREATE FUNCTION rfm_defined() RETURNS trigger LANGUAGE plpgsql SET search_path = lazo AS $$

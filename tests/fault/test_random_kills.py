@@ -5,6 +5,7 @@ same, until it is. In the end the database is held against the ledger: each inte
 
 LAZO_KILLS is how often (unless told: for three quarters of a minute), LAZO_SEED repeats the choices of a run."""
 import collections
+import contextlib
 import json
 import os
 import random
@@ -246,7 +247,11 @@ def check_answered(lazo, clients):
 
 def check_steps(lazo):
     """What follows from the facts did follow, once each: the segment, and the journey for each contact."""
-    assert lazo.ctl("check", "--segments", check=False).returncode == 0, lazo.ctl("check", "--segments", check=False).stdout
+    found = lazo.ctl("check", "--segments", "--rfm", check=False)
+    assert found.returncode == 0, found.stdout
+    no_rows(lazo, "scores that a gift is missing from",
+            "SELECT t.* FROM (SELECT contact_id, count(*) AS n FROM interaction i JOIN kind k ON k.id = i.kind_id WHERE k.name = 'killed' GROUP BY 1) t"
+            " FULL JOIN rfm_score s ON s.contact_id = t.contact_id WHERE s.frequency IS DISTINCT FROM t.n")
     assert lazo.count("often") == lazo.sql("SELECT count(*) FROM (SELECT contact_id FROM interaction i JOIN kind k ON k.id = i.kind_id"
                                            " WHERE k.name = 'killed' GROUP BY 1 HAVING count(*) >= 3) t")[0][0]
     no_rows(lazo, "contacts that the journey forgot",
@@ -256,6 +261,12 @@ def check_steps(lazo):
             "SELECT contact_id FROM journey_position GROUP BY contact_id HAVING count(*) > 1")
 
 
+def score_anew(lazo):
+    """All of the model, beside what comes in; or not, where nobody answers."""
+    with contextlib.suppress(requests.RequestException):
+        lazo.request("POST", "/v1/rfm/killed/recompute", json={}, timeout=5)
+
+
 def enough_kills(n, started):
     return n >= KILLS if KILLS else n >= LEAST and time.monotonic() - started > SHARE_S
 
@@ -263,6 +274,8 @@ def enough_kills(n, started):
 def test_random_kills(lazo):
     print(f"LAZO_SEED={SEED}")
     lazo.segment("often", "count(killed) >= 3")
+    lazo.api("PUT", "/v1/rfm/killed", {"kinds": ["killed"], "classes": 3, "labels": [{"label": "top", "f": [3, 3]}, {"label": "rest"}]})
+    lazo.segment("tops", 'rfm.label = "top"')
     lazo.journey("greet", {"start": {"interaction": "killed"}, "again": "once", "steps": [{"tag": "greeted"}]})
     chance, killed, started = random.Random(SEED), collections.Counter(), time.monotonic()
     clients = [Client(lazo, n) for n in range(CLIENTS)]
@@ -275,6 +288,8 @@ def test_random_kills(lazo):
             eventually(lambda: any(c.wrong for c in clients) or sum(c.answered for c in clients) >= enough, 120, "work goes on", every=0.005)
             wrong = [c.wrong for c in clients if c.wrong]
             assert not wrong, wrong
+            if chance.random() < 0.5:
+                score_anew(lazo)
             what = eventually(lambda: kill_one(lazo, chance), 60, "something to kill")
             killed[what] += 1
             # Now and then once more, while it is coming back.

@@ -4,20 +4,19 @@
  *
  * A count, sum, mean, least or greatest compared with numbers is followed from interaction to
  * interaction (flip_by_leaving(), flip_by_entering() of the schema); the first and the last one are
- * followed by changes_edge.c. What is found that way is
- * exact but where interactions lie in the future and where the clocks or the months jump; then it
- * may be too early, never too late.
+ * followed by changes_edge.c, two values that are compared with each other by changes_pair.c. Where
+ * interactions lie in the future, or the bound of a window jumps with the calendar, the window is
+ * followed step by step (rank_flips(), sliding_flip(), period_flip()): that is slower and rare.
+ * What is found is exact.
  *
  * `and` that does not hold changes at the earliest when all that fails in it has changed once; `or`
- * that holds, when all that holds in it has. */
+ * that holds, when all that holds in it has: that may be too early, never too late. */
 #include "common/mem.h"
 #include "daemon/rules/sqlgen.h"
 
 #include <string.h>
 #include <strings.h>
 
-/* A list of more numbers than this is not followed. */
-#define LITERALS_MAX 8
 /* The largest count that is followed by its place among the newest. */
 #define COUNT_MAX 1000000
 
@@ -97,12 +96,6 @@ static bool is_followed_aggregate(const struct rule_node *value)
     return false;
 }
 
-static bool is_counted_in_days(const struct rule_node *value)
-{
-    return value->type == RULE_NODE_FIELD && value->field != NULL &&
-           (value->field->need == RULE_NEED_DAY || value->field->need == RULE_NEED_TODAY);
-}
-
 /* Whether it asks if an aggregate is known, which hangs on there being something to aggregate. */
 static bool is_presence(const struct rule_node *node)
 {
@@ -115,22 +108,23 @@ bool changes_exact(const struct rule_node *node)
 
     if (node->type == RULE_NODE_AGGREGATE || changes_edge_followed(node) || is_presence(node))
         return true;
+    if (changes_pair_followed(node))
+        return false;
     if (node->type != RULE_NODE_COMPARE && node->type != RULE_NODE_IN &&
         node->type != RULE_NODE_BETWEEN)
         return false;
     value = compared_value(node);
-    if (value == NULL || node->n_child > LITERALS_MAX + 1)
+    if (value == NULL)
         return false;
     for (size_t i = 0; i < node->n_child; i++)
         if (node->child[i] != value &&
             (!rule_is_literal(node->child[i]) || !rule_is_number(node->child[i]->value_type)))
             return false;
     return value->type == RULE_NODE_AGGREGATE ? is_followed_aggregate(value)
-                                              : is_counted_in_days(value);
+                                              : changes_days_followed(value);
 }
 
-/* The comparison with the value on its left. */
-static enum rule_comparison comparison_of(const struct rule_node *node)
+enum rule_comparison changes_comparison(const struct rule_node *node)
 {
     enum rule_comparison op = (enum rule_comparison)node->op;
 
@@ -144,7 +138,8 @@ static const char *test_word(const struct rule_node *node)
         return ">";
     if (node->type == RULE_NODE_IN)
         return node->negated ? "not in" : "in";
-    return node->type == RULE_NODE_BETWEEN ? "between" : rule_comparison_sql(comparison_of(node));
+    return node->type == RULE_NODE_BETWEEN ? "between"
+                                           : rule_comparison_sql(changes_comparison(node));
 }
 
 static const char *bounds_sql(struct rule_gen *g, const struct rule_node *node)
@@ -192,10 +187,10 @@ static const char *holds_for(const struct follow *f, const char *value)
 
     if (f->node->type == RULE_NODE_AGGREGATE)
         return gen_printf(g, "(%s > 0)", value);
-    g->row_node = f->value;
-    g->row_value = value;
+    g->row_node[0] = f->value;
+    g->row_value[0] = value;
     sql = gen_printf(g, "((%s) IS TRUE)", f->test(g, f->node));
-    g->row_node = NULL;
+    g->row_node[0] = NULL;
     return sql;
 }
 
@@ -281,31 +276,35 @@ static const char *case_sql(struct rule_gen *g, const char *when, const char *th
     return strcmp(when, "true") == 0 ? then : gen_printf(g, "CASE WHEN %s THEN %s END", when, then);
 }
 
-/* `within`: what the function takes after the arrays. */
-static const char *flip_sql(const struct follow *f, const char *way, const char *may,
-                            const char *within)
+/* What all functions that follow an aggregate take first. */
+static const char *args_sql(const struct follow *f)
 {
-    struct rule_gen *g = f->g;
     const char *fn = is_count(f) ? "count" : rule_aggregate_word((enum rule_aggregate)f->value->op);
 
-    return gen_flip(g, gen_printf(g, "CASE WHEN %s THEN flip_by_%s('%s', '%s', %s, %s, %s, %s) END",
-                                  may, way, fn, test_word(f->node), bounds_sql(g, f->node),
-                                  arrays_sql(f), within, f->truth));
+    return gen_printf(f->g, "'%s', '%s', %s, %s", fn, test_word(f->node), bounds_sql(f->g, f->node),
+                      arrays_sql(f));
 }
 
-/* The next one that is still to happen. */
-static const char *future_sql(const struct follow *f, const char *within)
+/* flip_by_entering(), of what is after the bound. */
+static const char *entering_sql(const struct follow *f, const char *bound, const char *start,
+                                const char *end)
 {
-    struct rule_gen *g = f->g;
-
-    return gen_filtered(g, f->from, "min(i.occurred_at)",
-                        and_where(f, gen_printf(g, "i.occurred_at > w.now%s", within)));
+    return gen_printf(f->g, "flip_by_entering(%s, %s, %s, %s, %s)", args_sql(f), bound, start, end,
+                      f->truth);
 }
 
-/* Where several would be needed, the first of them. */
-static void record_future(const struct follow *f, const char *within)
+/* What is still to happen, in no order; null where nothing is. */
+static const char *future_sql(const struct follow *f)
 {
-    gen_change(f->g, case_sql(f->g, may_enter(f), future_sql(f, within)));
+    return gen_filtered(f->g, f->from, "array_agg(i.occurred_at)",
+                        and_where(f, "i.occurred_at > w.now"));
+}
+
+/* One of the functions that follow a window that moves, begun as `function`. */
+static const char *followed_sql(const struct follow *f, const char *function)
+{
+    return gen_printf(f->g, "%s%s, %s, w.now, %s)", function, args_sql(f),
+                      window_motion(f->g, f->value->window), f->truth);
 }
 
 /* Of a count that is compared by less or more with a whole number: how many there must be for the
@@ -348,41 +347,72 @@ static const char *ranked_sql(const struct follow *f, int64_t n)
                       count_sql(f, "i.occurred_at > w.now"), (long long)n);
 }
 
+static void record_ranked(const struct follow *f, int64_t n)
+{
+    struct rule_gen *g = f->g;
+    const struct rule_window *w = f->value->window;
+    const char *future = future_sql(f), *v = ranked_sql(f, n);
+    const char *instants = n == 1 ? gen_printf(g, "%s || %s", future, v) : instants_sql(f);
+
+    gen_change(g, gen_printf(g, "CASE WHEN %s IS NOT NULL THEN %s ELSE %s END", future,
+                             gen_rank(g, future, instants, n, window_length(g, w)),
+                             window_flips(g, w, v)));
+}
+
+/* When the bound passes what `flip` found. On the calendar it may jump back over the newest one
+ * that it has passed. Where something is to happen yet (`future`, or NULL) the window is followed.
+ */
+static void record_passing(const struct follow *f, const char *flip, const char *passed,
+                           const char *future)
+{
+    struct rule_gen *g = f->g;
+    const struct rule_window *w = f->value->window;
+    const char *length = gen_param(g, "interval", window_length(g, w)), *back, *special;
+
+    if (window_on_calendar(w)) {
+        back = gen_printf(g, "%s > %s", passed, window_since(g, w));
+        special = future == NULL ? back : gen_printf(g, "(%s OR %s IS NOT NULL)", back, future);
+        gen_change(g, gen_printf(g,
+                                 "coalesce(CASE WHEN %s IS NOT TRUE THEN"
+                                 " calendar_reaches(%s, %s, %s, w.now) END,"
+                                 " CASE WHEN %s IS NOT NULL OR %s THEN %s END)",
+                                 special, flip, length, gen_zone(g), flip, special,
+                                 followed_sql(f, gen_printf(g, "calendar_answer_flip(%s, %s, ",
+                                                            flip, back))));
+        return;
+    }
+    flip = window_flips(g, w, flip);
+    if (future != NULL)
+        flip = gen_printf(g, "CASE WHEN %s IS NOT NULL THEN %s ELSE %s END", future,
+                          followed_sql(f, "sliding_flip("), flip);
+    gen_change(g, flip);
+}
+
 /* in last, after ... ago: what is in the window leaves, the oldest first. */
 static void record_leaving(const struct follow *f)
 {
     struct rule_gen *g = f->g;
-    const struct rule_window *w = f->value->window;
-    const char *in, *ahead, *flip;
-    int64_t n;
+    const char *in = count_sql(f, aggregate_events(g, f->value, NULL)), *flip;
 
-    if (is_ranked(f, &n)) {
-        window_rank_changes(g, w, ranked_sql(f, n),
-                            test_word(f->node)[0] == '<' ? gen_printf(g, "NOT %s", f->truth)
-                                                         : f->truth,
-                            future_sql(f, ""));
-    } else {
-        in = count_sql(f, aggregate_events(g, f->value, NULL));
-        ahead = count_sql(f, "i.occurred_at > w.now");
-        flip = flip_sql(f, "leaving", gen_printf(g, "%s > 0 AND %s", in, may_leave(f)),
-                        gen_printf(g, "%s::int, %s::int", ahead, in));
-        window_reach_changes(g, w, flip,
-                             gen_printf(g, "(%s)[%s + %s + 1]", instants_sql(f), ahead, in));
-        record_future(f, "");
-    }
+    flip = gen_printf(g, "CASE WHEN %s > 0 AND %s THEN flip_by_leaving(%s, 0, %s::int, %s) END", in,
+                      may_leave(f), args_sql(f), in, f->truth);
+    record_passing(f, gen_flip(g, flip), gen_printf(g, "(%s)[%s + 1]", instants_sql(f), in),
+                   future_sql(f));
 }
 
 /* before ... ago: what is ahead of the bound enters. */
 static void record_entering(const struct follow *f)
 {
     struct rule_gen *g = f->g;
-    const char *bound = window_bound(g, f->value->window);
+    const struct rule_window *w = f->value->window;
+    const char *bound = window_bound(g, w);
     const char *flip =
-        flip_sql(f, "entering", may_enter(f),
-                 gen_printf(g, "%s, '-infinity'::timestamptz, 'infinity'::timestamptz", bound));
+        entering_sql(f, bound, "'-infinity'::timestamptz", "'infinity'::timestamptz");
 
-    window_reach_changes(g, f->value->window, flip,
-                         window_passed(g, f->value->window, f->from, f->where));
+    record_passing(f, gen_flip(g, case_sql(g, may_enter(f), flip)),
+                   gen_filtered(g, f->from, "max(i.occurred_at)",
+                                and_where(f, gen_printf(g, "i.occurred_at <= %s", bound))),
+                   NULL);
 }
 
 /* No window, or one over fixed days: only what is still to happen enters. */
@@ -396,7 +426,7 @@ static void record_fixed(const struct follow *f)
 
     if (w != NULL)
         window_span(g, w, &start, &end);
-    gen_change(g, flip_sql(f, "entering", may, gen_printf(g, "w.now, %s, %s", start, end)));
+    gen_change(g, gen_flip(g, case_sql(g, may, entering_sql(f, "w.now", start, end))));
 }
 
 /* Days and months of the calendar: all of a window changes at its end. What comes after `previous`
@@ -406,29 +436,31 @@ static void record_period(const struct follow *f)
     struct rule_gen *g = f->g;
     const struct rule_window *w = f->value->window;
     bool past = w->type == RULE_WINDOW_YESTERDAY || w->type == RULE_WINDOW_PREVIOUS;
-    const char *start, *end, *next, *after, *newest;
+    const char *start, *end, *next, *after, *newest, *flips;
 
     window_period(g, w, &start, &end, &next, &after);
     newest = gen_column(g, f->from, "max(i.occurred_at)");
     if (past)
-        gen_change(
-            g, gen_printf(
-                   g, "CASE WHEN %s < %s THEN NULL WHEN %s <> %s THEN %s WHEN %s <> %s THEN %s END",
-                   newest, start,
-                   holds_for_events(
-                       f, gen_printf(g, "i.occurred_at >= %s AND i.occurred_at < %s", end, next)),
-                   f->truth, next, holds_for_none(f), f->truth, after));
+        flips = gen_printf(
+            g, "WHEN %s < %s THEN NULL WHEN %s <> %s THEN %s WHEN %s <> %s THEN %s", newest, start,
+            holds_for_events(
+                f, gen_printf(g, "i.occurred_at >= %s AND i.occurred_at < %s", end, next)),
+            f->truth, next, holds_for_none(f), f->truth, after);
     else
-        gen_change(g, gen_printf(g, "CASE WHEN %s >= %s AND %s <> %s THEN %s END", newest, start,
-                                 holds_for_none(f), f->truth, next));
-    record_future(f, "");
+        flips = gen_printf(g, "WHEN %s >= %s AND %s <> %s THEN %s", newest, start,
+                           holds_for_none(f), f->truth, next);
+    gen_change(g, gen_printf(g, "CASE WHEN %s IS NOT NULL THEN %s %s END", future_sql(f),
+                             followed_sql(f, "period_flip("), flips));
 }
 
 static void record_aggregate(const struct follow *f)
 {
     const struct rule_window *w = f->value->window;
+    int64_t n;
 
-    if (w != NULL && window_steps(w))
+    if (is_ranked(f, &n))
+        record_ranked(f, n);
+    else if (w != NULL && window_steps(w))
         record_period(f);
     else if (w != NULL && w->type == RULE_WINDOW_BEFORE_AGO)
         record_entering(f);
@@ -457,59 +489,8 @@ static void record_presence(const struct follow *f)
     record_aggregate(&of_any);
 }
 
-/* --- age and recency ----------------------------------------------------------------------------
+/* --------------------------------------------------------------------------------------------------
  */
-
-/* Both grow by one at a time, and the answer changes where they reach a bound or pass it. */
-static void add_step(struct rule_gen *g, struct buf *b, const struct rule_node *value,
-                     const char *literal, int plus)
-{
-    const char *n = gen_printf(g, "(LEAST(GREATEST(%s, -1000), 1000000)::int + %d)", literal, plus);
-    const char *day;
-
-    if (value->field->need == RULE_NEED_TODAY)
-        day = gen_printf(g, "(%s + %s)", score_day_sql(g, value), n);
-    else
-        day = birthday_in_sql(g, gen_printf(g, "(c.birth_year + LEAST(GREATEST(%s, -1), 300))", n));
-    buf_printf(b, "%sCASE WHEN %s > %s THEN %s END", b->len == 0 ? "" : ", ", day,
-               value->field->need == RULE_NEED_TODAY ? org_today(g) : "z.today", day);
-}
-
-static void add_steps(struct rule_gen *g, struct buf *b, const struct rule_node *node,
-                      const struct rule_node *value)
-{
-    enum rule_comparison op = node->type == RULE_NODE_COMPARE ? comparison_of(node) : RULE_EQ;
-
-    for (size_t i = 0, at = 0; i < node->n_child; i++) {
-        bool reach = op != RULE_GT && op != RULE_LE, pass = op != RULE_GE && op != RULE_LT;
-        const char *literal;
-
-        if (node->child[i] == value)
-            continue;
-        literal = literal_sql(g, node->child[i]);
-        if (node->type == RULE_NODE_BETWEEN) {
-            reach = at == 0;
-            pass = at == 1;
-        }
-        if (reach)
-            add_step(g, b, value, literal, 0);
-        if (pass)
-            add_step(g, b, value, literal, 1);
-        at++;
-    }
-}
-
-static void record_days(struct rule_gen *g, const struct rule_node *node,
-                        const struct rule_node *value)
-{
-    bool of_score = value->field->need == RULE_NEED_TODAY;
-    struct buf days;
-
-    buf_init(&days, g->ctx, RULE_SQL_MAX);
-    add_steps(g, &days, node, value);
-    gen_change(g, day_start_sql(g, gen_flip(g, gen_printf(g, "LEAST(%s)", days.data)),
-                                of_score ? gen_zone(g) : "z.zone"));
-}
 
 static struct follow follow_make(struct rule_gen *g, const struct rule_node *node)
 {
@@ -543,7 +524,7 @@ void changes_record(struct rule_gen *g, const struct rule_node *node, const char
     struct follow f;
 
     if (value->type == RULE_NODE_FIELD) {
-        record_days(g, node, value);
+        changes_days_record(g, node, value);
         return;
     }
     if (changes_edge_followed(node)) {

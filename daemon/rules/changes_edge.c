@@ -2,8 +2,8 @@
  * happens: the value stays until another interaction is the first or last one, and what matters is
  * the first change after which the condition comes out otherwise. See changes.c and sqlgen.h.
  *
- * Exact, but where interactions lie in the future and a window slides over the first one, or goes
- * over the period before; then it may be too early, never too late. */
+ * Where interactions lie in the future, or the bound of a window jumps with the calendar, it is
+ * followed step by step. */
 #include "common/mem.h"
 #include "daemon/rules/sqlgen.h"
 
@@ -30,10 +30,10 @@ static const char *holds_for(const struct edge *e, const char *value)
     struct rule_gen *g = e->g;
     const char *sql;
 
-    g->row_node = e->value;
-    g->row_value = value;
+    g->row_node[0] = e->value;
+    g->row_value[0] = value;
     sql = gen_printf(g, "((%s) IS TRUE)", e->test(g, e->node));
-    g->row_node = NULL;
+    g->row_node[0] = NULL;
     return sql;
 }
 
@@ -78,30 +78,67 @@ static const char *differs(const struct edge *e, const char *answer)
     return gen_printf(e->g, "%s <> %s", answer, e->truth);
 }
 
+/* What is still to happen; null where nothing is. */
+static const char *future_sql(const struct edge *e)
+{
+    return gen_filtered(e->g, e->from, "array_agg(i.occurred_at)",
+                        and_where(e, "i.occurred_at > w.now"));
+}
+
+/* An array over the events, newest first. `events` may be NULL. */
+static const char *array_sql(const struct edge *e, const char *value, const char *events)
+{
+    const char *filter = events == NULL ? e->where : and_where(e, events);
+
+    return gen_column(e->g, e->from,
+                      gen_printf(e->g, "array_agg(%s ORDER BY i.occurred_at DESC, i.id DESC)%s%s%s",
+                                 value, filter == NULL ? "" : " FILTER (WHERE ",
+                                 filter == NULL ? "" : filter, filter == NULL ? "" : ")"));
+}
+
+/* The answer for a value as a number: 0 is the one where there is none. */
+static const char *number_sql(const struct edge *e, const char *value)
+{
+    return gen_printf(e->g, "(%s <> %s)::int::numeric", holds_for(e, value), e->none);
+}
+
+/* One of the functions that follow a window that moves, over instants and their numbers. */
+static const char *followed_sql(const struct edge *e, const char *function, const char *instants,
+                                const char *numbers)
+{
+    struct rule_gen *g = e->g;
+
+    return gen_printf(g, "%s('%s', '=', %s, %s, %s, %s, w.now, %s <> %s)", function,
+                      rule_aggregate_word((enum rule_aggregate)e->value->op),
+                      gen_once(g, "ARRAY[1::numeric]"), instants, numbers,
+                      window_motion(g, e->value->window), e->truth, e->none);
+}
+
+static const char *followed_all(const struct edge *e, const char *function)
+{
+    return followed_sql(e, function, array_sql(e, "i.occurred_at", NULL),
+                        array_sql(e, number_sql(e, e->row), NULL));
+}
+
 /* --- any window that steps -----------------------------------------------------------------------
  */
 
-/* today, this: at the end nothing is in it. What happens then, or before, is the last one at once,
- * and the first one where nothing was in it before. */
+/* today, this: at the end nothing is in it. What happens then, or before, is the last one at once.
+ */
 static void record_this(const struct edge *e, bool first)
 {
     struct rule_gen *g = e->g;
-    const char *start, *end, *next, *after, *now, *ahead = "i.occurred_at > w.now";
+    const char *start, *end, *next, *after, *flips;
 
     window_period(g, e->value->window, &start, &end, &next, &after);
-    gen_change(g, gen_printf(g, "CASE WHEN %s THEN %s END", differs(e, e->none), next));
+    flips = gen_printf(g, "CASE WHEN %s THEN %s END", differs(e, e->none), next);
     if (!first) {
-        gen_change(g, otherwise_at(e, ahead));
+        gen_change(g, flips);
+        gen_change(g, otherwise_at(e, "i.occurred_at > w.now"));
         return;
     }
-    now = gen_column(g, e->from,
-                     gen_printf(g, "count(*) FILTER (WHERE %s)",
-                                and_where(e, gen_printf(g, "i.occurred_at <= w.now AND %s",
-                                                        in_span(e, start, end)))));
-    gen_change(g, gen_printf(g, "CASE WHEN %s = 0 AND %s THEN %s ELSE %s END", now,
-                             differs(e, holds_for(e, value_of(e, ahead, true))),
-                             instant_of(e, "min", ahead),
-                             instant_of(e, "min", gen_printf(g, "i.occurred_at >= %s", next))));
+    gen_change(g, gen_printf(g, "CASE WHEN %s IS NOT NULL THEN %s ELSE %s END", future_sql(e),
+                             followed_all(e, "period_flip"), flips));
 }
 
 /* yesterday, previous: what it will be is known already, but for what is still to happen. */
@@ -112,10 +149,10 @@ static void record_previous(const struct edge *e, bool first)
 
     window_period(g, e->value->window, &start, &end, &next, &after);
     gen_change(g,
-               gen_printf(g, "CASE WHEN %s THEN %s WHEN %s THEN %s WHEN %s >= %s THEN %s END",
+               gen_printf(g, "CASE WHEN %s IS NOT NULL THEN %s WHEN %s THEN %s WHEN %s THEN %s END",
+                          future_sql(e), followed_all(e, "period_flip"),
                           differs(e, holds_for(e, value_of(e, in_span(e, end, next), first))), next,
-                          differs(e, holds_for(e, value_of(e, in_span(e, next, after), first))),
-                          after, gen_column(g, e->from, "max(i.occurred_at)"), after, after));
+                          differs(e, e->none), after));
 }
 
 /* --- the last one --------------------------------------------------------------------------------
@@ -125,13 +162,23 @@ static void record_previous(const struct edge *e, bool first)
 static void record_last_sliding(const struct edge *e)
 {
     struct rule_gen *g = e->g;
-    const char *newest = instant_of(e, "max", "i.occurred_at <= w.now");
+    const struct rule_window *w = e->value->window;
+    const char *past = "i.occurred_at <= w.now", *ahead = "i.occurred_at > w.now";
+    const char *newest = instant_of(e, "max", past), *value = value_of(e, past, false), *differing;
 
-    window_reach_changes(
-        g, e->value->window,
-        gen_flip(g, gen_printf(g, "CASE WHEN %s THEN %s END", differs(e, e->none), newest)),
-        window_passed(g, e->value->window, e->from, e->where));
-    gen_change(g, otherwise_at(e, "i.occurred_at > w.now"));
+    /* A bound that jumps back lets it in again. */
+    differing = differs(e, e->none);
+    if (window_on_calendar(w))
+        differing = gen_printf(g, "CASE WHEN %s > %s THEN %s ELSE %s END", newest,
+                               window_bound(g, w), differing, differs(e, holds_for(e, value)));
+    gen_change(
+        g, gen_printf(
+               g, "CASE WHEN %s IS NOT NULL THEN %s WHEN %s THEN %s END", future_sql(e),
+               followed_sql(e, "sliding_flip",
+                            gen_printf(g, "%s || %s", array_sql(e, "i.occurred_at", ahead), newest),
+                            gen_printf(g, "%s || %s", array_sql(e, number_sql(e, e->row), ahead),
+                                       number_sql(e, value))),
+               differing, window_flips(g, w, newest)));
 }
 
 static void record_last(const struct edge *e)
@@ -142,10 +189,13 @@ static void record_last(const struct edge *e)
 
     if (w == NULL) {
         gen_change(g, otherwise_at(e, ahead));
+    } else if (w->type == RULE_WINDOW_BEFORE_AGO && window_on_calendar(w)) {
+        gen_change(g, gen_flip(g, gen_printf(g, "CASE WHEN %s > %s THEN %s END",
+                                             instant_of(e, "max", "true"), window_since(g, w),
+                                             followed_all(e, "sliding_flip"))));
     } else if (w->type == RULE_WINDOW_BEFORE_AGO) {
         ahead = gen_printf(g, "i.occurred_at > %s", window_bound(g, w));
-        window_reach_changes(g, w, gen_flip(g, otherwise_at(e, ahead)),
-                             window_passed(g, w, e->from, e->where));
+        gen_change(g, window_flips(g, w, gen_flip(g, otherwise_at(e, ahead))));
     } else if (window_slides(w)) {
         record_last_sliding(e);
     } else {
@@ -169,37 +219,21 @@ static const char *first_at(const struct edge *e, const char *present, const cha
                       instant_of(e, "min", ahead));
 }
 
-/* in last, after ... ago: one after the other leaves; what counts is the one before the first for
- * which the condition comes out otherwise, or the newest where that is so for none. */
-static void record_first_sliding(const struct edge *e)
+/* Where it is another one when the window has moved on: in last, after ... ago one after the other
+ * leaves; before ... ago only the first that enters matters, unless the bound jumps back over it.
+ */
+static void record_first_moving(const struct edge *e)
 {
     struct rule_gen *g = e->g;
     const struct rule_window *w = e->value->window;
-    const char *in = and_where(
-        e, gen_printf(g, "i.occurred_at > %s AND i.occurred_at <= w.now", window_bound(g, w)));
-    const char *times = gen_column(
-        g, e->from,
-        gen_printf(g, "array_agg(i.occurred_at ORDER BY " ORDER ") FILTER (WHERE %s)", in));
-    const char *tests =
-        gen_column(g, e->from,
-                   gen_printf(g, "array_agg(%s ORDER BY " ORDER ") FILTER (WHERE %s)",
-                              holds_for(e, e->row), in));
-    /* Of several at one instant, which leave together, one is ever the first. */
-    const char *turn =
-        gen_printf(g,
-                   "(SELECT min(d.t) FROM (SELECT DISTINCT ON (a.t) a.t, a.b FROM unnest(%s, %s)"
-                   " WITH ORDINALITY AS a(t, b, n) ORDER BY a.t, a.n) d WHERE d.b <> %s)",
-                   times, tests, e->truth);
+    const char *since = window_since(g, w);
+    const char *when = gen_printf(g, "%s > %s", instant_of(e, "max", "true"), since);
 
-    window_reach_changes(
-        g, w,
-        gen_flip(g,
-                 gen_printf(g,
-                            "(SELECT max(u.t) FROM unnest(%s) AS u(t),"
-                            " (SELECT %s AS t OFFSET 0) x WHERE u.t < x.t OR x.t IS NULL AND %s)",
-                            times, turn, differs(e, e->none))),
-        window_passed(g, w, e->from, e->where));
-    gen_change(g, instant_of(e, "min", "i.occurred_at > w.now"));
+    if (w->type == RULE_WINDOW_BEFORE_AGO)
+        when = gen_printf(g, "%s AND %s IS NULL", when,
+                          instant_of(e, "min", gen_printf(g, "i.occurred_at <= %s", since)));
+    gen_change(g, gen_flip(g, gen_printf(g, "CASE WHEN %s THEN %s END", when,
+                                         followed_all(e, "sliding_flip"))));
 }
 
 static void record_first(const struct edge *e)
@@ -210,14 +244,14 @@ static void record_first(const struct edge *e)
 
     if (w == NULL) {
         gen_change(g, first_at(e, "i.occurred_at <= w.now", "i.occurred_at > w.now"));
-    } else if (w->type == RULE_WINDOW_BEFORE_AGO) {
+    } else if (w->type == RULE_WINDOW_BEFORE_AGO && !window_on_calendar(w)) {
         bound = window_bound(g, w);
-        window_reach_changes(g, w,
-                             gen_flip(g, first_at(e, gen_printf(g, "i.occurred_at <= %s", bound),
-                                                  gen_printf(g, "i.occurred_at > %s", bound))),
-                             window_passed(g, w, e->from, e->where));
+        gen_change(g,
+                   window_flips(g, w,
+                                gen_flip(g, first_at(e, gen_printf(g, "i.occurred_at <= %s", bound),
+                                                     gen_printf(g, "i.occurred_at > %s", bound)))));
     } else if (window_slides(w)) {
-        record_first_sliding(e);
+        record_first_moving(e);
     } else {
         span = window_sql(g, w, "i.occurred_at", false);
         gen_change(g, first_at(e, gen_printf(g, "i.occurred_at <= w.now AND %s", span),
@@ -228,25 +262,36 @@ static void record_first(const struct edge *e)
 /* -------------------------------------------------------------------------------------------------
  */
 
-bool changes_edge_followed(const struct rule_node *node)
+/* The first or last one, where it is compared with literals alone; else NULL. */
+static const struct rule_node *edge_value(const struct rule_node *node)
 {
-    const struct rule_node *value = node->n_child == 0 ? NULL : node->child[0];
+    const struct rule_node *value = NULL;
 
+    for (size_t i = 0; i < node->n_child; i++) {
+        if (rule_is_literal(node->child[i]))
+            continue;
+        if (value != NULL)
+            return NULL;
+        value = node->child[i];
+    }
     if (value == NULL || value->type != RULE_NODE_AGGREGATE ||
         (value->op != RULE_FIRST && value->op != RULE_LAST))
-        return false;
-    for (size_t i = 1; i < node->n_child; i++)
-        if (!rule_is_literal(node->child[i]))
-            return false;
-    return node->type == RULE_NODE_COMPARE || node->type == RULE_NODE_IN ||
-           node->type == RULE_NODE_BETWEEN || node->type == RULE_NODE_TEXT_TEST ||
-           node->type == RULE_NODE_KNOWN;
+        return NULL;
+    return value;
+}
+
+bool changes_edge_followed(const struct rule_node *node)
+{
+    return edge_value(node) != NULL &&
+           (node->type == RULE_NODE_COMPARE || node->type == RULE_NODE_IN ||
+            node->type == RULE_NODE_BETWEEN || node->type == RULE_NODE_TEXT_TEST ||
+            node->type == RULE_NODE_KNOWN);
 }
 
 void changes_edge_record(struct rule_gen *g, const struct rule_node *node, const char *truth,
                          rule_test *test)
 {
-    const struct rule_node *value = node->child[0];
+    const struct rule_node *value = edge_value(node);
     const struct rule_window *w = value->window;
     struct edge e = {.g = g,
                      .node = node,

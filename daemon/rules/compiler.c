@@ -108,7 +108,7 @@ static void add_days(struct buf *b, struct rule_gen *g, const char *day)
 
 static size_t columns_of(const struct rule_gen *g)
 {
-    size_t n = g->n_once + 3 * g->n_years + g->truths.n + g->flips.n;
+    size_t n = g->n_once + 3 * g->n_years + g->truths.n + g->flips.n + g->n_ranks;
 
     for (int i = 0; i <= RULE_HEIGHT_MAX; i++)
         n += g->nexts[i].n;
@@ -142,11 +142,42 @@ static void add_list(struct buf *b, const struct rule_list *list, const char *na
     buf_printf(b, " OFFSET 0) %s\n", name);
 }
 
+/* "N LENGTH" each: the lengths, or the numbers, as an array. */
+static void add_asked(struct buf *b, const struct rule_ranks *r, bool lengths)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        int digits = (int)strcspn(r->asked[i], " ");
+
+        if (lengths)
+            buf_printf(b, "%s%s", i == 0 ? "'{" : ",", r->asked[i] + digits + 1);
+        else
+            buf_printf(b, "%s%.*s", i == 0 ? "'{" : ",", digits, r->asked[i]);
+    }
+    buf_str(b, lengths ? "}'::interval[]" : "}'::int[]");
+}
+
+static void add_ranks(struct buf *b, struct rule_gen *g)
+{
+    for (size_t i = 0; i < g->n_ranks; i++) {
+        const struct rule_ranks *r = &g->ranks[i];
+
+        buf_printf(b, "%sCASE WHEN %s IS NOT NULL THEN rank_flips(%s, ",
+                   i == 0 ? "  CROSS JOIN LATERAL (SELECT " : ",\n    ", r->future, r->instants);
+        add_asked(b, r, false);
+        buf_str(b, ", ");
+        add_asked(b, r, true);
+        buf_printf(b, ", %s, w.now) END AS x%zu", gen_zone(g), i + 1);
+    }
+    if (g->n_ranks > 0)
+        buf_str(b, " OFFSET 0) f\n");
+}
+
 /* What is computed of all that is before, each level of the one below it. */
-static void add_changes(struct buf *b, const struct rule_gen *g)
+static void add_changes(struct buf *b, struct rule_gen *g)
 {
     char name[16];
 
+    add_ranks(b, g);
     add_list(b, &g->truths, "q", "t");
     add_list(b, &g->flips, "e", "x");
     for (int i = 0; i <= RULE_HEIGHT_MAX; i++) {
@@ -158,7 +189,7 @@ static void add_changes(struct buf *b, const struct rule_gen *g)
 static void forget_lists(struct rule_gen *g)
 {
     g->n_once = g->n_laterals = g->n_changes = g->n_years = 0;
-    g->truths.n = g->flips.n = g->n_leaves = 0;
+    g->truths.n = g->flips.n = g->n_leaves = g->n_ranks = 0;
     for (int i = 0; i <= RULE_HEIGHT_MAX; i++)
         g->nexts[i].n = 0;
     g->uses_day = false;

@@ -304,11 +304,15 @@ static const char *known_sql(struct rule_gen *g, const struct rule_node *node)
 static const char *during_sql(struct rule_gen *g, const struct rule_node *node)
 {
     const struct rule_node *value = node->child[0];
-    const char *v = value_sql(g, value);
+    const char *v = value_sql(g, value), *flips;
 
     if (value->value_type == RULE_TYPE_DATE)
         v = gen_printf(g, "(%s)", day_start_sql(g, v, gen_zone(g)));
-    window_value_changes(g, node->window, v);
+    flips = g->with_changes && value->type == RULE_NODE_FIELD
+                ? window_value_flips(g, node->window, v)
+                : NULL;
+    if (flips != NULL)
+        gen_change(g, flips);
     return window_sql(g, node->window, v, false);
 }
 
@@ -320,7 +324,7 @@ static const char *anniversary_sql(struct rule_gen *g, const struct rule_node *n
     if (field->value_type == RULE_TYPE_INSTANT)
         date = gen_printf(g, "(%s AT TIME ZONE z.zone)::date", date);
     days = gen_year(g, yearly_lateral(g, date));
-    return yearly_sql(g, node, days, gen_printf(g, "%s.since", days));
+    return yearly_sql(g, node, days);
 }
 
 /* --- rows beside the contact --- */
@@ -358,12 +362,12 @@ static const char *tested_row_sql(struct rule_gen *g, const struct rule_node *no
     for (size_t i = 1; i < node->n_child; i++)
         if (!rule_is_literal(node->child[i]))
             return NULL;
-    g->row_value = value_row(g, node->child[0], &table, &match);
-    if (g->row_value == NULL)
+    g->row_value[0] = value_row(g, node->child[0], &table, &match);
+    if (g->row_value[0] == NULL)
         return NULL;
-    g->row_node = node->child[0];
+    g->row_node[0] = node->child[0];
     match = gen_printf(g, "%s AND %s", match, test(g, node));
-    g->row_node = NULL;
+    g->row_node[0] = NULL;
     return row_sql(g, table, match);
 }
 
@@ -377,7 +381,7 @@ static const char *test_sql(struct rule_gen *g, const struct rule_node *node,
 
 static const char *birthday_sql(struct rule_gen *g, const struct rule_node *node)
 {
-    const char *sql = yearly_sql(g, node, "z", NULL);
+    const char *sql = yearly_sql(g, node, "z");
 
     if (!g->search || node->op == RULE_DAY_IN_NEXT)
         return leaf(g, sql);

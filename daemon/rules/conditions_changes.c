@@ -50,6 +50,14 @@ static struct rule_leaf leaf_of(struct rule_gen *g, const struct rule_node *node
     return leaf;
 }
 
+static bool asks_aggregate(const struct rule_node *node)
+{
+    for (size_t i = 0; i < node->n_child; i++)
+        if (node->child[i]->type == RULE_NODE_AGGREGATE)
+            return true;
+    return false;
+}
+
 /* It, and when it changes. */
 static const char *leaf_with_changes(struct rule_gen *g, const struct rule_node *node)
 {
@@ -62,6 +70,10 @@ static const char *leaf_with_changes(struct rule_gen *g, const struct rule_node 
         gen_change(g, leaf.changes[i]);
     if (changes_exact(node))
         changes_record(g, node, leaf.truth, condition_test(node));
+    else if (changes_pair_followed(node))
+        changes_pair_record(g, node, leaf.truth, condition_test(node));
+    else if (asks_aggregate(node))
+        bug("nobody follows a %s of an aggregate", rule_node_word(node->type));
     g->next = g->n_changes == 0 ? NULL : earliest_sql(g);
     g->guard = g->dear ? guard : NULL;
     if (g->next != NULL && g->joints > 0)

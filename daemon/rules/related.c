@@ -7,7 +7,8 @@
  * asked once.
  *
  * A relation holds from the day of `since` to that of `until`, in the organisation's zone. The
- * answer changes when one begins or ends, or when that of a related contact does. */
+ * answer changes when it has changed for all for whom it holds, or for one where it holds for none.
+ * Both may be too early (another one may come before the last goes), never too late. */
 #include "daemon/rules/sqlgen.h"
 
 /* So many related contacts are told at most. */
@@ -32,21 +33,37 @@ static const char *related_rows(struct rule_gen *g, const struct rule_node *node
         gen_param_int(g, "int", node->back_id), kind);
 }
 
-/* When a relation begins, or ends. */
-static const char *day_changes(struct rule_gen *g, const char *today)
+/* When the answer for one related contact changes: where it holds, when the relation ends or the
+ * rule's answer (`next`, or NULL: never) does; else, at the earliest when what fails has changed.
+ */
+static const char *row_changes(struct rule_gen *g, const char *begun, const char *rule,
+                               const char *next)
 {
     const char *zone = gen_zone(g);
+    const char *begins = gen_printf(g, "CASE WHEN %s THEN '-infinity' ELSE %s END", begun,
+                                    day_start_sql(g, "r.since", zone));
+    const char *ends =
+        gen_printf(g, "coalesce(%s, 'infinity')", day_start_sql(g, "(r.until + 1)", zone));
+    const char *becomes = begins;
 
-    return gen_printf(g, "CASE WHEN r.since > %s THEN %s WHEN r.until IS NOT NULL THEN %s END",
-                      today, day_start_sql(g, "r.since", zone),
-                      day_start_sql(g, "(r.until + 1)", zone));
+    if (next == NULL)
+        next = "'infinity'::timestamptz";
+    if (rule != NULL)
+        becomes = gen_printf(g,
+                             "GREATEST(%s, CASE WHEN (%s) IS TRUE THEN '-infinity' ELSE "
+                             "coalesce(%s, 'infinity') END)",
+                             begins, rule, next);
+    return gen_printf(g,
+                      "CASE WHEN %s%s%s%s THEN LEAST(%s, %s) WHEN %s < %s THEN %s"
+                      " ELSE 'infinity' END",
+                      begun, rule == NULL ? "" : " AND (", rule == NULL ? "" : rule,
+                      rule == NULL ? "" : ") IS TRUE", ends, next, becomes, ends, becomes);
 }
 
 /* The sub-select over the related contacts of a node. */
 struct related {
-    const char *from;
-    const char *holds;   /* of one of them: whether the relation stands and the rule holds */
-    const char *changes; /* when the rule's answer for one of them does; or NULL */
+    const char *from;  /* with changes: y.at is when that changes, */
+    const char *holds; /* whether the relation stands and the rule holds */
 };
 
 static struct related related_make(struct rule_gen *g, const struct rule_node *node)
@@ -57,11 +74,18 @@ static struct related related_make(struct rule_gen *g, const struct rule_node *n
     struct related r = {.holds = begun};
 
     if (node->where != NULL) {
+        inner->joints = 1;
         rule = condition_sql(inner, node->where);
-        r.changes = inner->next;
+        if (inner->next != NULL && inner->height > 0)
+            inner->next = gen_next(inner, inner->height, inner->next);
         r.holds = gen_printf(inner, "%s AND (%s) IS TRUE", begun, rule);
         rows =
             gen_printf(inner, "%s JOIN contact c ON c.id = r.other_id\n%s", rows, gen_joins(inner));
+    }
+    if (g->with_changes) {
+        rows = gen_printf(inner, "%s CROSS JOIN LATERAL (SELECT %s AS holds, %s AS at OFFSET 0) y",
+                          rows, r.holds, row_changes(inner, begun, rule, inner->next));
+        r.holds = "y.holds";
     }
     r.from = gen_printf(inner, "%s WHERE (r.until IS NULL OR r.until >= %s)", rows, today);
     gen_within_done(g, inner);
@@ -74,11 +98,11 @@ const char *related_sql(struct rule_gen *g, const struct rule_node *node)
     const char *answer = gen_printf(g, "coalesce(%s, false)",
                                     gen_column(g, r.from, gen_printf(g, "bool_or(%s)", r.holds)));
 
+    /* It holds as long as it does for one of them. */
     if (g->with_changes)
-        gen_change(g,
-                   gen_column(g, r.from, gen_printf(g, "min(%s)", day_changes(g, org_today(g)))));
-    if (g->with_changes && r.changes != NULL)
-        gen_change(g, gen_column(g, r.from, gen_printf(g, "min(%s)", r.changes)));
+        gen_change(g, gen_printf(g, "CASE WHEN %s THEN %s ELSE %s END", answer,
+                                 gen_column(g, r.from, "max(y.at) FILTER (WHERE y.holds)"),
+                                 gen_column(g, r.from, "min(y.at)")));
     if (!g->search)
         return answer;
     /* So that those who are related to nobody are never looked at. */

@@ -188,6 +188,27 @@ const char *gen_next(struct rule_gen *g, int height, const char *expr)
                    height == 0 ? g->guard : NULL);
 }
 
+const char *gen_rank(struct rule_gen *g, const char *future, const char *instants, int64_t n,
+                     const char *length)
+{
+    struct rule_ranks *r;
+    size_t i;
+
+    for (i = 0; i < g->n_ranks; i++)
+        if (strcmp(g->ranks[i].instants, instants) == 0)
+            break;
+    if (i == g->n_ranks) {
+        mem_grow(g->ctx, &g->ranks, &g->cap_ranks, i + 1);
+        g->ranks[i] = (struct rule_ranks){.future = future, .instants = instants};
+        g->n_ranks++;
+    }
+    r = &g->ranks[i];
+    return gen_printf(
+        g, "f.x%zu[%zu]", i + 1,
+        list_place(g, &r->asked, &r->n, &r->cap, gen_printf(g, "%lld %s", (long long)n, length)) +
+            1);
+}
+
 void gen_change(struct rule_gen *g, const char *expr)
 {
     if (g->with_changes)

@@ -1,5 +1,6 @@
 /* sqlgen.h - a statement under construction, shared by the files of the compiler (compiler.c,
- * conditions.c, conditions_changes.c, related.c, values.c, times.c).
+ * conditions.c, conditions_changes.c, related.c, values.c, times.c, changes.c, changes_days.c,
+ * changes_edge.c, changes_pair.c).
  *
  * A statement has this shape; each part is filled on demand and nothing is written twice:
  *
@@ -14,7 +15,9 @@
  * once a contact:
  *
  *     q   whether each condition holds (t1, t2, ...): shared by all rules that say it
- *     e   the interaction by whose leaving or entering a condition changes (x1, ...)
+ *     f   when those change that hang on the n-th newest interaction, where some of them are still
+ *         to happen (x1, ... arrays)
+ *     e   the interaction by whose leaving or entering a condition changes, or when (x1, ...)
  *     n0  when each condition changes next; n1, n2, ... the same for what `and` and `or` make of
  *         them, where they stand within others. 'infinity': never.
  *
@@ -76,6 +79,14 @@ struct rule_leaf {
     bool dear;
 };
 
+/* Conditions that hang on the n-th newest interaction of a kind, when some of these are still to
+ * happen: rank_flips() of the schema. */
+struct rule_ranks {
+    const char *future, *instants; /* those, or null; all that matter, in no order */
+    const char **asked;            /* n and length of each */
+    size_t n, cap;
+};
+
 struct rule_lateral {
     const char *from; /* "interaction i WHERE ...": what makes it one */
     bool ordered;     /* its rows are read newest first */
@@ -102,8 +113,8 @@ struct rule_gen {
     bool dear;         /* the changes of the condition at hand are worth a guard */
     int negated;       /* inside how many `not` */
     bool uses_day;     /* z is needed */
-    const struct rule_node *row_node; /* the value that is read from a row at hand, */
-    const char *row_value;            /* as this */
+    const struct rule_node *row_node[2]; /* values that are read from a row at hand, */
+    const char *row_value[2];            /* as these */
     struct rule_param *params;
     size_t n_params, cap_params;
     const char **once; /* columns b1, b2, ... of w */
@@ -119,6 +130,8 @@ struct rule_gen {
     struct rule_list truths, flips, nexts[RULE_HEIGHT_MAX + 1];
     struct rule_leaf *leaves;
     size_t n_leaves, cap_leaves;
+    struct rule_ranks *ranks; /* columns x1, x2, ... of f */
+    size_t n_ranks, cap_ranks;
 };
 
 /* --- sqlgen.c --- */
@@ -142,6 +155,10 @@ const char *gen_ordered(struct rule_gen *, const char *from, const char *expr);
 const char *gen_truth(struct rule_gen *, const char *condition);
 const char *gen_flip(struct rule_gen *, const char *expr);
 const char *gen_next(struct rule_gen *, int height, const char *expr);
+/* gen_rank() - "f.xN[M]", when the bound of a window of `length` (as PostgreSQL writes an interval)
+ * passes the n-th newest, or no longer. */
+const char *gen_rank(struct rule_gen *, const char *future, const char *instants, int64_t n,
+                     const char *length);
 /* gen_year() - "aN", a sub-select over the contact's day z. */
 const char *gen_year(struct rule_gen *, const char *sql);
 /* gen_change() - an instant after now at which the answer may change, or null. */
@@ -179,43 +196,36 @@ void date_span(struct rule_gen *, const char *literal, const char **ret_start,
 /* window_sql() - whether the instant `v` lies in the window. `happened`: v is an interaction's,
  * which counts from v on. */
 const char *window_sql(struct rule_gen *, const struct rule_window *, const char *v, bool happened);
-/* Records when the answer of window_sql() changes: for one value, for all interactions of a
- * lateral. */
-void window_value_changes(struct rule_gen *, const struct rule_window *, const char *v);
-void window_event_changes(struct rule_gen *, const struct rule_window *, const char *from);
-/* The same for `any`, whose answer hangs on one interaction alone: the newest, or for `before ...
- * ago` the oldest, of those that `where` (may be NULL) holds for. */
-void window_any_changes(struct rule_gen *, const struct rule_window *, const char *from,
-                        const char *where);
+/* window_value_flips() - when the answer of window_sql() for one value changes; NULL: never. */
+const char *window_value_flips(struct rule_gen *, const struct rule_window *, const char *v);
 /* org_today() - the organisation's day; org_tomorrow_start() - when it ends. */
 const char *org_today(struct rule_gen *);
 const char *org_tomorrow_start(struct rule_gen *);
 /* day_lateral() - the sub-select z: zone, today, the birthday in this year and the next, age. */
 const char *day_lateral(struct rule_gen *);
-/* yearly_sql() - `birthday` and `anniversary`: over the columns this_year and next of the
- * sub-select `days`, which are dates; `since` (NULL: always) is the column after which they count.
- */
-const char *yearly_sql(struct rule_gen *, const struct rule_node *, const char *days,
-                       const char *since);
+/* yearly_sql() - `birthday` and `anniversary`: over the columns this_year (null: none that counts)
+ * and next of the sub-select `days`, which are dates. */
+const char *yearly_sql(struct rule_gen *, const struct rule_node *, const char *days);
 /* yearly_lateral() - the sub-select for the anniversaries of a date. */
 const char *yearly_lateral(struct rule_gen *, const char *date);
 /* birthday_search_sql() - what every contact with a birthday today or tomorrow, in whatever zone,
  * has: for the index. */
 const char *birthday_search_sql(struct rule_gen *);
 
-/* window_reach_changes() - records when the bound of a sliding window reaches `v`, and when it may
- * jump back over `passed`, the newest that it has passed. window_passed() - that one, of those that
- * `where` (may be NULL) holds for; NULL where the bound never jumps. window_bound() - the bound of
- * a sliding window: how it compares now. */
-void window_reach_changes(struct rule_gen *, const struct rule_window *, const char *v,
-                          const char *passed);
-/* window_rank_changes() - of a condition that is decided by whether `v` (may be null) is `inside`
- * the window: when it leaves, or another one enters, at the instant `future` (may be null). */
-void window_rank_changes(struct rule_gen *, const struct rule_window *, const char *v,
-                         const char *inside, const char *future);
-const char *window_passed(struct rule_gen *, const struct rule_window *, const char *from,
-                          const char *where);
+/* Of a sliding window: window_bound() - its bound: how it compares now. window_flips() - when the
+ * bound reaches `v` or, where it has, is before it again. window_length() - what is between it
+ * and now, as PostgreSQL writes an interval, and window_on_calendar() - whether that is of months
+ * or years. */
 const char *window_bound(struct rule_gen *, const struct rule_window *);
+const char *window_flips(struct rule_gen *, const struct rule_window *, const char *v);
+const char *window_length(struct rule_gen *, const struct rule_window *);
+bool window_on_calendar(const struct rule_window *);
+/* window_since() - of a window that moves: nothing that was before this will move with it.
+ * window_motion() - it as the functions of the schema take it: sort, length, zone. window_spec() -
+ * any window (NULL: none) as window_steps() takes it: low and high as well. */
+const char *window_since(struct rule_gen *, const struct rule_window *);
+const char *window_motion(struct rule_gen *, const struct rule_window *);
+const char *window_spec(struct rule_gen *, const struct rule_window *);
 /* window_span() - of a window over fixed days: the first instant in it and the first after it;
  * untouched where it has none. */
 void window_span(struct rule_gen *, const struct rule_window *, const char **ret_start,
@@ -238,9 +248,20 @@ typedef const char *rule_test(struct rule_gen *, const struct rule_node *);
 bool changes_exact(const struct rule_node *);
 const char *changes_truth(struct rule_gen *, const struct rule_node *);
 void changes_record(struct rule_gen *, const struct rule_node *, const char *truth, rule_test *);
+/* changes_comparison() - that of a condition, with the value on its left. */
+enum rule_comparison changes_comparison(const struct rule_node *);
+/* changes_days.c: the same of age and rfm.recency, compared with numbers. */
+bool changes_days_followed(const struct rule_node *value);
+void changes_days_record(struct rule_gen *, const struct rule_node *,
+                         const struct rule_node *value);
 /* changes_edge.c: the same of conditions over the first or last interaction. */
 bool changes_edge_followed(const struct rule_node *);
 void changes_edge_record(struct rule_gen *, const struct rule_node *, const char *truth,
+                         rule_test *test);
+/* changes_pair.c: the same of an aggregate that is compared with another value, or stands in a
+ * window. What a field in it does by itself is recorded with its value. */
+bool changes_pair_followed(const struct rule_node *);
+void changes_pair_record(struct rule_gen *, const struct rule_node *, const char *truth,
                          rule_test *test);
 /* changes_and(), changes_or() - when what they join changes. Sets next and height. */
 struct rule_answer {

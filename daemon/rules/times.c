@@ -4,10 +4,8 @@
  * Minutes, hours, days and weeks have a fixed length (a day is 24 hours); months and years are
  * counted on the calendar of the organisation's time zone: B(now) = ((now AT TIME ZONE zone) - D)
  * AT TIME ZONE zone. B advances as now does, but jumps where a month is shorter than another and
- * where the clocks change. Where no clock changes near an interaction or near its crossing of B,
- * the crossing is known (calendar_reaches() of the schema). Elsewhere we look again some days
- * before it, and near it at each jump as well. Looking too early costs one evaluation; too late
- * would be wrong.
+ * where the clocks change, back too: calendar_flip() of the schema knows when it crosses an
+ * instant.
  *
  * SQL adds only hours to timestamptz here: days would follow the session's time zone. */
 #include "daemon/rules/sqlgen.h"
@@ -29,26 +27,33 @@ struct bound {
     const char *length; /* calendar: what leads from an interaction to its crossing */
 };
 
+static bool is_calendar(struct rule_duration d)
+{
+    return d.unit == RULE_UNIT_MONTH || d.unit == RULE_UNIT_YEAR;
+}
+
+/* As PostgreSQL writes an interval. */
+static const char *duration_text(struct rule_gen *g, struct rule_duration d)
+{
+    long long n = (long long)d.n;
+
+    if (is_calendar(d) || d.unit == RULE_UNIT_MINUTE)
+        return gen_printf(g, "%lld %ss", n, rule_unit_word(d.unit));
+    return gen_printf(g, "%lld hours",
+                      d.unit == RULE_UNIT_HOUR  ? n
+                      : d.unit == RULE_UNIT_DAY ? n * 24
+                                                : n * 168);
+}
+
 static const char *fixed_interval(struct rule_gen *g, struct rule_duration d)
 {
-    if (d.unit == RULE_UNIT_MINUTE)
-        return gen_param(g, "interval", gen_printf(g, "%lld minutes", (long long)d.n));
-    return gen_param(g, "interval",
-                     gen_printf(g, "%lld hours",
-                                (long long)(d.unit == RULE_UNIT_HOUR  ? d.n
-                                            : d.unit == RULE_UNIT_DAY ? d.n * 24
-                                                                      : d.n * 168)));
+    return gen_param(g, "interval", duration_text(g, d));
 }
 
 static const char *calendar_interval(struct rule_gen *g, struct rule_duration d)
 {
     return gen_param(g, "interval",
                      gen_printf(g, "%lld %ss", (long long)d.n, rule_unit_word(d.unit)));
-}
-
-static bool is_calendar(struct rule_duration d)
-{
-    return d.unit == RULE_UNIT_MONTH || d.unit == RULE_UNIT_YEAR;
 }
 
 /* B at another instant. */
@@ -76,36 +81,25 @@ static struct bound bound_make(struct rule_gen *g, struct rule_duration d, bool 
     return b;
 }
 
-/* When B reaches `v`, which is known to lie after B now. */
-static const char *bound_crosses(struct rule_gen *g, const struct bound *b, const char *v)
+/* After what an instant must be for B and it ever to change: B jumps back by less than that. */
+static const char *bound_recent(struct rule_gen *g, const struct bound *b)
 {
     if (b->step != NULL)
-        return gen_printf(g, "%s %c %s", v, b->forward ? '-' : '+', b->step);
+        return b->at;
+    return gen_once(g, gen_printf(g, "%s - " BACK_HOURS, b->sql));
+}
+
+/* When B reaches `v` or, where it has, is before it again; null: never. */
+static const char *bound_flips(struct rule_gen *g, const struct bound *b, const char *v)
+{
+    if (b->step != NULL)
+        return gen_printf(g, "CASE WHEN %s > %s THEN %s %c %s END", v, b->at, v,
+                          b->forward ? '-' : '+', b->step);
     /* What stands in e is computed where it is needed alone. */
     if (strncmp(v, "e.", 2) != 0)
         g->dear = true;
-    return gen_printf(g, "calendar_crossing(%s, %s, %s, %s, w.now)", v, b->at, b->length,
-                      gen_zone(g));
-}
-
-/* When B reaches `v`; null where it has. */
-static const char *bound_reaches(struct rule_gen *g, const struct bound *b, const char *v)
-{
-    return gen_printf(g, "CASE WHEN %s > %s THEN %s END", v, b->at, bound_crosses(g, b, v));
-}
-
-/* When B may jump back over `v`, which it has passed, where that was just now; null else. */
-static const char *bound_returns(struct rule_gen *g, const struct bound *b, const char *v)
-{
-    return gen_printf(g, "CASE WHEN %s > %s THEN calendar_jump(%s, %s, w.now) END", v,
-                      gen_once(g, gen_printf(g, "%s - " BACK_HOURS, b->sql)), b->length,
-                      gen_zone(g));
-}
-
-/* The same for what may not have been passed yet. */
-static const char *bound_may_return(struct rule_gen *g, const struct bound *b, const char *v)
-{
-    return gen_printf(g, "CASE WHEN %s <= %s THEN %s END", v, b->at, bound_returns(g, b, v));
+    return gen_printf(g, "CASE WHEN %s > %s THEN calendar_flip(%s, %s, %s, %s, w.now) END", v,
+                      bound_recent(g, b), v, b->at, b->length, gen_zone(g));
 }
 
 /* --- days --- */
@@ -269,28 +263,12 @@ bool window_steps(const struct rule_window *w)
            w->type == RULE_WINDOW_THIS || w->type == RULE_WINDOW_PREVIOUS;
 }
 
-/* The edge ("min" or "max") of the interactions that are ahead of the bound, and the newest of
- * those it has passed. */
-static void edge_changes(struct rule_gen *g, const struct bound *b, const char *from,
-                         const char *edge, const char *ahead, const char *passed)
-{
-    const char *next =
-        gen_column(g, from, gen_printf(g, "%s(i.occurred_at) FILTER (WHERE %s)", edge, ahead));
-
-    gen_change(g, bound_reaches(g, b, next));
-    if (b->step != NULL)
-        return;
-    if (ahead != passed)
-        next = gen_column(g, from, gen_printf(g, "max(i.occurred_at) FILTER (WHERE %s)", passed));
-    gen_change(g, bound_may_return(g, b, next));
-}
-
 /* When a stepping window, whose span now is `p`, takes or loses one value: at its end where it
  * holds the value, at the start of the period of the value (or of the one after that, for
  * yesterday and previous) where that is still to come. Never before the end of the present one:
  * where a day begins twice, the local date goes back. */
-static void period_value_changes(struct rule_gen *g, const struct rule_window *w,
-                                 const struct period *p, const char *v)
+static const char *period_value_flips(struct rule_gen *g, const struct rule_window *w,
+                                      const struct period *p, const char *v)
 {
     const char *zone = gen_zone(g);
     const char *first = gen_printf(g, "date_trunc('%s', LEAST(%s, " FAR_AHEAD ") AT TIME ZONE %s)",
@@ -299,71 +277,29 @@ static void period_value_changes(struct rule_gen *g, const struct rule_window *w
                            ? gen_printf(g, "(%s + interval '%s')::date", first, period_length(g, w))
                            : gen_printf(g, "%s::date", first);
 
-    gen_change(g, gen_printf(g,
-                             "CASE WHEN %s < %s THEN NULL WHEN %s < %s THEN %s"
-                             " WHEN %s >= %s THEN GREATEST(%s, %s) END",
-                             v, p->start, v, p->end, p->next, v, p->end, p->next,
-                             day_start_sql(g, date, zone)));
+    return gen_printf(g,
+                      "CASE WHEN %s < %s THEN NULL WHEN %s < %s THEN %s"
+                      " WHEN %s >= %s THEN GREATEST(%s, %s) END",
+                      v, p->start, v, p->end, p->next, v, p->end, p->next,
+                      day_start_sql(g, date, zone));
 }
 
-void window_value_changes(struct rule_gen *g, const struct rule_window *w, const char *v)
-{
-    if (!g->with_changes)
-        return;
-    if (window_steps(w)) {
-        struct period p = period_make(g, w);
-
-        period_value_changes(g, w, &p, v);
-    } else if (window_slides(w)) {
-        struct bound b = bound_make(g, w->duration, w->type == RULE_WINDOW_IN_NEXT);
-
-        gen_change(g, bound_reaches(g, &b, v));
-        if (b.step == NULL)
-            gen_change(g, bound_may_return(g, &b, v));
-        if (w->type == RULE_WINDOW_IN_LAST || w->type == RULE_WINDOW_IN_NEXT)
-            gen_change(g, gen_printf(g, "CASE WHEN %s > w.now THEN %s END", v, v));
-    }
-}
-
-void window_event_changes(struct rule_gen *g, const struct rule_window *w, const char *from)
+const char *window_value_flips(struct rule_gen *g, const struct rule_window *w, const char *v)
 {
     struct bound b;
 
-    if (!g->with_changes)
-        return;
-    gen_change(g, gen_column(g, from, "min(i.occurred_at) FILTER (WHERE i.occurred_at > w.now)"));
-    if (w == NULL)
-        return;
     if (window_steps(w)) {
         struct period p = period_make(g, w);
 
-        gen_change(g, gen_printf(g, "CASE WHEN %s >= %s THEN %s END",
-                                 gen_column(g, from, "max(i.occurred_at)"), p.start, p.next));
+        return period_value_flips(g, w, &p, v);
     }
     if (!window_slides(w))
-        return;
-    b = bound_make(g, w->duration, false);
-    edge_changes(g, &b, from, "min", gen_printf(g, "i.occurred_at > %s", b.at),
-                 gen_printf(g, "i.occurred_at <= %s", b.at));
-}
-
-void window_any_changes(struct rule_gen *g, const struct rule_window *w, const char *from,
-                        const char *where)
-{
-    const char *and_where = where == NULL ? "" : gen_printf(g, " AND %s", where);
-    const char *filter;
-    struct bound b;
-
-    if (!g->with_changes)
-        return;
-    if (w == NULL || !window_slides(w) || w->type == RULE_WINDOW_BEFORE_AGO) {
-        window_event_changes(g, w, from);
-        return;
-    }
-    gen_change(g, gen_column(g, from, "min(i.occurred_at) FILTER (WHERE i.occurred_at > w.now)"));
-    b = bound_make(g, w->duration, false);
-    filter = gen_printf(g, "i.occurred_at <= w.now%s", and_where);
-    edge_changes(g, &b, from, "max", filter, filter);
+        return NULL;
+    b = bound_make(g, w->duration, w->type == RULE_WINDOW_IN_NEXT);
+    if (w->type != RULE_WINDOW_IN_LAST && w->type != RULE_WINDOW_IN_NEXT)
+        return bound_flips(g, &b, v);
+    return gen_printf(g, "LEAST(%s, CASE WHEN %s > w.now THEN %s END)", bound_flips(g, &b, v), v,
+                      v);
 }
 
 void window_span(struct rule_gen *g, const struct rule_window *w, const char **ret_start,
@@ -391,37 +327,52 @@ const char *window_bound(struct rule_gen *g, const struct rule_window *w)
     return bound_make(g, w->duration, false).at;
 }
 
-void window_reach_changes(struct rule_gen *g, const struct rule_window *w, const char *v,
-                          const char *passed)
+const char *window_flips(struct rule_gen *g, const struct rule_window *w, const char *v)
 {
     struct bound b = bound_make(g, w->duration, false);
 
-    gen_change(g, bound_reaches(g, &b, v));
-    if (b.step == NULL)
-        gen_change(g, bound_returns(g, &b, passed));
+    return bound_flips(g, &b, v);
 }
 
-void window_rank_changes(struct rule_gen *g, const struct rule_window *w, const char *v,
-                         const char *inside, const char *future)
+bool window_on_calendar(const struct rule_window *w)
 {
-    struct bound b = bound_make(g, w->duration, false);
-
-    if (b.step == NULL)
-        future = gen_printf(g, "LEAST(%s, %s)", future, bound_returns(g, &b, v));
-    gen_change(g, gen_printf(g, "CASE WHEN %s THEN %s ELSE %s END", inside, bound_crosses(g, &b, v),
-                             future));
+    return is_calendar(w->duration);
 }
 
-const char *window_passed(struct rule_gen *g, const struct rule_window *w, const char *from,
-                          const char *where)
+const char *window_length(struct rule_gen *g, const struct rule_window *w)
 {
-    struct bound b = bound_make(g, w->duration, false);
+    return duration_text(g, w->duration);
+}
 
-    if (b.step != NULL)
-        return NULL;
-    return gen_filtered(g, from, "max(i.occurred_at)",
-                        gen_printf(g, "i.occurred_at <= %s%s%s", b.at, where == NULL ? "" : " AND ",
-                                   where == NULL ? "" : where));
+const char *window_since(struct rule_gen *g, const struct rule_window *w)
+{
+    struct bound b;
+
+    if (window_steps(w))
+        return period_make(g, w).start;
+    b = bound_make(g, w->duration, false);
+    return bound_recent(g, &b);
+}
+
+const char *window_motion(struct rule_gen *g, const struct rule_window *w)
+{
+    if (window_steps(w))
+        return gen_printf(g, "'%s %s', interval '%s', %s", period_past(w) ? "previous" : "this",
+                          period_unit(w), period_length(g, w), gen_zone(g));
+    return gen_printf(g, "'%s', %s, %s", w->type == RULE_WINDOW_BEFORE_AGO ? "before" : "last",
+                      gen_param(g, "interval", duration_text(g, w->duration)),
+                      is_calendar(w->duration) ? gen_zone(g) : "NULL");
+}
+
+const char *window_spec(struct rule_gen *g, const struct rule_window *w)
+{
+    const char *low = "'-infinity'::timestamptz", *high = "'infinity'::timestamptz";
+
+    if (w != NULL && (window_steps(w) || window_slides(w)))
+        return gen_printf(g, "%s, NULL::timestamptz, NULL::timestamptz", window_motion(g, w));
+    if (w != NULL)
+        window_span(g, w, &low, &high);
+    return gen_printf(g, "'all', NULL::interval, NULL, %s, %s", low, high);
 }
 
 void window_period(struct rule_gen *g, const struct rule_window *w, const char **ret_start,
@@ -491,15 +442,17 @@ const char *yearly_lateral(struct rule_gen *g, const char *date)
 {
     const char *month = "d.month", *day = "d.day";
 
+    /* The next one is after the day itself, too. */
     return gen_printf(
         g,
-        "(SELECT y.since, y.this_year,"
-        " CASE WHEN y.this_year > z.today THEN y.this_year ELSE y.next_year END AS next"
-        " FROM (SELECT d.since, %s AS this_year, %s AS next_year"
-        " FROM (SELECT s.since, extract(month FROM s.since) AS month, extract(day FROM s.since) AS "
-        "day"
+        "(SELECT CASE WHEN y.this_year > y.since THEN y.this_year END AS this_year,"
+        " CASE WHEN y.same_year > y.after THEN y.same_year ELSE y.next_year END AS next"
+        " FROM (SELECT d.since, d.after, %s AS this_year, %s AS same_year, %s AS next_year"
+        " FROM (SELECT s.since, GREATEST(s.since, z.today) AS after,"
+        " extract(month FROM s.since) AS month, extract(day FROM s.since) AS day"
         " FROM (SELECT %s AS since OFFSET 0) s OFFSET 0) d OFFSET 0) y OFFSET 0)",
-        yearly_date(g, "z.today", 0, month, day), yearly_date(g, "z.today", 1, month, day), date);
+        yearly_date(g, "z.today", 0, month, day), yearly_date(g, "d.after", 0, month, day),
+        yearly_date(g, "d.after", 1, month, day), date);
 }
 
 const char *birthday_search_sql(struct rule_gen *g)
@@ -538,27 +491,48 @@ static const char *days_before(struct rule_gen *g, const char *next, struct rule
                       day, next, gen_printf(g, "(%s)::timestamp", day), day);
 }
 
+/* Whether some such day is within the duration at any time: but for one that a leap year moves. */
+static bool spans_year(struct rule_duration d)
+{
+    switch (d.unit) {
+    case RULE_UNIT_YEAR:
+        return d.n >= 1;
+    case RULE_UNIT_MONTH:
+        return d.n >= 12;
+    case RULE_UNIT_WEEK:
+        return d.n >= 53;
+    case RULE_UNIT_DAY:
+        return d.n >= 366;
+    case RULE_UNIT_MINUTE:
+    case RULE_UNIT_HOUR:
+        break;
+    }
+    return false;
+}
+
 /* The day on which the answer changes. */
 static const char *yearly_change_day(struct rule_gen *g, const struct rule_node *node,
                                      const char *days, const char *holds)
 {
-    const char *next = gen_printf(g, "%s.next", days);
+    const char *next = gen_printf(g, "%s.next", days), *over = next;
 
     if (node->op == RULE_DAY_TODAY)
-        return gen_printf(g, "CASE WHEN %s.this_year = z.today THEN z.today + 1 ELSE %s END", days,
-                          next);
+        return gen_printf(g, "CASE WHEN %s THEN z.today + 1 ELSE %s END", holds, next);
     if (node->op == RULE_DAY_TOMORROW)
         return gen_printf(g, "CASE WHEN %s IS NOT NULL THEN GREATEST(%s - 1, z.today + 1) END",
                           next, next);
+    if (spans_year(node->duration))
+        over = gen_printf(g,
+                          "CASE WHEN extract(month FROM %s) * 100 + extract(day FROM %s)"
+                          " IN (228, 229, 301) THEN %s END",
+                          next, next, next);
     return gen_printf(g,
                       "CASE WHEN %s THEN %s WHEN %s IS NOT NULL THEN GREATEST(%s, z.today + 1) END",
-                      holds, next, next, days_before(g, next, node->duration));
+                      holds, over, next, days_before(g, next, node->duration));
 }
 
-const char *yearly_sql(struct rule_gen *g, const struct rule_node *node, const char *days,
-                       const char *since)
+const char *yearly_sql(struct rule_gen *g, const struct rule_node *node, const char *days)
 {
-    const char *when = node->op == RULE_DAY_TODAY ? "z.today" : gen_printf(g, "%s.next", days);
     const char *holds;
 
     g->uses_day = true;
@@ -571,7 +545,5 @@ const char *yearly_sql(struct rule_gen *g, const struct rule_node *node, const c
                            calendar_interval(g, node->duration));
     gen_change(g, day_start_sql(g, gen_printf(g, "(%s)", yearly_change_day(g, node, days, holds)),
                                 "z.zone"));
-    if (since == NULL)
-        return gen_printf(g, "(%s)", holds);
-    return gen_printf(g, "(%s AND %s > %s)", holds, when, since);
+    return gen_printf(g, "(%s)", holds);
 }

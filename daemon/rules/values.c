@@ -260,10 +260,6 @@ static const char *aggregate_sql(struct rule_gen *g, const struct rule_node *nod
     const char *events = aggregate_events(g, node, where), *count, *v;
     enum rule_aggregate fn = (enum rule_aggregate)node->op;
 
-    if (fn == RULE_LAST)
-        window_any_changes(g, node->window, from, where);
-    else if (fn != RULE_ANY)
-        window_event_changes(g, node->window, from);
     switch (fn) {
     case RULE_ANY:
     case RULE_COUNT:
@@ -310,7 +306,8 @@ const char *value_row(struct rule_gen *g, const struct rule_node *node, const ch
 
 const char *value_sql(struct rule_gen *g, const struct rule_node *node)
 {
-    if (node == g->row_node)
-        return g->row_value;
+    for (int i = 0; i < 2; i++)
+        if (node == g->row_node[i])
+            return g->row_value[i];
     return node->type == RULE_NODE_AGGREGATE ? aggregate_sql(g, node) : field_sql(g, node);
 }

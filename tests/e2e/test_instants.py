@@ -147,13 +147,13 @@ def test_what_has_no_history_says_so(one):
 
 
 def test_what_lies_too_far_ahead_says_so(one):
-    """Each of these leaves at an instant of its own, and none of that changes the answer; all instants are more than explain looks at."""
+    """With each that leaves another one is the first, and both conditions change: the rule never does; all instants are more than explain looks at."""
     one.api("POST", "/v1/interactions", [
-        {"contact": {"email": "often@instants.example"}, "kind": "visit", "occurred_at": (dt.datetime(2027, 3, 1, tzinfo=dt.timezone.utc) + n * dt.timedelta(minutes=1)).isoformat()}
+        {"contact": {"email": "often@instants.example"}, "kind": "visit", "data": {"odd": n % 2}, "occurred_at": (dt.datetime(2027, 3, 1, tzinfo=dt.timezone.utc) + n * dt.timedelta(minutes=1)).isoformat()}
         for n in range(900)])
     who = one.record({"email": "often@instants.example"}, "call")
     settle(one)
-    rule = "count(visit in last 300 days) >= count(donation)"
+    rule = "not (first(visit.data.odd in last 300 days) = 1 and first(visit.data.odd in last 300 days) = 0)"
     said = explain(one, who, rule)
     assert said["holds"] is True and said["changes_at"] is None and "stays so until 2027-12-2" in said["unknown"], said
     printed = one.ctl("rule", "explain", who, input=rule).stdout

@@ -216,6 +216,10 @@ class World:
                                          ("rfm.frequency", ["1", "4"]), ("rfm.monetary", ["100", "2500.50"]), ("rfm.recency", ["0", "30", "200"]), ("attr.renta", ["0.1", "25.50", "-3"])])
         return ("test", ("field", name), self.number_test(numbers))
 
+    def day_rule(self):
+        """Of what grows by one at a time."""
+        return ("test", ("field", self.rnd.choice(["age", "rfm.recency"])), self.number_test(["0", "17", "18", "30", "65", "200"]))
+
     def attribute_rule(self):
         rnd = self.rnd
         return rnd.choice([("test", ("field", rnd.choice(["attr.activo", "deceased"])), ("compare", rnd.choice(["=", "!="]), ("boolean", rnd.choice(["true", "false"])))),

@@ -27,19 +27,9 @@ void *mem_must(void *p)
     return p;
 }
 
-void *mem_zero_pooled(const void *ctx, size_t size, const char *name, unsigned n, size_t bytes)
+void *mem_zero(void *p, size_t size)
 {
-    void *p;
-
-#ifdef __SANITIZE_ADDRESS__
-    /* Each object on its own, so that one that is used after it was freed is found. */
-    (void)n;
-    (void)bytes;
-    p = mem_must(talloc_named_const(ctx, size, name));
-#else
-    p = mem_must(_talloc_pooled_object(ctx, size, name, n, bytes));
-#endif
-    return memset(p, 0, size);
+    return memset(mem_must(p), 0, size);
 }
 
 void *mem_grow_to(const void *ctx, void *array, size_t item, size_t *cap, size_t n)

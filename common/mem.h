@@ -22,9 +22,14 @@ void *mem_must(void *p);
 /* mem_new_pooled() - the same, with `bytes` (of `n` objects at most) laid out beside it, from which
  * the first of its descendants are taken: one allocation in place of many. They are given back
  * together, when the last is freed. */
+#ifdef __SANITIZE_ADDRESS__ /* each on its own, so that one used after it was freed is found */
+#define mem_new_pooled(ctx, type, n, bytes) mem_new(ctx, type)
+#else
 #define mem_new_pooled(ctx, type, n, bytes)                                                        \
-    ((type *)mem_zero_pooled((ctx), sizeof(type), #type, (n), (bytes)))
-void *mem_zero_pooled(const void *ctx, size_t size, const char *name, unsigned n, size_t bytes);
+    ((type *)mem_zero(talloc_pooled_object(ctx, type, n, bytes), sizeof(type)))
+#endif
+/* mem_zero() - returns `p`, whose `size` bytes are zeroed; aborts where it is NULL. */
+void *mem_zero(void *p, size_t size);
 
 /* mem_array() - `n` zeroed objects of `type`, child of `ctx`; n may be 0. */
 #define mem_array(ctx, type, n) ((type *)mem_must(talloc_zero_array(ctx, type, (unsigned)(n))))

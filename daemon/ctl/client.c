@@ -19,6 +19,9 @@
 
 /* However long Retry-After says. */
 #define RETRY_MAX_S 60
+/* client_wait() gives up then: in all, and where the instance has no database all the while. */
+#define WAIT_MAX_S 1800
+#define AWAY_MAX_S 10
 
 struct client {
     CURL *curl;
@@ -290,19 +293,37 @@ struct answer *client_get(const void *ctx, struct client *c, const char *what, c
     return NULL;
 }
 
+/* Whether the instance has its database. */
+static bool is_ready(struct client *c)
+{
+    MEM_SCOPED const struct answer *a = client_call(NULL, c, "GET", "/readyz", NULL);
+
+    return a != NULL && answer_ok(a);
+}
+
 bool client_wait(struct client *c, const char *what, const char *path)
 {
-    for (bool said = false;; said = true) {
+    int waited_s = 0, away_s = 0;
+
+    for (;;) {
         MEM_SCOPED void *ctx = talloc_new(NULL);
         const struct answer *a = client_call(ctx, c, "GET", path, NULL);
         const char *detail;
 
         if (a == NULL || a->status != 503 || a->retry_s <= 0)
             return a != NULL;
+        if (is_ready(c))
+            away_s = 0;
+        if (waited_s >= WAIT_MAX_S || away_s >= AWAY_MAX_S) {
+            answer_problem(a, stderr, what);
+            return false;
+        }
         detail = json_string_value(json_object_get(a->body, "detail"));
-        if (!said)
+        if (waited_s == 0)
             fprintf(stderr, "%s: %s; waiting\n", what, detail != NULL ? detail : "503");
         sleep((unsigned)a->retry_s);
+        waited_s += a->retry_s;
+        away_s += a->retry_s;
     }
 }
 

@@ -45,7 +45,8 @@ struct answer *client_get(const void *ctx, struct client *, const char *what, co
 /* client_list() - all items of a list, page by page; a new reference; NULL as client_get(). */
 json_t *client_list(struct client *, const char *what, const char *path);
 /* client_wait() - asks a list until it is not answered 503 with Retry-After any more, as often as
- * that says; what is waited for is said on stderr, once. False where no answer came. */
+ * that says; what is waited for is said on stderr, once. False where no answer came, or none but
+ * that for half an hour, or for ten seconds without a database: said on stderr as `what`. */
 bool client_wait(struct client *, const char *what, const char *path);
 /* client_download() - the answer of a GET into `out`, however long; false where it is no file or is
  * cut short, said on stderr as `what`. */

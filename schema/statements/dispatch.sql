@@ -34,33 +34,36 @@ WITH picked AS (
      WHERE j.org_id = $1::bigint AND j.sort = $2::text AND j.class = $3::smallint AND j.run_at <= $5::timestamptz
      ORDER BY j.run_at, j.id LIMIT $4::int
        FOR UPDATE SKIP LOCKED
-), faced AS (
+), addressed AS MATERIALIZED (
+    -- Apart: coalesce() is not leakproof, and would cost suppression its index.
+    SELECT p.*, coalesce(p.address, p.to_email, c.email) AS email, c.deceased, coalesce(c.language, p.data->>'form_language') AS language
+      FROM picked p LEFT JOIN contact c ON c.id = p.contact_id
+), faced AS MATERIALIZED (
     SELECT p.id, p.key, p.sort, p.contact_id, p.template_id, p.webhook_id, p.topic_id, p.campaign_id, p.journey_id, p.interaction_id, p.data,
            p.attempt, p.first_at,
-           coalesce(p.address, p.to_email, c.email) AS email,
+           p.email,
            coalesce(p.template_version_id,
                     (SELECT v.id FROM template_version v
                       WHERE v.template_id = p.template_id AND v.current
-                      ORDER BY v.language = coalesce(c.language, p.data->>'form_language') DESC NULLS LAST,
-                               v.language = split_part(coalesce(c.language, p.data->>'form_language'), '-', 1) DESC NULLS LAST,
+                      ORDER BY v.language = p.language DESC NULLS LAST,
+                               v.language = split_part(p.language, '-', 1) DESC NULLS LAST,
                                v.language = o.language DESC, v.id LIMIT 1)) AS version_id,
            CASE WHEN g.state = 'paused' THEN 'hold'
                 WHEN g.state = 'cancelled' THEN 'cancelled'
                 WHEN p.sort = 'hook' THEN CASE WHEN w.enabled THEN 'lease' ELSE 'cancelled' END
-                WHEN c.deceased OR (p.contact_id IS NULL AND EXISTS (
+                WHEN p.deceased OR (p.contact_id IS NULL AND EXISTS (
                          SELECT FROM identity n JOIN contact d ON d.id = n.contact_id
                           WHERE n.org_id = p.org_id AND n.sort = 'email' AND n.value = p.to_email AND d.deceased)) THEN 'deceased'
-                WHEN coalesce(p.address, p.to_email, c.email) IS NULL THEN 'no_address'
-                WHEN EXISTS (SELECT FROM suppression s
-                              WHERE s.org_id = p.org_id AND s.email = coalesce(p.address, p.to_email, c.email)) THEN 'suppressed'
+                WHEN p.email IS NULL THEN 'no_address'
+                -- No EXISTS: that of many jobs the planner answers from all suppressions of the organisation.
+                WHEN (SELECT true FROM suppression s WHERE s.org_id = p.org_id AND s.email = p.email LIMIT 1) THEN 'suppressed'
                 WHEN p.interaction_id IS NOT NULL AND NOT EXISTS (SELECT FROM interaction i JOIN kind k ON k.id = i.kind_id
                               WHERE i.contact_id = p.contact_id AND i.id = p.interaction_id AND k.name <> 'refunded') THEN 'refunded'
                 WHEN p.topic_id IS NOT NULL AND NOT EXISTS (SELECT FROM subscription b WHERE b.contact_id = p.contact_id
                               AND b.topic_id = p.topic_id AND b.subscribed) THEN 'not_subscribed'
                 ELSE 'lease' END AS verdict
-      FROM picked p
+      FROM addressed p
       JOIN organisation o ON o.id = p.org_id
-      LEFT JOIN contact c ON c.id = p.contact_id
       LEFT JOIN webhook w ON w.id = p.webhook_id
       LEFT JOIN campaign g ON g.id = p.campaign_id
 ), judged AS (

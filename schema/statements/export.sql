@@ -50,7 +50,8 @@ SELECT json_build_object('made_at', $3::timestamptz, 'contact', contact_doc(c),
                       'added_at', r.added_at) ORDER BY k.name, r.other_id), '[]')
                     FROM relation r JOIN relation_kind k ON k.id = r.kind_id WHERE r.contact_id = c.id),
     'suppressions', (SELECT coalesce(json_agg(json_build_object('email', s.email, 'reason', s.reason, 'at', s.at) ORDER BY s.email), '[]')
-                       FROM suppression s JOIN identity d ON d.sort = 'email' AND d.value = s.email AND d.org_id = s.org_id WHERE d.contact_id = c.id),
+                       FROM identity d CROSS JOIN LATERAL (SELECT * FROM suppression WHERE org_id = d.org_id AND email = d.value LIMIT 1) s
+                      WHERE d.contact_id = c.id AND d.sort = 'email'),
     'segments', (SELECT coalesce(json_agg(json_build_object('name', s.name, 'entered_at', m.entered_at) ORDER BY s.name), '[]')
                    FROM membership m JOIN segment s ON s.id = m.segment_id WHERE m.contact_id = c.id),
     'scores', (SELECT coalesce(json_agg(json_build_object('model', r.name, 'r', s.r, 'f', s.f, 'm', s.m, 'label', s.label, 'last_on', s.last_on,

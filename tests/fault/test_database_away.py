@@ -136,6 +136,8 @@ def test_away(lazo):
             r = lazo.request("POST", "/v1/interactions", data='{"contact": {"email": "x@away.example"}, "kind": "k"}\n' * 5,
                              headers={"Content-Type": "application/x-ndjson"})
             assert r.status_code == 503 and int(r.headers["Retry-After"]) > 0
+            said = lazo.ctl("contact", "duplicates", check=False)  # waits where something is being made ready, and not for this
+            assert said.returncode == 1 and said.stderr.splitlines()[-1] == "contact: the database is away; try again (HTTP status 503)", said.stderr
         finally:
             lazo.process.send_signal(signal.SIGCONT)
         back(lazo)

@@ -116,8 +116,17 @@ void pass_prepare(struct pass *p)
 /* --- words ---------------------------------------------------------------------------------------
  */
 
+void pass_add_cause(struct pass *p, struct pass_cause cause)
+{
+    cause.order = p->n_causes;
+    mem_grow(p, &p->causes, &p->cap_causes, p->n_causes + 1);
+    p->causes[p->n_causes++] = cause;
+}
+
 static void touch_groups(struct pass *p, int64_t contact_id, const struct ruleset_word *word)
 {
+    pass_add_cause(p, (struct pass_cause){
+                          .contact_id = contact_id, .word = word, .interaction_id = p->taking});
     for (size_t i = 0; i < word->n; i++)
         pass_ids_add(p, &p->touched[word->groups[i]], contact_id);
 }
@@ -189,8 +198,10 @@ static void take_named(struct pass *p, int64_t contact_id, const char *sort, con
         pass_touch(p, contact_id, sort);
     /* An exception was made to the segment by hand. */
     own = strcmp(sort, "segment") == 0 ? ruleset_segment(p->rules, strtoll(what, NULL, 10)) : NULL;
-    if (own != NULL)
-        pass_ids_add(p, &p->touched[own->group], contact_id);
+    if (own == NULL)
+        return;
+    pass_ids_add(p, &p->touched[own->group], contact_id);
+    pass_add_cause(p, (struct pass_cause){.contact_id = contact_id, .segment_id = own->id});
 }
 
 /* A row that names nothing: all of its sort; a contact that is new, or is to be looked at as a
@@ -205,8 +216,10 @@ static void take_unnamed(struct pass *p, int64_t contact_id, const char *sort)
         pass_touch_all(p, contact_id, "topic:");
     else if (strcmp(sort, "score") == 0)
         pass_touch_all(p, contact_id, "score:");
-    else
+    else {
         pass_ids_add(p, &p->whole, contact_id);
+        pass_add_cause(p, (struct pass_cause){.contact_id = contact_id});
+    }
 }
 
 static void touch_by_change(struct pass *p, const struct pgres *res, int row)
@@ -216,7 +229,10 @@ static void touch_by_change(struct pass *p, const struct pgres *res, int row)
     char *names, *name, *rest = NULL;
 
     if (strcmp(sort, "interaction") == 0) {
+        p->taking =
+            pgres_null(res, row, "interaction_id") ? 0 : pgres_int(res, row, "interaction_id");
         take_interaction(p, contact_id, pgres_int(res, row, "kind_id"));
+        p->taking = 0;
         return;
     }
     if (pgres_null(res, row, "what")) {

@@ -45,7 +45,19 @@ struct pass_pairs {
 /* Who enters or leaves. */
 struct pass_move {
     struct pass_pair pair;
-    bool entered, by_hand;
+    bool entered;
+    const char *cause;      /* as people read it */
+    int64_t interaction_id; /* the one that is the cause; 0: none is */
+};
+
+/* Why a contact is asked about: a word that rules read; or one segment by hand; or a related
+ * contact; or, with none of them, all that is known of it. */
+struct pass_cause {
+    int64_t contact_id;
+    size_t order; /* as they came */
+    const struct ruleset_word *word;
+    int64_t interaction_id, segment_id;
+    bool related;
 };
 
 /* On the way to those whom the facts of a related contact matter to. */
@@ -90,6 +102,9 @@ struct pass {
     struct pass_pairs put, barred; /* by hand */
     struct pass_move *moves;
     size_t n_moves, cap_moves;
+    struct pass_cause *causes;
+    size_t n_causes, cap_causes;
+    int64_t taking; /* the interaction of the row that is taken from the change log; 0: none */
     struct pass_wake *wakes;
     size_t n_wakes, cap_wakes;
     int64_t unknown_kind; /* one that is newer than the rules: they are compiled anew first */
@@ -119,6 +134,8 @@ void pass_quiet_args(struct pass *, struct pgargs *);
 /* pass_touch() - the contact, in the groups that read a word. */
 void pass_touch(struct pass *, int64_t contact_id, const char *word);
 void pass_touch_all(struct pass *, int64_t contact_id, const char *prefix);
+/* pass_add_cause() - its order is set here. */
+void pass_add_cause(struct pass *, struct pass_cause);
 /* pass_take_change() - one row of the change log: its contact, and what it touches and may start.
  * pass_take_wake() - one contact whose time has come, and which part of the rules it is due for. */
 void pass_take_change(struct pass *, const struct pgres *, int row);

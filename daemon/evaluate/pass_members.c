@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char by_hand[] = "by hand";
+
 static int compare_pairs(const void *a, const void *b)
 {
     const struct pass_pair *x = a, *y = b;
@@ -71,8 +73,74 @@ static void add_move(struct pass *p, const struct pass_pair *pair, bool entered)
     p->moves[p->n_moves++] = (struct pass_move){
         .pair = *pair,
         .entered = entered,
-        .by_hand = pairs_have(entered ? &p->put : &p->barred, pair),
+        .cause = pairs_have(entered ? &p->put : &p->barred, pair) ? by_hand : NULL,
     };
+}
+
+/* --- causes --- */
+
+static int compare_causes(const void *a, const void *b)
+{
+    const struct pass_cause *x = a, *y = b;
+
+    if (x->contact_id != y->contact_id)
+        return x->contact_id < y->contact_id ? -1 : 1;
+    return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* The first of the contact's causes, which are sorted. */
+static size_t first_cause(const struct pass *p, int64_t contact_id)
+{
+    size_t low = 0, high = p->n_causes;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (p->causes[middle].contact_id < contact_id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The first thing that changed and that the segment's rule reads; a contact that is new or was
+ * looked at as a whole comes after what is known in particular. Where nothing changed time did. */
+static void move_explain(const struct pass *p, struct pass_move *move)
+{
+    const struct ruleset_segment *s = ruleset_segment(p->rules, move->pair.segment_id);
+
+    if (move->cause != NULL || s == NULL)
+        return;
+    move->cause = "time";
+    for (size_t i = first_cause(p, move->pair.contact_id);
+         i < p->n_causes && p->causes[i].contact_id == move->pair.contact_id; i++) {
+        const struct pass_cause *c = &p->causes[i];
+
+        if (c->word != NULL && ruleset_segment_reads(s, c->word->word)) {
+            move->cause = c->word->told;
+            move->interaction_id = c->interaction_id;
+            return;
+        }
+        if (c->word != NULL)
+            continue;
+        if (c->segment_id != 0)
+            move->cause = c->segment_id == s->id ? by_hand : move->cause;
+        else if (!c->related)
+            move->cause = "contact";
+        else if (s->related)
+            move->cause = "related contact";
+    }
+}
+
+static void moves_explain(struct pass *p)
+{
+    if (p->n_moves == 0)
+        return;
+    if (p->n_causes > 0)
+        qsort(p->causes, p->n_causes, sizeof(p->causes[0]), compare_causes);
+    for (size_t i = 0; i < p->n_moves; i++)
+        move_explain(p, &p->moves[i]);
 }
 
 void pass_compare(struct pass *p)
@@ -93,5 +161,6 @@ void pass_compare(struct pass *p)
         if (was_asked(p, &p->stored.pairs[i]) && (!pairs_have(&p->held, &p->stored.pairs[i]) ||
                                                   pairs_have(&p->barred, &p->stored.pairs[i])))
             add_move(p, &p->stored.pairs[i], false);
+    moves_explain(p);
     p->held.n = p->stored.n = p->put.n = p->barred.n = 0;
 }

@@ -48,6 +48,7 @@ static void arrive(struct pass *p, const struct pass_step *from, int64_t contact
 
     for (size_t i = 0; i < reach->n; i++)
         pass_ids_add(p, &p->touched[reach->groups[i]], contact_id);
+    pass_add_cause(p, (struct pass_cause){.contact_id = contact_id, .related = true});
 }
 
 static void reach_on_step(void *arg, const struct pgres *res)

@@ -186,28 +186,31 @@ static void add_move_kinds(const struct pass *p, struct pgargs *args)
 
 static void pass_membership(struct pass *p)
 {
-    struct pgarray contacts, segments, entered, by_hand;
+    struct pgarray contacts, segments, entered, causes, interactions;
     struct pgargs args;
 
     pgarray_init(&contacts, p);
     pgarray_init(&segments, p);
     pgarray_init(&entered, p);
-    pgarray_init(&by_hand, p);
+    pgarray_init(&causes, p);
+    pgarray_init(&interactions, p);
     for (size_t i = 0; i < p->n_moves; i++) {
         pgarray_int(&contacts, p->moves[i].pair.contact_id);
         pgarray_int(&segments, p->moves[i].pair.segment_id);
         pgarray_bool(&entered, p->moves[i].entered);
-        pgarray_bool(&by_hand, p->moves[i].by_hand);
+        pgarray_text(&causes, p->moves[i].cause);
+        pgarray_int(&interactions, p->moves[i].interaction_id);
     }
     pgargs_init(&args, p);
     pgargs_int(&args, p->org_id);
     pgargs_array(&args, &contacts);
     pgargs_array(&args, &segments);
     pgargs_array(&args, &entered);
-    pgargs_array(&args, &by_hand);
+    pgargs_array(&args, &causes);
     pgargs_instant(&args, p->now_us);
     add_quiet(p, &args);
     add_move_kinds(p, &args);
+    pgargs_array(&args, &interactions);
     pgtx_query(p->tx, Q_MEMBERSHIP_WRITE, &args, pass_on_membership, p);
 }
 

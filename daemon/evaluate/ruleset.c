@@ -21,6 +21,9 @@ struct entry {
     int level; /* -1: not found yet */
     int32_t part;
     size_t group;
+    const char *const *words;
+    size_t n_words;
+    bool related;
 };
 
 struct making {
@@ -239,8 +242,58 @@ static int compare_words(const void *a, const void *b)
     return strcmp(((const struct ruleset_word *)a)->word, ((const struct ruleset_word *)b)->word);
 }
 
-static void add_word(struct ruleset *set, const char *word, size_t group)
+static const char *name_of(const struct catalogue_name *names, size_t n, int64_t id)
 {
+    for (size_t i = 0; i < n; i++)
+        if (names[i].id == id)
+            return names[i].name;
+    return "";
+}
+
+static const char *field_of(const struct catalogue *c, int64_t id)
+{
+    for (size_t i = 0; i < c->n_fields; i++)
+        if (c->fields[i].id == id)
+            return c->fields[i].name;
+    return "";
+}
+
+static const char *segment_of(const struct catalogue *c, int64_t id)
+{
+    for (size_t i = 0; i < c->n_segments; i++)
+        if (c->segments[i].id == id)
+            return c->segments[i].name;
+    return "";
+}
+
+/* A word as people read it: what stands by number by its name. */
+static const char *told(const struct making *m, const char *word)
+{
+    const struct catalogue *c = m->cat;
+    size_t n = strcspn(word, ":");
+    const char *what = word[n] == ':' ? word + n + 1 : "";
+    int64_t id = strtoll(what, NULL, 10);
+
+    if (strcmp(word, "kind") == 0)
+        return "interaction";
+    if (strcmp(word, "field:birth") == 0)
+        return "field birth_date";
+    if (strncmp(word, "kind:", 5) == 0)
+        return mem_printf(m->set, "interaction %s", name_of(c->kinds, c->n_kinds, id));
+    if (strncmp(word, "attr:", 5) == 0)
+        return mem_printf(m->set, "field attr.%s", field_of(c, id));
+    if (strncmp(word, "topic:", 6) == 0)
+        return mem_printf(m->set, "topic %s", name_of(c->topics, c->n_topics, id));
+    if (strncmp(word, "segment:", 8) == 0)
+        return mem_printf(m->set, "segment %s", segment_of(c, id));
+    if (strncmp(word, "score:", 6) == 0)
+        return mem_printf(m->set, "score %s", name_of(c->models, c->n_models, id));
+    return mem_printf(m->set, "%.*s%s%s", (int)n, word, *what == '\0' ? "" : " ", what);
+}
+
+static const char *add_word(const struct making *m, const char *word, size_t group)
+{
+    struct ruleset *set = m->set;
     struct ruleset_word *w = NULL;
 
     for (size_t i = 0; i < set->n_words && w == NULL; i++)
@@ -249,13 +302,14 @@ static void add_word(struct ruleset *set, const char *word, size_t group)
     if (w == NULL) {
         mem_grow(set, &set->words, &set->cap_words, set->n_words + 1);
         w = &set->words[set->n_words++];
-        *w = (struct ruleset_word){.word = mem_strdup(set, word)};
+        *w = (struct ruleset_word){.word = mem_strdup(set, word), .told = told(m, word)};
     }
     /* The groups come one after the other. */
-    if (w->n > 0 && w->groups[w->n - 1] == group)
-        return;
-    mem_grow(set, &w->groups, &w->cap, w->n + 1);
-    w->groups[w->n++] = group;
+    if (w->n == 0 || w->groups[w->n - 1] != group) {
+        mem_grow(set, &w->groups, &w->cap, w->n + 1);
+        w->groups[w->n++] = group;
+    }
+    return w->word;
 }
 
 static bool same_way(const struct rule_reach *a, const struct rule_reach *b)
@@ -302,9 +356,13 @@ static void collect_words(struct making *m)
         const struct rule_reach *ways = rule_reaches(m->ctx, m->entries[i].rule, &n_ways);
         size_t n;
         const char *const *words = rule_reads(m->ctx, m->entries[i].rule, &n);
+        const char **kept = mem_array(m->set, const char *, n);
 
+        m->entries[i].words = kept;
+        m->entries[i].n_words = n;
+        m->entries[i].related = n_ways > 0;
         for (size_t w = 0; w < n; w++) {
-            add_word(m->set, words[w], m->entries[i].group);
+            kept[w] = add_word(m, words[w], m->entries[i].group);
             add_reference(m->set, words[w], m->entries[i].id);
         }
         for (size_t w = 0; w < n_ways; w++) {
@@ -331,7 +389,11 @@ static void list_segments(struct making *m)
     set->segments = mem_array(set, struct ruleset_segment, m->n);
     for (size_t i = 0; i < m->n; i++)
         set->segments[set->n_segments++] =
-            (struct ruleset_segment){.id = m->entries[i].id, .group = m->entries[i].group};
+            (struct ruleset_segment){.id = m->entries[i].id,
+                                     .group = m->entries[i].group,
+                                     .words = m->entries[i].words,
+                                     .n_words = m->entries[i].n_words,
+                                     .related = m->entries[i].related};
     qsort(set->segments, set->n_segments, sizeof(set->segments[0]), compare_segments);
 }
 
@@ -401,6 +463,17 @@ const struct ruleset_word *ruleset_first(const struct ruleset *set, const char *
     while (*ret_end < set->words + set->n_words && strncmp((*ret_end)->word, prefix, n) == 0)
         (*ret_end)++;
     return set->words + first;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+bool ruleset_segment_reads(const struct ruleset_segment *s, const char *word)
+{
+    return s->n_words > 0 &&
+           bsearch(&word, s->words, s->n_words, sizeof(s->words[0]), compare_texts) != NULL;
 }
 
 bool ruleset_reaches(const struct ruleset *set, const char *word)

@@ -41,6 +41,7 @@ struct ruleset_group {
 /* Which groups a word touches. */
 struct ruleset_word {
     const char *word;
+    const char *told; /* by name: "interaction donation", "field city", "segment loyal" */
     size_t *groups;
     size_t n, cap;
 };
@@ -53,10 +54,13 @@ struct ruleset_reach {
     size_t n, cap;
 };
 
-/* Which group a segment belongs to. */
+/* Which group a segment belongs to, and what its rule hangs on. */
 struct ruleset_segment {
     int64_t id;
     size_t group;
+    const char *const *words; /* sorted */
+    size_t n_words;
+    bool related; /* on facts of related contacts, too */
 };
 
 /* The rule of the segment `by` asks for members of the segment `to`, be it of a related contact. */
@@ -95,6 +99,8 @@ struct ruleset *ruleset_compile(const void *ctx, const struct catalogue *, enum 
 const struct ruleset_word *ruleset_word(const struct ruleset *, const char *word);
 const struct ruleset_word *ruleset_first(const struct ruleset *, const char *prefix,
                                          const struct ruleset_word **ret_end);
+/* ruleset_segment_reads() - whether its rule hangs on the word. */
+bool ruleset_segment_reads(const struct ruleset_segment *, const char *word);
 /* ruleset_reaches() - whether the word is one about related contacts. */
 bool ruleset_reaches(const struct ruleset *, const char *word);
 /* ruleset_reads_model() - whether a rule asks about the scores of this model: the contact's own, or

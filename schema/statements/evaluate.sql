@@ -83,13 +83,13 @@ UNION ALL
 SELECT e.contact_id, e.mode, array_agg(e.segment_id) FROM segment_exception e WHERE e.contact_id = ANY ($1::bigint[]) GROUP BY e.contact_id, e.mode;
 
 -- name: membership_write
--- Who enters and leaves: $2/$3 the pairs (contact, segment), $4 whether they enter, $5 whether an exception made by hand is the cause; $6 now, $7 the contacts
+-- Who enters and leaves: $2/$3 the pairs (contact, segment), $4 whether they enter, $5 the cause, $6 now, $7 the contacts
 -- of which only imported history is new: what they enter starts nothing. It is not recorded while the segment is stale. Who leaves is kept in membership_past. Contacts and
 -- segments are locked first, in this order: they stay as long as the rows that name them are not committed. What was recorded goes into the change log where a rule
--- or a model reads its kind ($8); where none does it has nobody to tell but journeys and webhooks, and is their cue at once.
+-- or a model reads its kind ($8); where none does it has nobody to tell but journeys and webhooks, and is their cue at once. $9: the interaction that is the cause, or 0.
 WITH said AS MATERIALIZED (
-    SELECT u.contact_id, u.segment_id, u.entered, u.by_hand, s.name, s.stale
-      FROM unnest($2::bigint[], $3::int[], $4::boolean[], $5::boolean[]) AS u(contact_id, segment_id, entered, by_hand)
+    SELECT u.contact_id, u.segment_id, u.entered, u.cause, u.by_id, s.name, s.stale
+      FROM unnest($2::bigint[], $3::int[], $4::boolean[], $5::text[], $9::bigint[]) AS u(contact_id, segment_id, entered, cause, by_id)
       JOIN contact c ON c.id = u.contact_id JOIN segment s ON s.id = u.segment_id
      ORDER BY u.contact_id, u.segment_id FOR KEY SHARE OF c, s
 ), gone AS (
@@ -108,7 +108,8 @@ WITH said AS MATERIALIZED (
     -- Sub-selects that are hashed: a join of the moves with anything would be planned for ten of them.
     INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)
     SELECT $1::bigint, u.contact_id, CASE WHEN u.entered THEN (SELECT k.id FROM kind k WHERE k.name = 'segment_entered') ELSE (SELECT k.id FROM kind k WHERE k.name = 'segment_left') END,
-           $6::timestamptz, $6::timestamptz, 'lazo', CASE WHEN u.by_hand THEN jsonb_build_object('segment', u.name, 'cause', 'by hand') ELSE jsonb_build_object('segment', u.name) END
+           $6::timestamptz, $6::timestamptz, 'lazo', CASE WHEN u.by_id > 0 THEN jsonb_build_object('segment', u.name, 'cause', u.cause, 'interaction', u.by_id)
+                ELSE jsonb_build_object('segment', u.name, 'cause', u.cause) END
       FROM said u
      WHERE NOT u.stale AND CASE WHEN u.entered THEN (u.contact_id, u.segment_id) IN (SELECT contact_id, segment_id FROM come)
                                 ELSE (u.contact_id, u.segment_id) IN (SELECT contact_id, segment_id FROM gone) END

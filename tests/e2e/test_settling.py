@@ -356,3 +356,51 @@ def test_the_first_model_goes(one):
     at_rest(one)
     one.sql("UPDATE rfm_model SET name = 'other' WHERE name = 'second'")
     eventually(lambda: check_unreadable(one) == ["second scored"])
+
+
+def test_each_move_says_its_cause(one):
+    """What changed that the rule reads, by name; the interaction itself; time where nothing did."""
+    one.api("PUT", "/v1/topics/causes", {})
+    one.api("PUT", "/v1/fields/rank", {"type": "number"})
+    one.api("PUT", "/v1/rfm/causes", {"kinds": ["alms"], "scoring": "fixed", "classes": 3, "breaks": {"recency": [30, 90], "frequency": [2, 5], "monetary": ["10", "100"]}})
+    rules = {"alms": "any(alms in last 2 days)", "city": 'city = "ronda" and last_name = "cause"', "rank": "attr.rank > 1", "tag": 'tag "caused"', "group": 'in group "Causas"',
+             "topic": 'subscribed "causes"', "chain": 'in segment "cause alms" or in segment "cause city"', "score": "rfm.causes.m = 3", "aunt": 'related as "spouse" where (city = "ronda")',
+             "wed": 'related as "spouse"', "twice": 'count(alms) >= 2 and last_name = "cause"', "new": 'last_name = "cause"'}
+    for name, rule in rules.items():
+        one.segment(f"cause {name}", rule)
+
+    def causes(who):
+        at_rest(one)
+        found = [i for i in one.items(f"/v1/contacts/{who}/interactions") if i["kind"] in ("segment_entered", "segment_left") and i["data"]["segment"].startswith("cause ")]
+        found.sort(key=lambda i: i["id"])
+        new, told[who] = found[told.get(who, 0):], len(found)
+        return {(i["data"]["segment"][6:], i["kind"][8:], i["data"]["cause"], i["data"].get("interaction")) for i in new}
+
+    told = {}
+    given = one.api("POST", "/v1/interactions", {"contact": {"email": "ana@cause.example", "last_name": "Cause"}, "kind": "alms", "amount": "500"})["items"][0]
+    who, first = given["contact"], given["id"]
+    assert causes(who) == {("alms", "entered", "interaction alms", first), ("chain", "entered", "segment cause alms", None), ("score", "entered", "score causes", None),
+                           ("new", "entered", "field last_name", None)}
+    # Of several things that changed at once each segment is told its own.
+    one.sql("UPDATE contact SET city = 'Ronda' WHERE id = %s; INSERT INTO contact_tag VALUES (1, %s, 'caused'); INSERT INTO contact_group VALUES (1, %s, 'Causas');"
+            "INSERT INTO subscription SELECT 1, %s, id, true, '2020-01-01' FROM topic WHERE name = 'causes';"
+            "INSERT INTO contact_attr (org_id, contact_id, field_id, value_number) SELECT 1, %s, id, 7 FROM field WHERE name = 'rank'", (who,) * 5)
+    eventually(lambda: one.count("cause topic") == 1)
+    assert causes(who) == {("city", "entered", "field city", None), ("tag", "entered", "tag caused", None), ("group", "entered", "group causas", None),
+                           ("topic", "entered", "topic causes", None), ("rank", "entered", "field attr.rank", None)}
+    second = one.api("POST", "/v1/interactions", {"contact": {"id": who}, "kind": "alms", "amount": "1"})["items"][0]["id"]
+    assert causes(who) == {("twice", "entered", "interaction alms", second)}
+    other = one.record({"email": "bea@cause.example"}, "call")
+    one.api("PUT", f"/v1/contacts/{other}/relations/spouse/{who}", {})
+    assert causes(other) == {("wed", "entered", "relation", None), ("aunt", "entered", "relation", None)}
+    one.api("PATCH", f"/v1/contacts/{who}", {"city": "Cádiz"})
+    assert causes(other) == {("aunt", "left", "related contact", None)}
+    assert causes(who) == {("wed", "entered", "relation", None), ("city", "left", "field city", None)}
+    one.api("PUT", f"/v1/segments/cause rank/exceptions/{who}", {"mode": "out"})
+    assert causes(who) == {("rank", "left", "by hand", None)}
+    assert one.request("DELETE", f"/v1/segments/cause rank/exceptions/{who}").status_code == 204
+    assert causes(who) == {("rank", "entered", "by hand", None)}
+    one.advance("3 days")
+    assert causes(who) == {("alms", "left", "time", None), ("chain", "left", "segment cause alms", None)}
+    assert one.request("DELETE", f"/v1/contacts/{who}/interactions/{second}").status_code < 300
+    assert causes(who) == {("twice", "left", "interaction alms", None)}

@@ -57,6 +57,7 @@ struct evaluate_lane {
     bool empty;       /* the passes have left nothing behind */
     bool gathering;   /* statistics are being gathered */
     int64_t scoring;  /* the model that is being scored, 0: none */
+    bool waits;       /* until another organisation's model is scored */
     int64_t woken_us; /* monotonic: when it was last said that something came */
     ev_timer retry;
     int64_t gap_until_us; /* monotonic: what comes waits so long */
@@ -74,6 +75,8 @@ struct evaluate {
     struct pgpool *pool;
     struct orgs *orgs;
     struct evaluate_lane *lanes;
+    bool scoring; /* a model: one at a time, whosever it is, for it holds a connection and a
+                     processor for long, and in one zone all are due at the same midnight */
     void (*evaluated)(void *arg, int64_t org_id);
     void *arg;
     uint64_t passes, contacts, answers, moves, failures, scorings, scored, relabelled;
@@ -290,12 +293,15 @@ static void lane_step(void *arg, const struct org *org)
 
 /* --- a model --- */
 
+static void lane_stale(struct evaluate_lane *lane);
+
 /* Who matters by the new scores, and who was touched meanwhile, is in the change log. */
 static void lane_on_scored(void *arg, const struct scoring_result *r, const struct pgres *error)
 {
     struct evaluate_lane *lane = arg;
     struct evaluate *e = lane->evaluate;
 
+    e->scoring = false;
     lane->scoring = 0;
     lane->wanted = true;
     if (r != NULL) {
@@ -306,6 +312,10 @@ static void lane_on_scored(void *arg, const struct scoring_result *r, const stru
         lane_failed(lane, error);
     }
     lane_run(lane);
+    for (struct evaluate_lane *other = e->lanes; other != NULL; other = other->next) {
+        if (other->waits && !other->busy)
+            lane_stale(other);
+    }
 }
 
 struct model_start {
@@ -320,7 +330,10 @@ static void model_on_org(void *arg, const struct org *org)
     struct evaluate_lane *lane = start->lane;
 
     lane->busy = false;
-    if (org != NULL) {
+    if (org != NULL && lane->evaluate->scoring) {
+        lane->waits = true;
+        lane_run(lane);
+    } else if (org != NULL) {
         struct scoring_job job = {.org_id = lane->org_id,
                                   .model_id = start->model_id,
                                   .currency_digits = org->catalogue.currency_digits,
@@ -329,6 +342,7 @@ static void model_on_org(void *arg, const struct org *org)
         lane_compile(lane, org);
         job.is_read = ruleset_reads_model(lane->rules, job.model_id);
         lane->scoring = job.model_id;
+        lane->evaluate->scoring = true;
         scoring_start(lane, lane->evaluate->pool, &job, lane_on_scored, lane);
         lane_run(lane);
     }
@@ -365,8 +379,6 @@ static void lane_models(struct evaluate_lane *lane)
     pgpool_query(lane->evaluate->pool, lane->org_id, Q_RFM_MODELS, &args, models_on_list, lane);
 }
 
-static void lane_stale(struct evaluate_lane *lane);
-
 static void lane_on_gathered(void *arg, const struct pgres *res)
 {
     struct evaluate_lane *lane = arg;
@@ -383,6 +395,7 @@ static void lane_stale(struct evaluate_lane *lane)
 {
     if (lane->gathering || lane->scoring != 0)
         return;
+    lane->waits = false;
     if (lane->touched < GATHER_AFTER ||
         (lane->gathered_us != 0 && clock_monotonic_us() - lane->gathered_us < GATHER_US)) {
         lane_models(lane);

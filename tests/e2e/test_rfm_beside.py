@@ -95,3 +95,32 @@ def test_a_second_word_meanwhile_is_not_lost(one, people):
     eventually(lambda: not one.get("/v1/rfm/held")["stale"])
     assert before < asked <= one.get("/v1/rfm/held")["scored_at"]
     settle(one)
+
+
+def organisation(one, name):
+    """The token of another organisation with a model, scored, of one who gave."""
+    database = (one.home / "database").read_text().strip().replace("user=postgres", "user=lazo_owner")
+    one.ctl("organisation", "create", name, "--name", name, "--language", "en", "--database", database)
+    token = one.ctl("token", "create", "--organisation", name, "--role", "owner", "--database", database).stdout.split()[-1]
+    one.api("POST", "/v1/interactions", {"contact": {"external_id": "x"}, "kind": "donation", "amount": "10"}, token=token)
+    one.api("PUT", "/v1/rfm/held", QUANTILES, token=token)
+    one.api("PUT", "/v1/segments/givers", {"kind": "dynamic", "rule": "count(donation) >= 2"}, token=token)
+    return token
+
+
+def test_all_are_due_at_one_midnight(one, people):
+    """More organisations than there are connections: one is scored after the other, and nobody waits for them who only gives."""
+    tokens = [organisation(one, f"house{n}") for n in range(7)]
+    shown = [lambda t=t: one.api("GET", "/v1/rfm/held", token=t) for t in tokens]
+    eventually(lambda: not any(s()["stale"] or s()["scored_at"] is None for s in shown), what="all are scored")
+    due = max(s()["due_at"] for s in shown)
+    with one.holding("SELECT FROM rfm_model WHERE name = 'held' FOR UPDATE"):
+        one.advance_to(max(due, one.get("/v1/rfm/held")["due_at"]))
+        one.wait_for_lock()
+        for token in tokens:
+            one.api("POST", "/v1/interactions", {"contact": {"external_id": "x"}, "kind": "donation", "amount": "10"}, token=token)
+            eventually(lambda: one.api("GET", "/v1/segments/givers/members", token=token)["items"], what="the segment follows")
+    eventually(lambda: all(s()["due_at"] > due for s in shown), what="all are scored in turn")
+    for token in tokens:
+        eventually(lambda: one.api("GET", "/v1/rfm/held/scores", token=token)["items"][0]["frequency"] == 2, what="the gift is scored")
+    settle(one)

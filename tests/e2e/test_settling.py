@@ -350,7 +350,7 @@ def test_the_first_model_goes(one):
     for reads in [s["name"] for s in one.items("/v1/segments") if "rfm.main." in (s["rule"] or "")]:
         one.request("DELETE", f"/v1/segments/{reads}")
     refused = one.request("DELETE", "/v1/rfm/main")
-    assert refused.status_code == 409 and 'use this model' in refused.text
+    assert refused.status_code == 409 and 'the segment "scored"' in refused.json()["detail"], refused.text
     one.sql("DELETE FROM rfm_model WHERE name = 'main'")
     eventually(lambda: one.count("scored") == 1)
     at_rest(one)

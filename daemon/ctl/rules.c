@@ -80,6 +80,17 @@ static int rule_check_run(const void *ctx, struct client *c, const char *as_of, 
     return valid ? CTL_DONE : CTL_FAILED;
 }
 
+static void exception_print(const void *ctx, const json_t *exception)
+{
+    const char *reason = table_value(ctx, json_object_get(exception, "reason"));
+
+    printf("whatever the rule says, the contact is always %s: said by %s at %s, %s%s\n",
+           json_string_value(json_object_get(exception, "mode")),
+           table_value(ctx, json_object_get(exception, "by")),
+           table_value(ctx, json_object_get(exception, "at")),
+           *reason == '\0' ? "without a reason" : "because: ", reason);
+}
+
 static void explain_print(const void *ctx, const json_t *answer)
 {
     static const char *const headings[] = {"CONDITION",  ">VALUE",  "HOLDS", "SINCE",
@@ -97,10 +108,7 @@ static void explain_print(const void *ctx, const json_t *answer)
     printf("the rule %s\n",
            json_is_true(json_object_get(answer, "holds")) ? "holds" : "does not hold");
     if (json_is_object(exception))
-        printf("made an exception, always %s, by %s: %s\n",
-               json_string_value(json_object_get(exception, "mode")),
-               table_value(ctx, json_object_get(exception, "by")),
-               table_value(ctx, json_object_get(exception, "reason")));
+        exception_print(ctx, exception);
     if (since != NULL)
         printf("it has been so since %s\n", since);
     if (unknown != NULL)

@@ -2,6 +2,7 @@
  * until the evaluator has scored it anew. Their scores are api_define_scores.c's. */
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/suggest.h"
 #include "common/text.h"
 #include "daemon/http/api_define.h"
 #include "daemon/rfm/rfm.h"
@@ -23,12 +24,16 @@ struct model {
     bool integer_bins;
     json_t *labels; /* each with all of r, f and m */
     struct pgarray kinds;
+    const char **kind_names;
+    size_t n_kinds;
     json_t *breaks; /* NULL with quantiles */
+    json_t *unused; /* a sentence for each kind that nobody recorded */
 };
 
 static int model_free(struct model *m)
 {
     json_decref(m->labels);
+    json_decref(m->unused);
     return 0;
 }
 
@@ -110,6 +115,7 @@ static void read_kinds(struct model *m)
     size_t n = json_array_size(kinds);
 
     pgarray_init(&m->kinds, m);
+    m->kind_names = mem_array(m, const char *, KINDS_MAX);
     if (n < 1 || n > KINDS_MAX)
         diag_field(&m->body.mistakes, "/kinds", "this must be a list of 1 to %d kinds", KINDS_MAX);
     for (size_t i = 0; i < n && n <= KINDS_MAX; i++) {
@@ -117,8 +123,31 @@ static void read_kinds(struct model *m)
 
         if (kind == NULL || *kind == '\0')
             diag_field(&m->body.mistakes, mem_printf(m, "/kinds/%zu", i), "a kind is a text");
-        else
+        else {
             pgarray_text(&m->kinds, kind);
+            m->kind_names[m->n_kinds++] = kind;
+        }
+    }
+}
+
+/* read_unused() - kinds are compared letter by letter, unlike in rules. */
+static void read_unused(struct model *m, const struct catalogue *c)
+{
+    const char **names = mem_array(m, const char *, c->n_kinds);
+
+    m->unused = mem_must(json_array());
+    for (size_t i = 0; i < c->n_kinds; i++)
+        names[i] = c->kinds[i].name;
+    for (size_t k = 0; k < m->n_kinds; k++) {
+        const char *near = suggest_nearest(m->kind_names[k], names, c->n_kinds);
+
+        if (near != NULL && strcmp(near, m->kind_names[k]) == 0)
+            continue;
+        json_array_append_new(
+            m->unused,
+            mem_must(json_sprintf("no interaction of the kind \"%s\" has been recorded yet%s%s%s",
+                                  m->kind_names[k], near == NULL ? "" : "; did you mean \"",
+                                  near == NULL ? "" : near, near == NULL ? "" : "\"?")));
     }
 }
 
@@ -283,6 +312,7 @@ static void define_on_result(void *arg, const struct pgres *res)
     }
     body = json_loads(pgres_text(res, 0, "body"), 0, NULL);
     add_coverage(m, body, (json_int_t)m->classes, m->labels);
+    json_array_extend(json_object_get(body, "warnings"), m->unused);
     app_defined(m->app, api_org(m->req));
     http_answer_value(m->req, (int)pgres_int(res, 0, "status"), body);
 }
@@ -299,6 +329,7 @@ static void define_on_org(void *arg, const struct org *org)
         return;
     }
     unit = pow(10, org->catalogue.currency_digits);
+    read_unused(m, &org->catalogue);
     pgargs_init(&args, m);
     pgargs_text(&args, m->name);
     pgargs_array(&args, &m->kinds);

@@ -6,6 +6,7 @@
 #include "daemon/http/api_define.h"
 
 #include <limits.h>
+#include <string.h>
 
 struct question {
     struct app *app;
@@ -114,6 +115,14 @@ void api_rfm_recompute(void *app, struct http_request *req)
 /* --- of a contact --------------------------------------------------------------------------------
  */
 
+static bool has_model(const struct catalogue *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_models; i++)
+        if (strcmp(c->models[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 static void contact_on_org(void *arg, const struct org *org)
 {
     const struct question *q = arg;
@@ -121,6 +130,10 @@ static void contact_on_org(void *arg, const struct org *org)
 
     if (org == NULL) {
         api_away(q->req);
+        return;
+    }
+    if (q->name != NULL && !has_model(&org->catalogue, q->name)) {
+        http_problem(q->req, 404, NULL, "there is no model \"%s\"", q->name);
         return;
     }
     pgargs_init(&args, q);

@@ -214,7 +214,7 @@ SELECT json_build_object('name', model.name, 'scored_at', model.scored_at, 'stal
 -- name: api_rfm_breaks
 -- $1 model, $2 digits of the currency's minor unit
 SELECT json_build_object('name', name, 'scoring', scoring, 'scored_at', scored_at, 'recency', recency_breaks, 'frequency', frequency_breaks,
-           'monetary', (SELECT json_agg(round(x, greatest($2::int, scale(x)))::text ORDER BY n)
+           'monetary', (SELECT coalesce(json_agg(round(x, greatest($2::int, scale(x)))::text ORDER BY n), '[]')
                           FROM (SELECT trim_scale(b::numeric / power(10::numeric, $2::int)) AS x, n
                                   FROM unnest(monetary_breaks) WITH ORDINALITY AS u (b, n)) breaks))::text AS body
   FROM rfm_model WHERE name = $1::text

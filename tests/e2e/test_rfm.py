@@ -303,6 +303,16 @@ def test_a_model_that_is_edited_while_it_is_scored(one):
 
 
 def test_what_is_no_model(one):
+    who = person(one, "early@rfm.example")
+    gift(one, who, amount="5")
+    put = one.api("PUT", "/v1/rfm/early", {"kinds": ["Donation", "nothing"]})
+    assert put["warnings"] == ['no interaction of the kind "Donation" has been recorded yet; did you mean "donation"?', 'no interaction of the kind "nothing" has been recorded yet']
+    eventually(lambda: one.get("/v1/rfm/early")["stale"] is False)
+    empty = one.get("/v1/rfm/early/breaks")
+    assert (empty["recency"], empty["frequency"], empty["monetary"]) == ([], [], [])
+    assert one.request("DELETE", "/v1/rfm/early").status_code == 204
+    assert one.request("GET", f"/v1/contacts/{who}/rfm?model=early").status_code == 404
+    assert one.ctl("rfm", "contact", who, "--model", "early", check=False).returncode == 1
     for body, pointer in (({"kinds": ["x"], "monetary": "most"}, "/monetary"), ({"kinds": ["x"], "recompute": "hourly"}, "/recompute"),
                           ({"kinds": ["x"], "look_back": "1001 years"}, "/look_back")):
         answer = one.request("PUT", "/v1/rfm/bad", json=body)

@@ -391,6 +391,7 @@ def test_each_move_says_its_cause(one):
     second = one.api("POST", "/v1/interactions", {"contact": {"id": who}, "kind": "alms", "amount": "1"})["items"][0]["id"]
     assert causes(who) == {("twice", "entered", "interaction alms", second)}
     other = one.record({"email": "bea@cause.example"}, "call")
+    at_rest(one)
     one.api("PUT", f"/v1/contacts/{other}/relations/spouse/{who}", {})
     assert causes(other) == {("wed", "entered", "relation", None), ("aunt", "entered", "relation", None)}
     one.api("PATCH", f"/v1/contacts/{who}", {"city": "Cádiz"})

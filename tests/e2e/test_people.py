@@ -162,10 +162,10 @@ def test_lazoctl(lazo, tmp_path):
     assert "member of household" in lazo.ctl("relation", "kinds").stdout
     lazo.ctl("relation", "remove", "two@ctl.example", "spouse", "one@ctl.example")
     assert "spouse" not in lazo.ctl("relation", "list", "two@ctl.example").stdout
-    lazo.ctl("group", "add", "Coro", "two@ctl.example")
-    assert "Coro" in lazo.ctl("group", "list").stdout and "two@ctl.example" in lazo.ctl("group", "members", "coro").stdout
-    lazo.ctl("group", "remove", "Coro", "two@ctl.example")
-    assert lazo.ctl("group", "members", "coro", check=False).returncode == 1
+    lazo.ctl("group", "add", "Coro del Faro", "two@ctl.example")
+    assert "Coro del Faro" in lazo.ctl("group", "list").stdout and "two@ctl.example" in lazo.ctl("group", "members", "coro del faro").stdout
+    lazo.ctl("group", "remove", "Coro del Faro", "two@ctl.example")
+    assert lazo.ctl("group", "members", "coro del faro", check=False).returncode == 1
     assert lazo.ctl("relation", "add", "x", check=False).returncode == 2
     (tmp_path / "relations.yaml").write_text("mentor of: mentored by\nteammate: teammate\nfellow: {shares: member of}\n")
     said = lazo.ctl("apply", tmp_path).stdout
@@ -187,7 +187,11 @@ def test_groups(lazo):
     now = lazo.api("POST", f"/v1/contacts/{a}/groups", {"groups": ["Junta Directiva", "Voluntarios/as"]})
     assert now["groups"] == ["Junta Directiva", "Voluntarios/as"]
     assert lazo.api("PUT", f"/v1/groups/junta%20directiva/members/{b}")["groups"] == ["junta directiva"]
-    assert {g["name"]: g["count"] for g in lazo.items("/v1/groups")} == {"Junta Directiva": 2, "Voluntarios/as": 1}
+
+    def ours():
+        return {g["name"]: g["count"] for g in lazo.items("/v1/groups") if g["name"].lower() in ("junta directiva", "voluntarios/as")}
+
+    assert ours() == {"Junta Directiva": 2, "Voluntarios/as": 1}
     assert [m["id"] for m in lazo.items("/v1/groups/JUNTA%20DIRECTIVA/members")] == [a, b]
     lazo.settle()
     assert lazo.count("in-the-board") == 2
@@ -196,7 +200,7 @@ def test_groups(lazo):
     assert lazo.request("DELETE", f"/v1/groups/Voluntarios%2Fas/members/{a}").status_code == 204
     lazo.settle()
     assert lazo.count("in-the-board") == 1
-    assert [g["name"] for g in lazo.items("/v1/groups")] == ["junta directiva"]
+    assert ours() == {"junta directiva": 1}
     assert lazo.request("GET", "/v1/groups/nobody/members").status_code == 404
     assert lazo.request("PUT", "/v1/groups/x/members/999999999").status_code == 404
     assert refused(lazo, "PUT", f"/v1/groups/{'x' * 101}/members/{a}")[0] == 422

@@ -5,14 +5,14 @@ from lazo_test import eventually
 
 
 def test_window_ends_with_the_clock(lazo):
-    lazo.segment("recent", "any(visit in last 7 days)")
-    lazo.record({"email": "visitor@segment.example"}, "visit")
-    eventually(lambda: lazo.members("recent") == {"visitor@segment.example"})
+    lazo.segment("lately here", "any(latevisit in last 7 days)")
+    lazo.record({"email": "visitor@segment.example"}, "latevisit")
+    eventually(lambda: lazo.members("lately here") == {"visitor@segment.example"})
     lazo.advance("6 days")
     lazo.settle()
-    assert lazo.count("recent") == 1
+    assert lazo.count("lately here") == 1
     lazo.advance("25 h")
-    eventually(lambda: lazo.count("recent") == 0)
+    eventually(lambda: lazo.count("lately here") == 0)
 
 
 def test_a_strangers_rows_count(lazo):
@@ -40,9 +40,9 @@ def test_contacts_by_psql_count(lazo):
 
 
 def test_fields_tags_and_other_segments(lazo):
-    lazo.segment("malaga", 'city = "malaga"')
+    lazo.segment("malaga", 'city = "alhama de malaga"')
     lazo.segment("malaga-members", 'in segment "malaga" and tag "socio"')
-    who = lazo.api("POST", "/v1/contacts", {"email": "city@segment.example", "city": "Málaga"})["id"]
+    who = lazo.api("POST", "/v1/contacts", {"email": "city@segment.example", "city": "Alhama de Málaga"})["id"]
     eventually(lambda: lazo.count("malaga") == 1)
     assert lazo.count("malaga-members") == 0
     lazo.api("POST", f"/v1/contacts/{who}/tags", {"tags": ["Socio"]})
@@ -105,10 +105,10 @@ def test_a_count_is_the_same_however_few_are_looked_at(lazo):
     """Of rules over interactions: one contact by the e-mail address, everybody, and those who have none."""
     for n in range(3):
         for _ in range(n):
-            lazo.api("POST", "/v1/interactions", {"contact": {"email": f"count{n}@segment.example"}, "kind": "counted", "amount": "7.50"})
-    lazo.api("POST", "/v1/contacts", {"email": "count0@segment.example"})
-    for rule, n in [('email = "count2@segment.example" and count(counted) >= 2', 1), ("count(counted) >= 1", 2), ("any(counted in last 1 year) and sum(counted.amount) > 10", 1),
-                    ('email starts with "count" and not any(counted)', 1), ('email starts with "count" and count(counted) < 2', 2)]:
+            lazo.api("POST", "/v1/interactions", {"contact": {"email": f"tally{n}@segment.example"}, "kind": "counted", "amount": "7.50"})
+    lazo.api("POST", "/v1/contacts", {"email": "tally0@segment.example"})
+    for rule, n in [('email = "tally2@segment.example" and count(counted) >= 2', 1), ("count(counted) >= 1", 2), ("any(counted in last 1 year) and sum(counted.amount) > 10", 1),
+                    ('email starts with "tally" and not any(counted)', 1), ('email starts with "tally" and count(counted) < 2', 2)]:
         said = lazo.api("POST", "/v1/rules/check", {"rule": rule})
         assert said["valid"] and said["count"] == n == len(said["sample"]), (rule, said)
 

@@ -61,10 +61,12 @@ static int rule_check_run(const void *ctx, struct client *c, const char *as_of, 
     static const char *const keys[] = {"id", "email", "first_name", "last_name", "company_name"};
     const json_t *answer =
         rule_ask(ctx, c, "check", json_pack("{s:s, s:s?}", "rule", rule_read(ctx), "as_of", as_of));
+    const char *unknown;
     bool valid;
 
     if (answer == NULL)
         return CTL_FAILED;
+    unknown = json_string_value(json_object_get(answer, "unknown"));
     valid = json_is_true(json_object_get(answer, "valid"));
     if (json) {
         table_json(answer);
@@ -74,6 +76,8 @@ static int rule_check_run(const void *ctx, struct client *c, const char *as_of, 
         if (valid)
             printf("holds for %lld\n",
                    (long long)json_integer_value(json_object_get(answer, "count")));
+        if (unknown != NULL)
+            printf("not known: %s\n", unknown);
         if (json_array_size(json_object_get(answer, "sample")) > 0)
             table_items(json_object_get(answer, "sample"), headings, keys);
     }

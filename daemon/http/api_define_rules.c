@@ -12,6 +12,8 @@ struct trial {
     struct http_request *req;
     const char *text; /* of the rule */
     int64_t now_us;
+    bool as_of;          /* it was said */
+    const char *unknown; /* what is not known of that instant; NULL: all is */
     json_t *warnings;
     /* The count: its two forms, what they cost, and the answer. */
     const struct rule_sql *each, *whole;
@@ -43,6 +45,7 @@ static void read_as_of(struct trial *t, struct api_body *body)
     const char *as_of = api_body_text(body, "as_of", CLOCK_TEXT);
 
     t->now_us = clock_now_us();
+    t->as_of = as_of != NULL;
     if (as_of != NULL && !clock_parse(as_of, &t->now_us))
         diag_field(&body->mistakes, "/as_of", "this must be a time as in RFC 3339");
 }
@@ -72,9 +75,9 @@ static json_t *counted_json(const struct trial *t, const struct pgres *res)
 {
     json_t *sample = json_loads(pgres_text(res, 0, "sample"), 0, NULL);
 
-    return mem_must(json_pack("{s:b, s:[], s:O, s:I, s:o*}", "valid", 1, "errors", "warnings",
+    return mem_must(json_pack("{s:b, s:[], s:O, s:I, s:o*, s:s*}", "valid", 1, "errors", "warnings",
                               t->warnings, "count", (json_int_t)pgres_int(res, 0, "n"), "sample",
-                              sample));
+                              sample, "unknown", t->unknown));
 }
 
 static void check_on_result(void *arg, const struct pgres *res)
@@ -167,6 +170,29 @@ static void ask_count(struct trial *t, const struct rule *rule, const struct cat
     pgpool_query_sql(t->app->pool, api_org(t->req), t->each->text, &args, check_on_result, t);
 }
 
+/* Of all contacts at once only interactions are asked for as they were; to tell the rest of one of
+ * them is for explain. What is to come changes no field. */
+static const char *unknown_of(const struct trial *t, const struct rule *rule)
+{
+    bool past = t->now_us < clock_now_us(), computed = false, rest = false;
+    size_t n, n_ways;
+    const char *const *words = rule_reads(t, rule, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        bool is_computed =
+            strncmp(words[i], "segment:", 8) == 0 || strncmp(words[i], "score:", 6) == 0;
+
+        computed = computed || is_computed;
+        rest = rest || (!is_computed && strncmp(words[i], "kind", 4) != 0 &&
+                        strcmp(words[i], "field:created_at") != 0);
+    }
+    rule_reaches(t, rule, &n_ways);
+    if (past && (rest || computed || n_ways > 0))
+        return "fields, tags, groups, topics, relations, segments and scores are taken as they are "
+               "now";
+    return computed || n_ways > 0 ? "segments and scores are taken as they are now" : NULL;
+}
+
 static void check_on_org(void *arg, const struct org *org)
 {
     struct trial *t = arg;
@@ -182,6 +208,8 @@ static void check_on_org(void *arg, const struct org *org)
     rule = api_rule_read(t, t->text, NULL, &org->catalogue, &mistakes, &warnings);
     json_decref(t->warnings);
     t->warnings = mistakes_json(&warnings);
+    if (rule != NULL && t->as_of)
+        t->unknown = unknown_of(t, rule);
     if (rule != NULL)
         ask_count(t, rule, &org->catalogue);
     else

@@ -447,6 +447,13 @@ def test_lazoctl_rule(lived):
     who = one.record({"email": "r@rule.example", "first_name": "Regla"}, "donation", amount="5", occurred_at=one.now())
     said = one.ctl("rule", "check", input=rule).stdout
     assert "holds for 1" in said and "r@rule.example" in said
+    one.segment("checked", "true")
+    begin = (dt.datetime.fromisoformat(one.now().replace("Z", "+00:00")) - dt.timedelta(days=20)).isoformat()
+    for text, when, unknown in (("any(donation)", begin, None), ('city = "x"', begin, "fields"), ('city = "x"', None, None), ('city = "x"', "2099-01-01T00:00:00Z", None),
+                                ('in segment "checked"', "2099-01-01T00:00:00Z", "segments and scores are taken as they are now")):
+        told = one.api("POST", "/v1/rules/check", {"rule": text, **({"as_of": when} if when else {})})
+        assert told["valid"] and (told.get("unknown") is None if unknown is None else unknown in told["unknown"]), (text, when, told)
+    assert "not known: fields" in one.ctl("rule", "check", "--as-of", begin, input='city = "x"').stdout
     bad = one.ctl("rule", "check", input="contry = 5", check=False)
     assert bad.returncode == 1 and bad.stderr.startswith("1:1: ") and 'did you mean "country"' in bad.stderr
     said = one.ctl("rule", "explain", who, input=rule).stdout

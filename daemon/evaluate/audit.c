@@ -230,7 +230,7 @@ static void audit_take(struct audit *a, const char *differences)
 static void audit_advance(struct audit *a)
 {
     a->after = 0;
-    if (a->stage == AUDIT_segments && ++a->part < a->rules->n_statements)
+    if (a->stage == AUDIT_segments && ++a->part < a->rules->n_groups)
         return;
     a->stage++;
     if (!a->o.scores && (a->stage == AUDIT_scores || a->stage == AUDIT_breaks))
@@ -259,7 +259,7 @@ static void audit_on_block(void *arg, const struct pgres *res)
 
 static void audit_ask_segments(struct audit *a, const void *scratch)
 {
-    const struct ruleset_statement *s = &a->rules->statements[a->part];
+    const struct ruleset_statement *s = &a->rules->groups[a->part].statement;
     const struct rule_sql *sql = rule_compile_truth(scratch, s->sql, s->segments, s->n_segments);
     struct pgargs args;
 
@@ -405,7 +405,7 @@ static void audit_on_org(void *arg, const struct org *org)
         a->currency_unit *= 10;
     a->models = a->o.scores ? c->n_models : 0;
     a->stage = AUDIT_segments;
-    if (a->rules->n_statements == 0)
+    if (a->rules->n_groups == 0)
         audit_advance(a);
     pgtx_begin_reading(a->o.pool, a->o.org_id, audit_begun, audit_closed, a);
 }

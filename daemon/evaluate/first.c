@@ -30,14 +30,14 @@ struct first {
     struct ruleset *rules; /* of what is stale; the groups of level 0 are the run's */
     int64_t *segments, *marks;
     size_t n_segments;
-    size_t n_statements; /* of the run: the first ones of the rules' */
-    size_t statement;    /* the next one */
-    int64_t done_to;     /* the block follows this contact, */
-    int64_t upto;        /* ends with this one, and is known already where statement > 0 */
-    int64_t contacts;    /* of the block */
-    bool last;           /* no contacts follow it */
-    int64_t size;        /* how many contacts the next block takes */
-    int64_t slowest_us;  /* statement of this block */
+    size_t n_groups;    /* of the run: the first ones of the rules' */
+    size_t group;       /* the next one */
+    int64_t done_to;    /* the block follows this contact, */
+    int64_t upto;       /* ends with this one, and is known already where group > 0 */
+    int64_t contacts;   /* of the block */
+    bool last;          /* no contacts follow it */
+    int64_t size;       /* how many contacts the next block takes */
+    int64_t slowest_us; /* statement of this block */
     /* What is under way. */
     bool resumed;
     first_looked_fn *looked;
@@ -70,7 +70,7 @@ static void add_ids(struct pgargs *args, const int64_t *ids, size_t n, const voi
 static void first_go(struct first *f)
 {
     f->going = true;
-    f->statement = 0;
+    f->group = 0;
     f->size = BLOCK_FROM;
     log_info("evaluate", f->resumed ? "a full evaluation goes on" : "a full evaluation begins",
              "org=%" PRId64 " segments=%zu after=%" PRId64, f->org_id, f->n_segments, f->done_to);
@@ -106,9 +106,9 @@ static void first_choose(struct first *f)
 {
     size_t n = 0;
 
-    f->n_statements = 0;
+    f->n_groups = 0;
     for (size_t i = 0; i < f->rules->n_groups && f->rules->groups[i].level == 0; i++)
-        f->n_statements += f->rules->groups[i].n_statements;
+        f->n_groups++;
     for (size_t i = 0; i < f->n_segments; i++) {
         const struct ruleset_segment *s = ruleset_segment(f->rules, f->segments[i]);
 
@@ -228,7 +228,7 @@ static void block_done(struct first *f)
     f->size = f->size > most ? most : f->size;
     f->size = f->size < BLOCK_MIN ? BLOCK_MIN : f->size > BLOCK_MAX ? BLOCK_MAX : f->size;
     f->done_to = f->upto;
-    f->statement = 0;
+    f->group = 0;
 }
 
 static void step_ended(void *arg, bool committed, const struct pgres *error)
@@ -249,7 +249,7 @@ static void step_ended(void *arg, bool committed, const struct pgres *error)
         return;
     }
     f->slowest_us = took_us > f->slowest_us ? took_us : f->slowest_us;
-    if (f->contacts > 0 && ++f->statement < f->n_statements) {
+    if (f->contacts > 0 && ++f->group < f->n_groups) {
         stepped(f);
         return;
     }
@@ -270,8 +270,8 @@ static void step_on_written(void *arg, const struct pgres *res)
     f->result.moved = pgres_int(res, 0, "moved");
     f->result.logged = pgres_int(res, 0, "logged") > 0;
     f->result.answers =
-        (uint64_t)pgres_int(res, 0, "contacts") * f->rules->statements[f->statement].n_segments;
-    if (f->statement + 1 < f->n_statements) {
+        (uint64_t)pgres_int(res, 0, "contacts") * f->rules->groups[f->group].statement.n_segments;
+    if (f->group + 1 < f->n_groups) {
         pgtx_commit(f->tx);
         return;
     }
@@ -290,7 +290,7 @@ static void step_on_block(void *arg, const struct pgres *res)
 
     if (!pgres_ok(res))
         return;
-    if (f->statement == 0) {
+    if (f->group == 0) {
         f->contacts = pgres_int(res, 0, "contacts");
         f->upto = pgres_int(res, 0, "upto");
         f->last = f->contacts < f->size;
@@ -341,16 +341,6 @@ static void step_references(const void *ctx, struct rule_first *what, const stru
     what->by = by;
 }
 
-/* Groups of level 0 come first, and their statements with them. */
-static int32_t step_part(const struct first *f)
-{
-    size_t i = 0, at = f->statement;
-
-    while (at >= f->rules->groups[i].n_statements)
-        at -= f->rules->groups[i++].n_statements;
-    return f->rules->groups[i].part;
-}
-
 void first_step(struct first *f, const struct ruleset *all, first_fn *fn, void *arg)
 {
     MEM_SCOPED void *scratch = talloc_new(NULL);
@@ -360,12 +350,12 @@ void first_step(struct first *f, const struct ruleset *all, first_fn *fn, void *
     f->stepped = fn;
     f->arg = arg;
     f->result = (struct first_result){0};
-    if (f->n_statements == 0) {
+    if (f->n_groups == 0) {
         first_end(f);
         return;
     }
-    s = &f->rules->statements[f->statement];
-    what.part = step_part(f);
+    s = &f->rules->groups[f->group].statement;
+    what.part = f->rules->groups[f->group].part;
     what.segments = s->segments;
     what.n_segments = s->n_segments;
     step_references(scratch, &what, all);

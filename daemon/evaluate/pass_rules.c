@@ -12,12 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A statement that was sent for a group. */
+/* A group whose statement was sent. */
 struct pass_asked {
     struct pass *pass;
     const struct ruleset_group *group;
-    size_t n_rules;
-    bool first; /* of the group's statements */
 };
 
 /* --- the end: cues, then commit ------------------------------------------------------------------
@@ -240,10 +238,9 @@ static void take_row(struct pass_asked *asked, const struct pgres *res, int row)
         p->held.pairs[p->held.n++] = (struct pass_pair){id, holds[i]};
     }
     talloc_free(holds);
-    pass_add_wake(p, id, asked->group->part,
-                  pgres_null(res, row, "changes_at") ? INT64_MAX
-                                                     : pgres_instant(res, row, "changes_at"),
-                  asked->first ? 1 : 0);
+    pass_add_wake(
+        p, id, asked->group->part,
+        pgres_null(res, row, "changes_at") ? INT64_MAX : pgres_instant(res, row, "changes_at"), 1);
 }
 
 static void pass_on_rules(void *arg, const struct pgres *res)
@@ -255,7 +252,7 @@ static void pass_on_rules(void *arg, const struct pgres *res)
         return;
     for (int row = 0; row < pgres_rows(res); row++)
         take_row(asked, res, row);
-    p->answers += (uint64_t)pgres_rows(res) * asked->n_rules;
+    p->answers += (uint64_t)pgres_rows(res) * asked->group->statement.n_segments;
     talloc_free(asked);
     pass_answered(p);
 }
@@ -274,22 +271,18 @@ static void pass_on_stored(void *arg, const struct pgres *res)
 static void send_group(struct pass *p, const struct ruleset_group *group,
                        const struct pass_ids *contacts)
 {
-    for (size_t i = 0; i < group->n_statements; i++) {
-        const struct ruleset_statement *s = &group->statements[i];
-        struct pass_asked *asked = mem_new(p, struct pass_asked);
-        struct pgargs args;
+    const struct ruleset_statement *s = &group->statement;
+    struct pass_asked *asked = mem_new(p, struct pass_asked);
+    struct pgargs args;
 
-        asked->pass = p;
-        asked->group = group;
-        asked->first = i == 0;
-        asked->n_rules = s->n_segments;
-        pgargs_init(&args, p);
-        pass_ids_args(p, contacts, &args);
-        pgargs_instant(&args, p->now_us);
-        pgargs_params(&args, s->sql->params, s->sql->n_params);
-        p->answers_left++;
-        pgtx_query_kept(p->tx, s->key, s->sql->text, &args, pass_on_rules, asked);
-    }
+    asked->pass = p;
+    asked->group = group;
+    pgargs_init(&args, p);
+    pass_ids_args(p, contacts, &args);
+    pgargs_instant(&args, p->now_us);
+    pgargs_params(&args, s->sql->params, s->sql->n_params);
+    p->answers_left++;
+    pgtx_query_kept(p->tx, s->key, s->sql->text, &args, pass_on_rules, asked);
 }
 
 /* Groups come by level. */

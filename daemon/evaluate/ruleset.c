@@ -20,6 +20,7 @@ struct entry {
     const struct rule *rule;
     int level; /* -1: not found yet */
     int32_t part;
+    const char *reads; /* beside kinds */
     size_t group;
     const char *const *words;
     size_t n_words;
@@ -145,7 +146,20 @@ static int32_t part_of(const void *ctx, const struct rule *rule)
     return hash <= RULESET_SCORES ? RULESET_SCORES + 1 : (int32_t)hash;
 }
 
-/* By level, then part; within them in the order of the catalogue. */
+/* What the rule reads beside kinds, as one text. */
+static const char *reads_of(const void *ctx, const struct rule *rule)
+{
+    size_t n;
+    const char *const *words = rule_reads(ctx, rule, &n);
+    char *reads = mem_strdup(ctx, "");
+
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(words[i], "kind", 4) != 0)
+            reads = mem_printf(ctx, "%s%s\n", reads, words[i]);
+    return reads;
+}
+
+/* By level, then part; within them what reads the same stands together. */
 static int compare_entries(const void *a, const void *b)
 {
     const struct entry *x = a, *y = b;
@@ -154,6 +168,8 @@ static int compare_entries(const void *a, const void *b)
         return x->level < y->level ? -1 : 1;
     if (x->part != y->part)
         return x->part < y->part ? -1 : 1;
+    if (strcmp(x->reads, y->reads) != 0)
+        return strcmp(x->reads, y->reads);
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
@@ -198,20 +214,9 @@ static void compile_statement(struct making *m, struct ruleset_statement *s,
     s->key = key_of(m->set, s->sql->text);
 }
 
-static void compile_group(struct making *m, struct ruleset_group *g, const struct entry *entries,
-                          size_t n)
+static bool same_group(const struct entry *a, const struct entry *b)
 {
-    g->level = entries[0].level;
-    g->part = entries[0].part;
-    g->n_statements = (n + RULE_ROOTS_MAX - 1) / RULE_ROOTS_MAX;
-    g->statements = m->set->statements + m->set->n_statements;
-    m->set->n_statements += g->n_statements;
-    for (size_t i = 0; i < g->n_statements; i++) {
-        size_t at = i * RULE_ROOTS_MAX;
-
-        compile_statement(m, &g->statements[i], entries + at,
-                          n - at < RULE_ROOTS_MAX ? n - at : RULE_ROOTS_MAX);
-    }
+    return a->level == b->level && a->part == b->part;
 }
 
 static void compile_groups(struct making *m)
@@ -221,16 +226,21 @@ static void compile_groups(struct making *m)
     for (size_t i = 0; i < m->n; i++) {
         m->entries[i].level = entry_level(m, &m->entries[i]);
         m->entries[i].part = part_of(m->ctx, m->entries[i].rule);
+        m->entries[i].reads = reads_of(m->ctx, m->entries[i].rule);
     }
     qsort(m->entries, m->n, sizeof(m->entries[0]), compare_entries);
     set->groups = mem_array(set, struct ruleset_group, m->n);
-    set->statements = mem_array(set, struct ruleset_statement, m->n);
     for (size_t i = 0, end; i < m->n; i = end) {
-        for (end = i; end < m->n && m->entries[end].level == m->entries[i].level &&
-                      m->entries[end].part == m->entries[i].part;
+        struct ruleset_group *g = &set->groups[set->n_groups];
+
+        for (end = i;
+             end < m->n && end < i + RULE_ROOTS_MAX && same_group(&m->entries[i], &m->entries[end]);
              end++)
             m->entries[end].group = set->n_groups;
-        compile_group(m, &set->groups[set->n_groups++], m->entries + i, end - i);
+        g->level = m->entries[i].level;
+        g->part = m->entries[i].part;
+        compile_statement(m, &g->statement, m->entries + i, end - i);
+        set->n_groups++;
     }
 }
 

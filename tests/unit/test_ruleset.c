@@ -78,11 +78,10 @@ static void dynamic_ones_that_check(void **state)
     assert_int_equal(set->segments[0].id, 11);
     assert_int_equal(set->segments[1].id, 14);
     assert_int_equal(set->n_groups, 2);
-    assert_int_equal(set->n_statements, 2);
     assert_int_equal(set->groups[0].level, 0);
     assert_int_equal(set->groups[1].level, 1);
-    assert_int_equal(set->groups[1].statements[0].segments[0], 14);
-    assert_non_null(set->statements[0].sql->text);
+    assert_int_equal(set->groups[1].statement.segments[0], 14);
+    assert_non_null(set->groups[0].statement.sql->text);
     assert_int_equal(set->last_kind, 9);
     assert_null(ruleset_segment(set, 12));
     assert_int_equal(ruleset_segment(set, 14)->group, 1);
@@ -142,24 +141,31 @@ static void references(void **state)
     talloc_free(ctx);
 }
 
-/* One statement holds so many; none is lost at the edges. */
+/* One group holds so many; none is lost at the edges, and what reads the same stands together. */
 static void many_are_parted(void **state)
 {
     struct catalogue c = catalogue_of(many, MANY);
     void *ctx = talloc_new(NULL);
+    const struct ruleset_word *tagged;
     struct ruleset *set;
     struct diag d;
 
     (void)state;
     for (size_t i = 0; i < MANY; i++)
-        many[i] = (struct catalogue_segment){.name = mem_printf(ctx, "s%zu", i),
-                                             .id = (int64_t)i + 1,
-                                             .rule = "count(donation) > 3"};
+        many[i] =
+            (struct catalogue_segment){.name = mem_printf(ctx, "s%zu", i),
+                                       .id = (int64_t)i + 1,
+                                       .rule = i % 5 == 0 ? "count(donation) > 3 and tag \"x\""
+                                                          : "count(donation) > 3 and age > 9"};
     diag_init(&d, ctx);
     set = ruleset_compile(ctx, &c, RULESET_page, NULL, 0, &d);
     assert_int_equal(set->n_segments, MANY);
-    assert_int_equal(set->n_groups, 1);
-    assert_int_equal(set->n_statements, (MANY + RULE_ROOTS_MAX - 1) / RULE_ROOTS_MAX);
+    assert_int_equal(set->n_groups, (MANY + RULE_ROOTS_MAX - 1) / RULE_ROOTS_MAX);
+    assert_int_equal(ruleset_word(set, "kind:4")->n, set->n_groups);
+    assert_int_equal(ruleset_part_size(set, set->groups[0].part), set->n_groups);
+    tagged = ruleset_word(set, "tag:x");
+    assert_int_equal(tagged->n, 1);
+    assert_int_equal(tagged->groups[0], set->n_groups - 1);
     for (size_t i = 0; i < MANY; i++)
         assert_int_equal(set->segments[i].id, i + 1);
     talloc_free(ctx);

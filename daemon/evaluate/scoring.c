@@ -51,6 +51,7 @@ static void scoring_begun(void *arg, struct pgtx *tx)
     for (int i = 0; i < s->job.currency_digits; i++)
         unit *= 10;
     s->tx = tx;
+    pgtx_unhurried(tx);
     pgargs_init(&args, s);
     pgargs_int(&args, s->job.org_id);
     pgargs_int(&args, s->job.model_id);

@@ -197,7 +197,7 @@ static void gather_begun(void *arg, struct pgtx *tx)
 {
     struct pgargs args;
 
-    pgtx_query_sql(tx, "SET LOCAL statement_timeout = 0", NULL, NULL, NULL);
+    pgtx_unhurried(tx);
     pgargs_init(&args, arg);
     pgargs_instant(&args, clock_now_us());
     pgtx_query(tx, Q_DUPLICATES_GATHER, &args, gather_on_done, arg);

@@ -6,11 +6,9 @@
  * statements ends with a sync, so that its answer comes at once.
  *
  * A transaction's life:
- *
  *     waiting ──connection free──► open ──commit/rollback──► ending ──► gone
  *                                    │                         ▲
- *                                    └──a query failed──► failed (when the outstanding ones are
- * answered, rolled back)
+ *                                    └──a query failed──► failed (the outstanding are answered)
  *
  * One that is a single statement (pgtx_once()) has no BEGIN and no COMMIT: it is sent as a shared
  * connection's query is, and over with its answer.
@@ -44,8 +42,7 @@ struct pgtx {
     const struct pgargs *args;
     size_t outstanding; /* statements sent and not answered */
     bool commit;
-    bool
-        closing; /* COMMIT or ROLLBACK was sent: its answer ends the transaction, whatever failed */
+    bool closing;       /* COMMIT or ROLLBACK was sent: its answer ends it, whatever failed */
     struct pgres error; /* of the first query that failed; its result is ours */
 };
 
@@ -71,7 +68,7 @@ struct pgpool {
     ev_idle idle; /* runs while there is something late, or a transaction that can begin */
 };
 
-/* --- late calls ------------------------------------------------------------------------------ */
+/* --- late calls --- */
 
 static void pgpool_later(struct pgpool *p, pgres_fn *fn, pgtx_end_fn *ended, void *arg)
 {
@@ -103,8 +100,7 @@ static void pgpool_call_late(struct pgpool *p)
     }
 }
 
-/* --- transactions ------------------------------------------------------------------------------
- */
+/* --- transactions --- */
 
 static void pgpool_release(struct pgpool *p, struct pgconn *conn)
 {
@@ -215,6 +211,11 @@ void pgtx_query_kept(struct pgtx *tx, const char *key, const char *sql, const st
 }
 
 /* COMMIT of a transaction in which something failed answers well and rolls back: state knows. */
+void pgtx_unhurried(struct pgtx *tx)
+{
+    pgtx_query_sql(tx, "SET LOCAL statement_timeout = 0", NULL, NULL, NULL);
+}
+
 static void pgtx_on_ended(void *arg, const struct pgres *res)
 {
     struct pgtx *tx = arg;
@@ -261,6 +262,7 @@ static const char *pgpool_set_org(const void *ctx, int64_t org_id)
     return mem_printf(ctx, "SET LOCAL lazo.org = '%" PRId64 "'", org_id);
 }
 
+#define PGPOOL_READ "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 #define PGPOOL_ACT                                                                                 \
     "SELECT set_config('lazo.actor', $1::text, true), set_config('lazo.at', $2::text, true), "     \
     "set_config('lazo.guard', $3::text, true)"
@@ -305,9 +307,8 @@ static void pgtx_open(struct pgtx *tx, int i)
         pgtx_send_once(tx);
         return;
     }
-    pgconn_send_text(tx->conn,
-                     tx->reading ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN",
-                     NULL, pgtx_on_answer, pgtx_call_new(tx, NULL, NULL));
+    pgconn_send_text(tx->conn, tx->reading ? PGPOOL_READ : "BEGIN", NULL, pgtx_on_answer,
+                     pgtx_call_new(tx, NULL, NULL));
     pgconn_send_text(tx->conn, pgpool_set_org(tx, tx->org_id), NULL, pgtx_on_answer,
                      pgtx_call_new(tx, NULL, NULL));
     if (tx->act.n > 0)
@@ -325,19 +326,39 @@ static int pgpool_free_exclusive(const struct pgpool *p)
     return -1;
 }
 
+static bool pgpool_takes_readers(const struct pgpool *p)
+{
+    int n = 0;
+
+    for (int i = 0; i < p->n_exclusive; i++)
+        n += p->busy[i] != NULL && p->busy[i]->reading;
+    return n == 0 || n < p->n_exclusive / 2;
+}
+
+/* The first of those that wait and may begin; NULL: none. */
+static struct pgtx *pgpool_next_waiting(struct pgpool *p)
+{
+    bool readers = pgpool_takes_readers(p);
+    struct pgtx **at = &p->first, *tx;
+
+    while (*at != NULL && (*at)->reading && !readers)
+        at = &(*at)->next;
+    tx = *at;
+    if (tx != NULL) {
+        *at = tx->next;
+        p->last = tx->next == NULL ? at : p->last;
+        p->n_waiting--;
+    }
+    return tx;
+}
+
 static void pgpool_begin_waiting(struct pgpool *p)
 {
+    struct pgtx *tx;
     int i;
 
-    while (p->first != NULL && (i = pgpool_free_exclusive(p)) >= 0) {
-        struct pgtx *tx = p->first;
-
-        p->first = tx->next;
-        if (p->first == NULL)
-            p->last = &p->first;
-        p->n_waiting--;
+    while ((i = pgpool_free_exclusive(p)) >= 0 && (tx = pgpool_next_waiting(p)) != NULL)
         pgtx_open(tx, i);
-    }
 }
 
 /* NULL where the database is away: `ended` hears of it. */
@@ -416,8 +437,7 @@ static void pgpool_refuse_waiting(struct pgpool *p)
     p->last = &p->first;
 }
 
-/* --- single queries ------------------------------------------------------------------------------
- */
+/* --- single queries --- */
 
 static struct pgconn *pgpool_least_busy(const struct pgpool *p)
 {
@@ -479,8 +499,7 @@ void pgpool_query_sql(struct pgpool *p, int64_t org_id, const char *sql, const s
     pgconn_sync(c);
 }
 
-/* --- the pool -----------------------------------------------------------------------------------
- */
+/* --- the pool --- */
 
 static bool pgpool_any_ready(struct pgconn *const *conns, int n)
 {
@@ -527,19 +546,17 @@ static int pgpool_destroy(struct pgpool *p)
     return 0;
 }
 
+/* enable_memoize: a rule's sub-selects differ with each contact. */
+#define SESSION                                                                                    \
+    "-c search_path=lazo -c lazo.writer=lazod -c client_min_messages=error -c TimeZone=UTC "       \
+    "-c DateStyle=ISO -c plan_cache_mode=force_generic_plan -c jit=off -c enable_memoize=off "     \
+    "-c idle_in_transaction_session_timeout=60000 -c statement_timeout=%" PRId64
+
 static struct pgconn **pgpool_connections(struct pgpool *p, const struct pgpool_options *o, int n)
 {
     struct pgconn **conns = mem_array(p, struct pgconn *, n);
     struct pgconn_owner owner = {.state = pgpool_on_state, .arg = p};
-    char *options = mem_printf(
-        p,
-        "-c search_path=lazo -c lazo.writer=lazod -c client_min_messages=error -c TimeZone=UTC "
-        "-c DateStyle=ISO -c plan_cache_mode=force_generic_plan -c jit=off "
-        /* A rule's sub-selects differ with each contact. */
-        "-c enable_memoize=off "
-        "-c "
-        "statement_timeout=%" PRId64 " -c idle_in_transaction_session_timeout=60000",
-        o->statement_timeout_ms);
+    char *options = mem_printf(p, SESSION, o->statement_timeout_ms);
 
     for (int i = 0; i < n; i++)
         conns[i] = pgconn_new(p, p->loop, o->conninfo, options, &owner);

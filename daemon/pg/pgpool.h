@@ -104,7 +104,8 @@ void pgtx_begin(struct pgpool *, int64_t org_id, pgtx_fn *begun, pgtx_end_fn *en
 void pgtx_begin_as(struct pgpool *, int64_t org_id, const struct pgact *, pgtx_fn *begun,
                    pgtx_end_fn *ended, void *arg);
 /* pgtx_begin_reading() - one that only reads, and all of whose queries see what its first one saw
- * (REPEATABLE READ, READ ONLY). */
+ * (REPEATABLE READ, READ ONLY). Such ones may take long: they have no more than half of the
+ * exclusive connections, and then wait for each other while others pass them. */
 void pgtx_begin_reading(struct pgpool *, int64_t org_id, pgtx_fn *begun, pgtx_end_fn *ended,
                         void *arg);
 /* pgtx_once() - a transaction of one named statement, that is answered when it is committed. As
@@ -120,6 +121,8 @@ void pgtx_query_sql(struct pgtx *, const char *sql, const struct pgargs *, pgres
  * connection, under `key`, which is always the same SQL. */
 void pgtx_query_kept(struct pgtx *, const char *key, const char *sql, const struct pgargs *,
                      pgres_fn *, void *arg);
+/* pgtx_unhurried() - statements of this transaction may take longer than statement_timeout_ms. */
+void pgtx_unhurried(struct pgtx *);
 /* pgtx_commit(), pgtx_rollback() - the last call on `tx`, unless it already failed (then they are
  * not to be called: test with pgres_ok() in the query's callback and return). */
 void pgtx_commit(struct pgtx *);

@@ -1,5 +1,6 @@
 /* test_pgpool_db.c - what becomes of queries under way when their session ends or their commit is
- * refused: nobody is told that it was done when it was not, and who may ask again is told so. */
+ * refused: nobody is told that it was done when it was not, and who may ask again is told so. And
+ * who waits for whom. */
 #include "daemon/pg/pgpool.h"
 #include "tests/unit/decide_db.h"
 
@@ -7,17 +8,28 @@
 
 static struct pgpool *pool;
 
-static int start(void **state)
+static int start_with(int exclusive)
 {
     const struct pgpool_options options = {
-        .conninfo = t.conninfo, .shared = 1, .exclusive = 1, .statement_timeout_ms = 20000};
+        .conninfo = t.conninfo, .shared = 1, .exclusive = exclusive, .statement_timeout_ms = 20000};
 
-    (void)state;
     sql("DELETE FROM contact");
     pool = pgpool_new(t.ctx, t.loop, &options);
     while (!pgpool_up(pool))
         ev_run(t.loop, EVRUN_ONCE);
     return 0;
+}
+
+static int start(void **state)
+{
+    (void)state;
+    return start_with(1);
+}
+
+static int start_four(void **state)
+{
+    (void)state;
+    return start_with(4);
 }
 
 static int stop(void **state)
@@ -179,6 +191,101 @@ static void one_statement_is_lost_with_its_session(void **state)
     assert_true(later.lost);
 }
 
+/* A transaction that is open until it is told to end. */
+struct open {
+    struct pgtx *tx;
+    int begun, ended;
+    bool committed;
+};
+
+static void on_begun(void *arg, struct pgtx *tx)
+{
+    struct open *o = arg;
+
+    o->tx = tx;
+    o->begun++;
+}
+
+static void on_ended(void *arg, bool committed, const struct pgres *error)
+{
+    struct open *o = arg;
+
+    assert_null(error);
+    o->ended++;
+    o->committed = committed;
+}
+
+static void end(struct open *o)
+{
+    int64_t begin = clock_monotonic_us();
+
+    assert_int_equal(o->begun, 1);
+    pgtx_commit(o->tx);
+    while (o->ended == 0) {
+        assert_true(clock_monotonic_us() - begin < DEADLINE_US);
+        run_ms(5);
+    }
+    assert_true(o->committed);
+}
+
+/* Reports are asked for, as many as there are connections; then somebody records something. */
+static void who_reads_leaves_room(void **state)
+{
+    struct open readers[5] = {0}, writer = {0};
+    struct asked quick;
+    struct pgargs args;
+
+    (void)state;
+    while (number("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lazod'") < 5)
+        run_ms(5);
+    run_ms(50);
+    for (int i = 0; i < 5; i++)
+        pgtx_begin_reading(pool, t.org_id, on_begun, on_ended, &readers[i]);
+    run_ms(50);
+    assert_int_equal(readers[0].begun + readers[1].begun, 2);
+    assert_int_equal(readers[2].begun + readers[3].begun + readers[4].begun, 0);
+    pgtx_begin(pool, t.org_id, on_begun, on_ended, &writer);
+    once(&quick, &args, "1");
+    wait_for(&quick);
+    assert_true(quick.ok);
+    run_ms(50);
+    assert_int_equal(pgpool_waiting(pool), 3);
+    end(&writer);
+    end(&readers[1]);
+    run_ms(50);
+    assert_int_equal(readers[2].begun, 1);
+    assert_int_equal(readers[3].begun + readers[4].begun, 0);
+    end(&readers[0]);
+    end(&readers[2]);
+    run_ms(50);
+    end(&readers[3]);
+    end(&readers[4]);
+    assert_int_equal(pgpool_waiting(pool), 0);
+}
+
+static void what_is_unhurried_takes_its_time(void **state)
+{
+    struct open o = {0};
+    struct asked shown;
+    struct pgargs args;
+
+    (void)state;
+    pgtx_begin(pool, t.org_id, on_begun, on_ended, &o);
+    run_ms(50);
+    pgtx_unhurried(o.tx);
+    shown = (struct asked){0};
+    pgargs_init(&args, t.ctx);
+    pgtx_query_sql(o.tx,
+                   "SELECT setting::int AS n FROM pg_settings WHERE name = 'statement_timeout'",
+                   &args, on_answer, &shown);
+    wait_for(&shown);
+    assert_int_equal(shown.n, 0);
+    end(&o);
+    ask(&shown, "SELECT setting::int AS n FROM pg_settings WHERE name = 'statement_timeout'");
+    wait_for(&shown);
+    assert_int_equal(shown.n, 20000);
+}
+
 int main(int argc, char **argv)
 {
 #define POOL_TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
@@ -187,6 +294,8 @@ int main(int argc, char **argv)
         POOL_TEST(what_the_commit_refuses_has_failed),
         POOL_TEST(one_statement_is_a_transaction),
         POOL_TEST(one_statement_is_lost_with_its_session),
+        POOL_TEST(what_is_unhurried_takes_its_time),
+        cmocka_unit_test_setup_teardown(who_reads_leaves_room, start_four, stop),
     };
 
     return decide_tests_run(tests, sizeof(tests) / sizeof(tests[0]), argc > 1 ? argv[1] : NULL);

@@ -3,6 +3,7 @@
  * api_rules_explain.c's. */
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/suggest.h"
 #include "daemon/http/api_define.h"
 
 #include <string.h>
@@ -15,6 +16,8 @@ struct trial {
     bool as_of;          /* it was said */
     const char *unknown; /* what is not known of that instant; NULL: all is */
     json_t *warnings;
+    const struct rule_label *labels; /* that the rule names */
+    size_t n_labels;
     /* The count: its two forms, what they cost, and the answer. */
     const struct rule_sql *each, *whole;
     double each_cost;
@@ -156,18 +159,66 @@ static void count_ended(void *arg, bool committed, const struct pgres *error)
 }
 
 /* ask_count() - for how many the rule holds, and who are the first ten. */
-static void ask_count(struct trial *t, const struct rule *rule, const struct catalogue *catalogue)
+static void ask_count(struct trial *t)
 {
     struct pgargs args;
 
-    t->each = rule_compile_sample(t, rule, catalogue, RULE_FORM_EACH);
-    t->whole = rule_compile_sample(t, rule, catalogue, RULE_FORM_WHOLE);
     if (t->whole->grouped) {
         pgtx_begin_reading(t->app->pool, api_org(t->req), count_begun, count_ended, t);
         return;
     }
     count_args(&args, t, t->each);
     pgpool_query_sql(t->app->pool, api_org(t->req), t->each->text, &args, check_on_result, t);
+}
+
+/* --- tags and groups that nobody has --- */
+
+static void label_warn(struct trial *t, const struct rule_label *label, const json_t *there)
+{
+    const char **names = mem_array(t, const char *, json_array_size(there)), *near;
+
+    for (size_t i = 0; i < json_array_size(there); i++)
+        names[i] = json_string_value(json_array_get(there, i));
+    near = suggest_nearest(label->name, names, json_array_size(there));
+    json_array_append_new(
+        t->warnings, mem_must(json_pack(
+                         "{s:i, s:i, s:s}", "line", label->line, "column", label->column, "message",
+                         mem_printf(t, "%s \"%.80s\" yet%s%s%s",
+                                    label->group ? "nobody is in the group" : "nobody has the tag",
+                                    label->name, near == NULL ? "" : "; did you mean \"",
+                                    near == NULL ? "" : near, near == NULL ? "" : "\"?"))));
+}
+
+static void labels_on_result(void *arg, const struct pgres *res)
+{
+    struct trial *t = arg;
+
+    if (api_failed(t->req, res))
+        return;
+    for (int row = 0; row < pgres_rows(res); row++) {
+        json_t *there = mem_must(json_loads(pgres_text(res, row, "names"), 0, NULL));
+
+        label_warn(t, &t->labels[pgres_int(res, row, "place") - 1], there);
+        json_decref(there);
+    }
+    ask_count(t);
+}
+
+static void ask_labels(struct trial *t)
+{
+    struct pgarray names, groups;
+    struct pgargs args;
+
+    pgarray_init(&names, t);
+    pgarray_init(&groups, t);
+    for (size_t i = 0; i < t->n_labels; i++) {
+        pgarray_text(&names, t->labels[i].name);
+        pgarray_bool(&groups, t->labels[i].group);
+    }
+    pgargs_init(&args, t);
+    pgargs_array(&args, &names);
+    pgargs_array(&args, &groups);
+    pgpool_query(t->app->pool, api_org(t->req), Q_API_LABELS_UNKNOWN, &args, labels_on_result, t);
 }
 
 /* Of all contacts at once only interactions are asked for as they were; to tell the rest of one of
@@ -210,9 +261,15 @@ static void check_on_org(void *arg, const struct org *org)
     t->warnings = mistakes_json(&warnings);
     if (rule != NULL && t->as_of)
         t->unknown = unknown_of(t, rule);
-    if (rule != NULL)
-        ask_count(t, rule, &org->catalogue);
-    else
+    if (rule != NULL) {
+        t->each = rule_compile_sample(t, rule, &org->catalogue, RULE_FORM_EACH);
+        t->whole = rule_compile_sample(t, rule, &org->catalogue, RULE_FORM_WHOLE);
+        t->labels = rule_labels(t, rule, &t->n_labels);
+        if (t->n_labels > 0)
+            ask_labels(t);
+        else
+            ask_count(t);
+    } else
         http_answer_value(t->req, 200,
                           json_pack("{s:b, s:o, s:O, s:n, s:[]}", "valid", 0, "errors",
                                     mistakes_json(&mistakes), "warnings", t->warnings, "count",

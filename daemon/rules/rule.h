@@ -59,6 +59,14 @@ struct rule_reach {
     size_t n_hops;
 };
 const struct rule_reach *rule_reaches(const void *ctx, const struct rule *, size_t *ret_n);
+/* rule_labels() - the tags and groups that it names, where they stand; an array of *ret_n, child of
+ * ctx. */
+struct rule_label {
+    const char *name;
+    bool group; /* else a tag */
+    int line, column;
+};
+const struct rule_label *rule_labels(const void *ctx, const struct rule *, size_t *ret_n);
 /* rule_cycle() - whether the checked rule, saved as that of the segment `name`, would make it refer
  * to itself through other segments of the catalogue; then the path stands in `d`. */
 bool rule_cycle(const char *name, const struct rule *, const struct catalogue *, struct diag *d);

@@ -133,6 +133,28 @@ SELECT CASE WHEN EXISTS (SELECT FROM put WHERE created) THEN 201 ELSE 200 END AS
 -- name: api_rfm_delete
 DELETE FROM rfm_model WHERE name = $1::text RETURNING 204 AS status, NULL AS body
 
+-- name: api_labels_unknown
+-- $1 tags and groups, $2 whether each is a group: those that no contact has, with the names that there are, folded, 1,000 at most, from one to the next by the index.
+SELECT s.place, (CASE WHEN s.is_group THEN (
+           WITH RECURSIVE next AS (
+               (SELECT g.name_fold AS name FROM contact_group g WHERE g.org_id = current_org() ORDER BY g.org_id, g.name_fold LIMIT 1)
+               UNION ALL
+               SELECT (SELECT g.name_fold FROM contact_group g WHERE g.org_id = current_org() AND g.name_fold > n.name ORDER BY g.org_id, g.name_fold LIMIT 1)
+                 FROM next n WHERE n.name IS NOT NULL)
+           SELECT coalesce(json_agg(l.name), '[]') FROM (SELECT n.name FROM next n WHERE n.name IS NOT NULL LIMIT 1000) l
+       ) ELSE (
+           WITH RECURSIVE next AS (
+               (SELECT g.tag_fold AS name FROM contact_tag g WHERE g.org_id = current_org() ORDER BY g.org_id, g.tag_fold LIMIT 1)
+               UNION ALL
+               SELECT (SELECT g.tag_fold FROM contact_tag g WHERE g.org_id = current_org() AND g.tag_fold > n.name ORDER BY g.org_id, g.tag_fold LIMIT 1)
+                 FROM next n WHERE n.name IS NOT NULL)
+           SELECT coalesce(json_agg(l.name), '[]') FROM (SELECT n.name FROM next n WHERE n.name IS NOT NULL LIMIT 1000) l
+       ) END)::text AS names
+  FROM unnest($1::text[], $2::boolean[]) WITH ORDINALITY AS s(name, is_group, place)
+ WHERE CASE WHEN s.is_group THEN NOT EXISTS (SELECT FROM contact_group g WHERE g.org_id = current_org() AND g.name_fold = fold(s.name))
+            ELSE NOT EXISTS (SELECT FROM contact_tag g WHERE g.org_id = current_org() AND g.tag_fold = fold(s.name)) END
+ ORDER BY s.place
+
 -- name: api_rfm_scores
 -- $1 model, $2 after this contact, $3 limit, $4 digits of the currency's minor unit
 SELECT x.contact_id::text AS cursor, x.item

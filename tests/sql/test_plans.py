@@ -34,7 +34,7 @@ FILTERED = {
     "api_delivery_list": {"delivery"},        # a page, newest first, of one state
     "api_webhook_deliveries": {"delivery"},   # a page, newest first, of one webhook
     "api_group_list": {"contact_group"},      # pages in the order of texts, whose > is not leakproof
-    "api_tag_list": {"contact_tag"},
+    "api_tag_list": {"contact_tag"}, "api_labels_unknown": {"contact_tag", "contact_group"},
     "api_suppression_list": {"suppression"},
     "duplicates_list": {"contact_phone"},     # everybody is compared, on demand
     "forecast_candidates": {"change"},        # whoever may move, in pages

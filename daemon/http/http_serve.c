@@ -2,10 +2,8 @@
  * the body. See http_request.h for its stages.
  *
  * libmicrohttpd calls http_serve() once when the head is there, then with each piece of the body,
- * then once more when the request is complete; and again after each resume. It accepts what a proxy
- * in front of us might frame differently (two Content-Length, Content-Length with
- * Transfer-Encoding, odd header names): all that is refused here. */
-#include "daemon/http/http_request.h"
+ * then once more when the request is complete; and again after each resume. */
+#include "daemon/http/http_head.h"
 
 #include "common/clock.h"
 #include "common/mem.h"
@@ -66,102 +64,6 @@ void *http_arrived(void *arg, const char *target, struct MHD_Connection *mhd)
 
 /* --- the head
  * ------------------------------------------------------------------------------------- */
-
-struct head {
-    struct http_request *request;
-    const char *why; /* NULL: nothing is wrong */
-    const char *authorization, *forwarded_for, *encoding;
-    bool has_length, has_body, chunked, too_large;
-    size_t size;
-    unsigned hosts;
-    uint64_t length;
-};
-
-static bool is_token(const char *s)
-{
-    static const char also[] = "!#$%&'*+-.^_`|~";
-
-    if (*s == '\0')
-        return false;
-    for (; *s != '\0'; s++)
-        if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
-              strchr(also, *s) != NULL))
-            return false;
-    return true;
-}
-
-static void head_length(struct head *head, const char *value)
-{
-    size_t n = strspn(value, "0123456789");
-
-    if (head->has_length)
-        head->why = "more than one Content-Length";
-    else if (n == 0 || n > 18 || value[n] != '\0')
-        head->why = "Content-Length is no number";
-    head->has_length = true;
-    if (head->why == NULL)
-        head->length = strtoull(value, NULL, 10);
-}
-
-/* A header that is a list may stand in several lines. */
-static void head_list(struct http_request *r, const char **list, const char *value)
-{
-    *list = *list == NULL ? mem_strdup(r, value) : mem_printf(r, "%s, %s", *list, value);
-}
-
-static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *name,
-                                 const char *value)
-{
-    struct head *head = arg;
-
-    (void)kind;
-    if (value == NULL)
-        value = "";
-    head->size += strlen(name) + strlen(value) + strlen(": \r\n");
-    head->too_large = head->too_large || head->size > HTTP_HEAD_MAX;
-    if (!is_token(name))
-        head->why = "a header's name is malformed";
-    for (const char *s = value; *s != '\0'; s++)
-        if (((unsigned char)*s < 0x20 && *s != '\t') || *s == 0x7f)
-            head->why = "a header's value holds control characters";
-    if (strcasecmp(name, "Content-Length") == 0)
-        head_length(head, value);
-    else if (strcasecmp(name, "Transfer-Encoding") == 0) {
-        if (head->chunked || strcasecmp(value, "chunked") != 0)
-            head->why = "the Transfer-Encoding is not known";
-        head->chunked = true;
-    } else if (strcasecmp(name, "Host") == 0)
-        head->hosts++;
-    else if (strcasecmp(name, "Authorization") == 0 && head->authorization == NULL)
-        head->authorization = value;
-    else if (strcasecmp(name, "Content-Encoding") == 0)
-        head->encoding = value;
-    else if (strcasecmp(name, "X-Forwarded-For") == 0)
-        head->forwarded_for = value;
-    else if (strcasecmp(name, "If-Match") == 0)
-        head_list(head->request, &head->request->if_match, value);
-    else if (strcasecmp(name, "If-None-Match") == 0)
-        head_list(head->request, &head->request->if_none_match, value);
-    return head->why == NULL ? MHD_YES : MHD_NO;
-}
-
-/* head_read() - what the headers say; `why` says what is wrong with them. */
-static void head_read(struct http_request *r, const char *version, struct head *ret_head)
-{
-    *ret_head = (struct head){.request = r};
-    MHD_get_connection_values(r->mhd, MHD_HEADER_KIND, on_header, ret_head);
-    if (ret_head->why != NULL)
-        return;
-    if (ret_head->chunked && ret_head->has_length)
-        ret_head->why = "Content-Length beside Transfer-Encoding";
-    else if (ret_head->chunked && strcmp(version, MHD_HTTP_VERSION_1_1) != 0)
-        ret_head->why = "Transfer-Encoding needs HTTP/1.1";
-    else if (ret_head->hosts > 1)
-        ret_head->why = "more than one Host";
-    else if (ret_head->hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_1) == 0)
-        ret_head->why = "HTTP/1.1 needs a Host";
-    ret_head->has_body = ret_head->chunked || ret_head->length > 0;
-}
 
 /* host_of() - who is at the other end of the connection; written once. */
 static const char *host_of(struct http_request *r)
@@ -336,10 +238,10 @@ static void crowded(struct http_request *r)
 /* arrived() - the checks that need no body. What is wrong is answered. */
 static void arrived(struct http_request *r, const char *method, const char *version)
 {
-    struct head head;
+    struct http_head head;
     size_t max;
 
-    head_read(r, version, &head);
+    http_head_read(r, method, version, &head);
     r->has_body = head.has_body;
     r->address = peer_address(r, head.forwarded_for);
     if (head.why != NULL) {

@@ -1,6 +1,7 @@
 """Bad input: a clear error with place and reason, nothing stored, nothing dropped, no crash."""
 import json
 import re
+import select
 import socket
 import time
 import urllib.parse
@@ -199,13 +200,16 @@ def test_a_template_that_never_ends_is_cut(lazo):
 
 # --- HTTP itself -----------------------------------------------------------------------------------------------------------
 
-def raw(lazo, data, wait=3):
-    """What comes back for these bytes within a moment; the connection may stay open."""
+def raw(lazo, data, wait=3, pieces=0):
+    """What comes back for these bytes within a moment; the connection may stay open. They are sent in pieces of so many, 0: at once, until an answer comes."""
     host, port = lazo.url.removeprefix("http://").split(":")
     answer = b""
     with socket.create_connection((host, int(port)), timeout=wait) as s:
         try:
-            s.sendall(data)
+            for i in range(0, len(data), pieces or len(data)):
+                if pieces and select.select([s], [], [], 0.001)[0]:
+                    break
+                s.sendall(data[i:i + (pieces or len(data))])
             # An end that comes together with the bytes is only seen when the request's time is over.
             time.sleep(0.1)
             s.shutdown(socket.SHUT_WR)
@@ -242,6 +246,44 @@ def test_malformed_http(lazo, request_text):
     answer = raw(lazo, request_text.replace("{auth}", AUTH.format(lazo.token)).replace("{{}}", "{}").encode("latin-1"))
     assert answer == b"" or re.match(rb"HTTP/1\.[01] [45]\d\d ", answer), answer[:200]
     assert lazo.request("GET", "/healthz", token="").text == "ok\n"
+
+
+@pytest.mark.parametrize("length", ["abc", "-5", "1a", "99999999999999999999", "0x5", "+5", "5,5", ""])
+def test_a_length_that_is_none(lazo, length):
+    """One answer, with one head."""
+    answer = raw(lazo, f"POST /v1/interactions HTTP/1.1\r\nHost: x\r\n{AUTH.format(lazo.token)}Content-Length: {length}\r\n\r\n{{}}".encode())
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert re.match(rb"HTTP/1\.1 4\d\d ", head) and answer.count(b"HTTP/1.1") == 1, answer
+    assert b"application/problem+json" in head and b"Connection: close" in head.title().replace(b"Close", b"close") and json.loads(body)["status"] in (400, 413)
+
+
+SMUGGLED = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("request_text", [
+    "GET /healthz HTTP/1.1\r\nHost: x\r\nX: one\r\n two\r\n\r\n", "GET /healthz HTTP/1.1\r\nHost: x\r\nX: one\r\n\ttwo\r\nY: 1\r\n\r\n",
+    f"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n {len(SMUGGLED)}\r\n\r\n{SMUGGLED}",
+    f"GET /healthz HTTP/1.1\r\nHost: x\r\nX: 1\r\nContent-Length:\r\n {len(SMUGGLED)}\r\nY: 1\r\n\r\n{SMUGGLED}",
+    "GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    "GET /healthz HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n", "GET /healthz HTTP/1.1\r\nHost: x\0\r\n\r\n", "GET /healthz HTTP/1.1\r\nHost: x\r\nX: a\0b\r\nY: 1\r\n\r\n",
+    f"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\x005\r\n\r\n{SMUGGLED}",
+    "GET /healthz HTTP/1.1\nHost: x\n\n", "GET /healthz HTTP/1.1\nHost: x\r\n\r\n", "GET /healthz HTTP/1.1\r\nHost: x\n\r\n", "GET /healthz HTTP/1.1\r\nHost: x\nY: 1\r\n\r\n",
+    "GET /healthz HTTP/1.1\r\nHost: x\r\n\n", "GET /healthz HTTP/1.1\r\nHost: x\rY: 1\r\n\r\n"], ids=repr)
+@pytest.mark.parametrize("whole", [True, False])
+def test_lines_of_a_head_that_are_none(lazo, request_text, whole):
+    """Refused, and nothing behind it is taken for a request, whether it comes at once or byte by byte."""
+    answer = raw(lazo, request_text.encode("latin-1"), pieces=0 if whole else 1)
+    assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1, answer
+
+
+@pytest.mark.parametrize("head", [
+    "Host:x\r\n", "Host: x\r\nX:1\r\n", "Host: x\r\nX: 1  \r\nY: 2\r\n", "Host: x\r\nX:\t1\t\r\n", "Host: x\r\nX:\r\nY: 1\r\n", "Host: x\r\nX: \r\n", "Host: x\r\nX:   a  b  \r\nX: c\r\n",
+    "Host: x\r\nCookie: a=b; c=\"d\"; e\r\nY: 1\r\n", "Host: x\r\nContent-Length: 0\r\n", "Host: x\r\n" + "".join(f"X-{i}: {'v' * i}\r\n" for i in range(100))], ids=lambda h: repr(h)[:60])
+def test_lines_of_a_head_as_they_may_be(lazo, head):
+    """Two requests behind each other; in pieces; and after an empty line, as RFC 9112, 2.2 allows."""
+    request = f"GET /healthz HTTP/1.1\r\n{head}\r\n".encode()
+    for answer, n in ((raw(lazo, request + request), 2), (raw(lazo, request, pieces=7), 1), (raw(lazo, b"\r\n" + request), 1)):
+        assert answer.count(b"HTTP/1.1 200 ") == n, answer
 
 
 def test_a_request_that_breaks_off_stores_nothing(lazo):

@@ -351,12 +351,17 @@ static void record_ranked(const struct follow *f, int64_t n)
 {
     struct rule_gen *g = f->g;
     const struct rule_window *w = f->value->window;
-    const char *future = future_sql(f), *v = ranked_sql(f, n);
+    const char *future = future_sql(f), *v = ranked_sql(f, n), *flips;
     const char *instants = n == 1 ? gen_printf(g, "%s || %s", future, v) : instants_sql(f);
+    const char *length = window_length(g, w);
 
-    gen_change(g, gen_printf(g, "CASE WHEN %s IS NOT NULL THEN %s ELSE %s END", future,
-                             gen_rank(g, future, instants, n, window_length(g, w)),
-                             window_flips(g, w, v)));
+    if (window_on_calendar(w))
+        flips = gen_printf(g, "ELSE %s", window_flips(g, w, v));
+    else /* it is in the window */
+        flips = gen_printf(g, "WHEN %s%s THEN %s + %s", test_word(f->node)[0] == '<' ? "NOT " : "",
+                           f->truth, v, gen_param(g, "interval", length));
+    gen_change(g, gen_printf(g, "CASE WHEN %s IS NOT NULL THEN %s %s END", future,
+                             gen_rank(g, future, instants, n, length), flips));
 }
 
 /* When the bound passes what `flip` found. On the calendar it may jump back over the newest one

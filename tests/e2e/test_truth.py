@@ -491,13 +491,13 @@ def test_lazoctl_rule(lived):
 def test_what_labels_cover(lived):
     one = lived
     labels = [{"label": "best", "r": [2, 3]}, {"label": "never", "r": [3, 3], "f": [1, 2]}, {"label": "rest", "r": [1, 1], "m": [2, 3]}]
-    put = one.api("PUT", "/v1/rfm/covered", {"kinds": ["donation"], "classes": 3, "labels": labels})
+    put = one.api("PUT", "/v1/rfm/covered", {"kinds": ["signup"], "classes": 3, "labels": labels})
     assert put["coverage"] == {"triples": 27, "uncovered": 3, "unnamed": [[1, 1, 1], [1, 2, 1], [1, 3, 1]], "unreachable": ["never"]}
     assert len(put["warnings"]) == 2 and "3 of 27" in put["warnings"][0] and '"never"' in put["warnings"][1]
     assert one.get("/v1/rfm/covered/summary")["coverage"] == put["coverage"]
     said = one.ctl("rfm", "covered").stdout
     assert "3 of 27 combinations of scores have no label" in said and "no score gets the label never" in said
-    put = one.api("PUT", "/v1/rfm/covered", {"kinds": ["donation"], "classes": 3, "labels": labels[:1] + [{"label": "other"}]})
+    put = one.api("PUT", "/v1/rfm/covered", {"kinds": ["signup"], "classes": 3, "labels": labels[:1] + [{"label": "other"}]})
     assert put["coverage"] == {"triples": 27, "uncovered": 0, "unnamed": [], "unreachable": []} and put["changed"] is True and put["warnings"] == []
     assert one.request("DELETE", "/v1/rfm/covered").status_code == 204
     assert one.request("GET", "/v1/rfm/covered/summary").status_code == 404

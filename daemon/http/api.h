@@ -67,6 +67,9 @@ bool api_id(struct http_request *, const char *name, int64_t *ret_id);
  * than *ret_limit; false and 400 answered where they are none. */
 bool api_id_args(struct http_request *, struct pgargs *ret_args);
 bool api_page_args(struct http_request *, struct pgargs *ret_args, int *ret_limit);
+/* api_member_args() - parameters that begin with {name} and {contact} of the path; false and 404
+ * answered where that is no id. */
+bool api_member_args(struct http_request *, struct pgargs *ret_args);
 int64_t api_org(const struct http_request *);
 /* api_json_text() - `value` as compact JSON text, child of ctx. */
 char *api_json_text(const void *ctx, const json_t *value);
@@ -118,5 +121,9 @@ void api_list(struct app *, struct http_request *, enum query, const struct pgar
               const char *what);
 void api_change(struct app *, struct http_request *, enum query, const struct pgargs *,
                 const char *what);
+/* api_list_within() - api_list() of what is in the thing that {name} of the path says: $1 that, $2
+ * after this id, $3 limit. */
+void api_list_within(struct app *, struct http_request *, enum query, const char *name,
+                     const char *what);
 
 #endif

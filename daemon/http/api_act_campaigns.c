@@ -35,15 +35,10 @@ void api_campaign_delete(void *app, struct http_request *req)
 void api_campaigns_list(void *app, struct http_request *req)
 {
     struct pgargs args;
-    int64_t before;
     int limit;
 
-    if (!http_limit(req, &limit) || !api_after(req, &before))
-        return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_int(&args, before);
-    pgargs_int(&args, limit + 1);
-    api_list(app, req, Q_API_CAMPAIGN_LIST, &args, limit, NULL);
+    if (api_page_args(req, &args, &limit))
+        api_list(app, req, Q_API_CAMPAIGN_LIST, &args, limit, NULL);
 }
 
 /* --- what a campaign needs before it may go out

@@ -1,20 +1,13 @@
 /* api_admin_tags.c - /v1/tags over all contacts: how many have each, renaming, removing. Those of
  * one contact are in api_record_contacts.c. */
 #include "daemon/http/api_admin.h"
+#include "daemon/http/api_define.h"
 
 #define TAG_MAX 400 /* bytes of the 100 characters of a tag */
 
 void api_tags_list(void *app, struct http_request *req)
 {
-    struct pgargs args;
-    int limit;
-
-    if (!http_limit(req, &limit))
-        return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_text(&args, http_query(req, "after"));
-    pgargs_int(&args, limit + 1);
-    api_list(app, req, Q_API_TAG_LIST, &args, limit, NULL);
+    api_list_by_name(app, req, Q_API_TAG_LIST);
 }
 
 void api_tag_rename(void *app, struct http_request *req)

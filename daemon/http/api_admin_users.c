@@ -15,18 +15,6 @@ void api_users_list(void *app, struct http_request *req)
     api_list(app, req, Q_API_USER_LIST, &args, limit, NULL);
 }
 
-/* by_id() - parameters that begin with {id} of the path; false where that was answered. */
-static bool by_id(struct http_request *req, struct pgargs *args)
-{
-    int64_t id;
-
-    if (!api_id(req, "id", &id))
-        return false;
-    pgargs_init(args, http_ctx(req));
-    pgargs_int(args, id);
-    return true;
-}
-
 /* fields() - name, e-mail and role as the next parameters; null where they are not said. */
 static void fields(struct api_body *b, struct pgargs *args)
 {
@@ -68,7 +56,7 @@ void api_user_show(void *app, struct http_request *req)
 {
     struct pgargs args;
 
-    if (by_id(req, &args))
+    if (api_id_args(req, &args))
         api_show(app, req, Q_API_USER_SHOW, &args, "user");
 }
 
@@ -77,7 +65,7 @@ void api_user_patch(void *app, struct http_request *req)
     struct pgargs args;
     struct api_body b;
 
-    if (!by_id(req, &args) || !api_body_read(&b, req, known))
+    if (!api_id_args(req, &args) || !api_body_read(&b, req, known))
         return;
     fields(&b, &args);
     if (api_body_ok(&b))
@@ -88,6 +76,6 @@ void api_user_delete(void *app, struct http_request *req)
 {
     struct pgargs args;
 
-    if (by_id(req, &args))
+    if (api_id_args(req, &args))
         api_change(app, req, Q_API_USER_DELETE, &args, "user");
 }

@@ -126,33 +126,20 @@ void api_segment_put(void *app, struct http_request *req)
 
 void api_segment_members(void *app, struct http_request *req)
 {
-    struct pgargs args;
-    int64_t after;
-    int limit;
+    const char *as_of = http_query(req, "as_of");
 
-    if (http_query(req, "as_of") != NULL) {
-        api_segment_members_then(app, req, http_query(req, "as_of"));
-        return;
-    }
-    if (!http_limit(req, &limit) || !api_after(req, &after))
-        return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_text(&args, http_param(req, "name"));
-    pgargs_int(&args, after);
-    pgargs_int(&args, limit + 1);
-    api_list(app, req, Q_API_SEGMENT_MEMBERS, &args, limit, "segment");
+    if (as_of != NULL)
+        api_segment_members_then(app, req, as_of);
+    else
+        api_list_within(app, req, Q_API_SEGMENT_MEMBERS, "name", "segment");
 }
 
 static void change_member(struct app *app, struct http_request *req, enum query q)
 {
     struct pgargs args;
-    int64_t contact;
 
-    if (!api_id(req, "contact", &contact))
+    if (!api_member_args(req, &args))
         return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_text(&args, http_param(req, "name"));
-    pgargs_int(&args, contact);
     pgargs_instant(&args, clock_now_us());
     api_change(app, req, q, &args, "segment");
 }

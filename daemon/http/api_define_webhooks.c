@@ -171,17 +171,7 @@ void api_webhook_put(void *app, struct http_request *req)
 
 void api_webhook_deliveries(void *app, struct http_request *req)
 {
-    struct pgargs args;
-    int64_t before;
-    int limit;
-
-    if (!http_limit(req, &limit) || !api_after(req, &before))
-        return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_text(&args, http_param(req, "name"));
-    pgargs_int(&args, before);
-    pgargs_int(&args, limit + 1);
-    api_list(app, req, Q_API_WEBHOOK_DELIVERIES, &args, limit, "webhook");
+    api_list_within(app, req, Q_API_WEBHOOK_DELIVERIES, "name", "webhook");
 }
 
 struct test {

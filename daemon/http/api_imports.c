@@ -37,13 +37,9 @@ static void imports_list(void *arg, struct http_request *req)
 static void import_show(void *arg, struct http_request *req)
 {
     struct pgargs args;
-    int64_t id;
 
-    if (!api_id(req, "id", &id))
-        return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_int(&args, id);
-    api_show(arg, req, Q_IMPORT_SHOW, &args, "import");
+    if (api_id_args(req, &args))
+        api_show(arg, req, Q_IMPORT_SHOW, &args, "import");
 }
 
 /* --- what is said of it -------------------------------------------------------------------------

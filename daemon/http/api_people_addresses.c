@@ -47,36 +47,30 @@ void api_contact_phones_post(void *app, struct http_request *req)
 /* --- taken away
  * ------------------------------------------------------------------------------------------- */
 
+static void address_remove(struct app *app, struct http_request *req, enum query q,
+                           const char *address, const char *absent)
+{
+    struct pgargs args;
+
+    if (!api_id_args(req, &args))
+        return;
+    pgargs_text(&args, address);
+    pgargs_instant(&args, clock_now_us());
+    pgargs_text(&args, api_by(http_ctx(req), req));
+    api_people_change(app, req, q, &args, absent);
+}
+
 void api_contact_email_delete(void *app, struct http_request *req)
 {
     const char *given = http_param(req, "email"), *why;
     const char *email = address_normalise(http_ctx(req), given, &why);
-    struct pgargs args;
-    int64_t id;
 
-    if (!api_id(req, "id", &id))
-        return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_int(&args, id);
-    pgargs_text(&args, email == NULL ? given : email);
-    pgargs_instant(&args, clock_now_us());
-    pgargs_text(&args, api_by(http_ctx(req), req));
-    api_people_change(app, req, Q_API_CONTACT_EMAIL_REMOVE, &args,
-                      "the contact does not have this e-mail address");
+    address_remove(app, req, Q_API_CONTACT_EMAIL_REMOVE, email == NULL ? given : email,
+                   "the contact does not have this e-mail address");
 }
 
 void api_contact_phone_delete(void *app, struct http_request *req)
 {
-    struct pgargs args;
-    int64_t id;
-
-    if (!api_id(req, "id", &id))
-        return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_int(&args, id);
-    pgargs_text(&args, http_param(req, "phone"));
-    pgargs_instant(&args, clock_now_us());
-    pgargs_text(&args, api_by(http_ctx(req), req));
-    api_people_change(app, req, Q_API_CONTACT_PHONE_REMOVE, &args,
-                      "the contact does not have this phone");
+    address_remove(app, req, Q_API_CONTACT_PHONE_REMOVE, http_param(req, "phone"),
+                   "the contact does not have this phone");
 }

@@ -71,15 +71,5 @@ void api_groups_list(void *app, struct http_request *req)
 
 void api_group_members(void *app, struct http_request *req)
 {
-    struct pgargs args;
-    int64_t after;
-    int limit;
-
-    if (!http_limit(req, &limit) || !api_after(req, &after))
-        return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_text(&args, http_param(req, "group"));
-    pgargs_int(&args, after);
-    pgargs_int(&args, limit + 1);
-    api_list(app, req, Q_API_GROUP_MEMBERS, &args, limit, "group");
+    api_list_within(app, req, Q_API_GROUP_MEMBERS, "group", "group");
 }

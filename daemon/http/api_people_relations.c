@@ -75,12 +75,10 @@ void api_contact_relations(void *app, struct http_request *req)
 /* The contact, the relation and the other one of the path. False where that was answered. */
 static bool relation_args(struct http_request *req, struct pgargs *args)
 {
-    int64_t id, other;
+    int64_t other;
 
-    if (!api_id(req, "id", &id) || !api_id(req, "contact", &other))
+    if (!api_id_args(req, args) || !api_id(req, "contact", &other))
         return false;
-    pgargs_init(args, http_ctx(req));
-    pgargs_int(args, id);
     pgargs_text(args, http_param(req, "relation"));
     pgargs_int(args, other);
     return true;

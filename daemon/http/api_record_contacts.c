@@ -13,24 +13,11 @@
 /* --- one contact
  * -------------------------------------------------------------------------------------- */
 
-/* contact_args() - parameters that begin with the contact's id. False where the path has none; that
- * was answered. */
-static bool contact_args(struct http_request *req, struct pgargs *args)
-{
-    int64_t id;
-
-    if (!api_id(req, "id", &id))
-        return false;
-    pgargs_init(args, http_ctx(req));
-    pgargs_int(args, id);
-    return true;
-}
-
 void api_contact_show(void *arg, struct http_request *req)
 {
     struct pgargs args;
 
-    if (contact_args(req, &args))
+    if (api_id_args(req, &args))
         api_show(arg, req, Q_API_CONTACT_SHOW, &args, "contact");
 }
 
@@ -93,7 +80,7 @@ void api_contact_delete(void *arg, struct http_request *req)
 {
     struct pgargs args;
 
-    if (contact_args(req, &args))
+    if (api_id_args(req, &args))
         api_change(arg, req, Q_API_CONTACT_DELETE, &args, "contact");
 }
 
@@ -139,7 +126,7 @@ static struct timeline *timeline_new(struct app *app, struct http_request *req)
 
     t->app = app;
     t->req = req;
-    return contact_args(req, &t->args) && http_limit(req, &t->limit) ? t : NULL;
+    return api_id_args(req, &t->args) && http_limit(req, &t->limit) ? t : NULL;
 }
 
 /* timeline_after() - the cursor of the query and the limit, as parameters. False where it is none;
@@ -217,7 +204,7 @@ void api_contact_as_of(void *arg, struct http_request *req)
         http_problem(req, 400, NULL, "\"at\" is an RFC 3339 time, like 2026-03-01T10:00:00Z");
         return;
     }
-    if (!contact_args(req, &args))
+    if (!api_id_args(req, &args))
         return;
     pgargs_instant(&args, at_us);
     pgpool_query(p->app->pool, api_org(req), Q_API_CONTACT_AS_OF, &args, past_on_result, p);
@@ -368,7 +355,7 @@ void api_contact_untag(void *arg, struct http_request *req)
         http_problem(req, 400, NULL, "which \"tag\"?");
         return;
     }
-    if (!contact_args(req, &args))
+    if (!api_id_args(req, &args))
         return;
     pgargs_text(&args, tag);
     pgargs_text(&args, api_by(u, req));

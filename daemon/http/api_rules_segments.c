@@ -16,17 +16,7 @@
 
 void api_exceptions_list(void *app, struct http_request *req)
 {
-    struct pgargs args;
-    int64_t after;
-    int limit;
-
-    if (!http_limit(req, &limit) || !api_after(req, &after))
-        return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_text(&args, http_param(req, "name"));
-    pgargs_int(&args, after);
-    pgargs_int(&args, limit + 1);
-    api_list(app, req, Q_EXCEPTION_LIST, &args, limit, "segment");
+    api_list_within(app, req, Q_EXCEPTION_LIST, "name", "segment");
 }
 
 void api_exception_put(void *app, struct http_request *req)
@@ -35,9 +25,8 @@ void api_exception_put(void *app, struct http_request *req)
     struct api_body body;
     struct pgargs args;
     const char *mode, *reason;
-    int64_t contact;
 
-    if (!api_id(req, "contact", &contact) || !api_body_read(&body, req, known))
+    if (!api_member_args(req, &args) || !api_body_read(&body, req, known))
         return;
     mode = api_body_need(&body, "mode", 10);
     reason = api_body_text(&body, "reason", REASON_MAX);
@@ -45,9 +34,6 @@ void api_exception_put(void *app, struct http_request *req)
         diag_field(&body.mistakes, "/mode", "this must be \"in\" or \"out\"");
     if (!api_body_ok(&body))
         return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_text(&args, http_param(req, "name"));
-    pgargs_int(&args, contact);
     pgargs_text(&args, mode);
     pgargs_text(&args, reason);
     pgargs_int(&args, http_caller(req)->token_id);
@@ -55,18 +41,12 @@ void api_exception_put(void *app, struct http_request *req)
     api_change(app, req, Q_EXCEPTION_PUT, &args, "segment");
 }
 
-void api_exception_delete(void *arg, struct http_request *req)
+void api_exception_delete(void *app, struct http_request *req)
 {
-    struct app *app = arg;
     struct pgargs args;
-    int64_t contact;
 
-    if (!api_id(req, "contact", &contact))
-        return;
-    pgargs_init(&args, http_ctx(req));
-    pgargs_text(&args, http_param(req, "name"));
-    pgargs_int(&args, contact);
-    api_change(app, req, Q_EXCEPTION_DELETE, &args, "segment");
+    if (api_member_args(req, &args))
+        api_change(app, req, Q_EXCEPTION_DELETE, &args, "segment");
 }
 
 /* --- history -------------------------------------------------------------------------------------

@@ -111,6 +111,11 @@ static char *file_read(struct reading *r, const char *file, size_t *ret_n)
         mistake(r, file, 0, 0, "this is not UTF-8 text");
         return NULL;
     }
+    /* Some editors begin a file with a byte order mark, which is no part of the text. */
+    if (text != NULL && strncmp(text, "\xef\xbb\xbf", 3) == 0) {
+        *ret_n -= 3;
+        memmove(text, text + 3, *ret_n + 1);
+    }
     return text;
 }
 

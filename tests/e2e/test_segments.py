@@ -131,6 +131,19 @@ def test_check_and_explain(lazo):
     assert '2:5: warning: nobody has the tag' in lazo.ctl("rule", "check", input='person\nor  tag "patrocniador"').stderr
 
 
+def test_a_rule_made_with_notepad(lazo, tmp_path):
+    (tmp_path / "segments").mkdir()
+    file = tmp_path / "segments" / "ventana.rule"
+    file.write_bytes('\ufeff# Título de Windows\r\nperson\r\n and\u00a0city = "Ronda" # sí\r\n'.encode())
+    (tmp_path / "topics.yaml").write_bytes("\ufeffventanas: Ventanas\r\n".encode())
+    assert "2 created" in lazo.ctl("apply", tmp_path).stdout
+    assert lazo.get("/v1/segments/ventana")["title"] == "Título de Windows" and lazo.get("/v1/topics/ventanas")["title"] == "Ventanas"
+    assert "2 unchanged" in lazo.ctl("apply", tmp_path).stdout
+    file.write_bytes("\ufeffperson\r\n\tand city = “Ronda”\r\n".encode())
+    done = lazo.ctl("apply", tmp_path, check=False)
+    assert done.returncode == 1 and f'{file}:2:13: a text stands in straight double quotes: "Ronda"' in done.stderr
+
+
 def test_lazoctl_steers_segments(lazo):
     lazo.api("PUT", "/v1/segments/ctl-board", {"kind": "fixed"})
     lazo.segment("ctl-gave", "any(ctlgift)")

@@ -9,35 +9,20 @@
 
 #include <string.h>
 
-static int list(struct client *c, const char *what, const char *path, bool json,
-                const char *const *headings, const char *const *keys)
-{
-    json_t *items = c == NULL ? NULL : client_list(c, what, path);
-
-    if (items == NULL)
-        return CTL_FAILED;
-    if (json)
-        table_json(items);
-    else
-        table_items(items, headings, keys);
-    json_decref(items);
-    return CTL_DONE;
-}
-
 /* call() - one that changes something; the body's reference is taken, and may be NULL. */
 static int call(struct client *c, const char *what, const char *method, const char *path,
                 json_t *body_take)
 {
     MEM_SCOPED void *ctx = talloc_new(NULL);
-    const struct answer *a = c == NULL ? NULL : client_call(ctx, c, method, path, body_take);
+    const struct answer *a;
 
-    json_decref(body_take);
-    if (a == NULL)
-        return CTL_FAILED;
-    if (!answer_ok(a)) {
-        answer_problem(a, stderr, what);
+    if (c == NULL) {
+        json_decref(body_take);
         return CTL_FAILED;
     }
+    a = client_ask(ctx, c, what, method, path, body_take);
+    if (a == NULL)
+        return CTL_FAILED;
     if (a->body != NULL)
         table_object(a->body);
     return CTL_DONE;
@@ -58,7 +43,8 @@ int ctl_tokens(int argc, char **argv)
     bool good = options_parse(&argc, argv, specs);
 
     if (good && is(argc, argv, 2, "list"))
-        return list(client_open(ctx, NULL), "token", "/v1/tokens?limit=1000", json, headings, keys);
+        return client_print_list(client_open(ctx, NULL), "token", "/v1/tokens?limit=1000", json,
+                                 headings, keys);
     if (good && is(argc, argv, 3, "revoke"))
         return call(client_open(ctx, NULL), "token", "DELETE",
                     client_path(ctx, "/v1/tokens/%s", argv[2]), NULL);
@@ -75,7 +61,8 @@ int ctl_users(int argc, char **argv)
     bool good = options_parse(&argc, argv, specs);
 
     if (good && argc == 1)
-        return list(client_open(ctx, NULL), "users", "/v1/users?limit=1000", json, headings, keys);
+        return client_print_list(client_open(ctx, NULL), "users", "/v1/users?limit=1000", json,
+                                 headings, keys);
     if (good && is(argc, argv, 5, "add"))
         return call(client_open(ctx, NULL), "users", "POST", "/v1/users",
                     mem_must(json_pack("{s:s, s:s, s:s}", "name", argv[2], "email", argv[3], "role",
@@ -136,7 +123,8 @@ int ctl_tags(int argc, char **argv)
     bool good = options_parse(&argc, argv, specs);
 
     if (good && argc == 1)
-        return list(client_open(ctx, NULL), "tags", "/v1/tags?limit=1000", json, headings, keys);
+        return client_print_list(client_open(ctx, NULL), "tags", "/v1/tags?limit=1000", json,
+                                 headings, keys);
     if (good && is(argc, argv, 4, "rename"))
         return call(client_open(ctx, NULL), "tags", "PATCH",
                     client_path(ctx, "/v1/tags/%s", argv[2]),
@@ -178,9 +166,9 @@ int ctl_tasks(int argc, char **argv)
     json_t *body;
 
     if (good && argc == 1)
-        return list(client_open(ctx, NULL), "tasks",
-                    all ? "/v1/tasks?limit=1000" : "/v1/tasks?state=open&limit=1000", json,
-                    headings, keys);
+        return client_print_list(client_open(ctx, NULL), "tasks",
+                                 all ? "/v1/tasks?limit=1000" : "/v1/tasks?state=open&limit=1000",
+                                 json, headings, keys);
     if (good && is(argc, argv, 4, "add")) {
         body = task_new(argv[2], argv[3], due);
         return body == NULL ? CTL_USAGE

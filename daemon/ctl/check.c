@@ -57,14 +57,9 @@ int ctl_check(int argc, char **argv)
         return CTL_FAILED;
     body = mem_must(json_pack("{s:b, s:b, s:b}", "segments", segments || !scores, "rfm",
                               scores || !segments, "repair", repair));
-    a = client_call(ctx, c, "POST", "/v1/check", body);
-    json_decref(body);
+    a = client_ask(ctx, c, "check", "POST", "/v1/check", body);
     if (a == NULL)
         return CTL_FAILED;
-    if (!answer_ok(a)) {
-        answer_problem(a, stderr, "check");
-        return CTL_FAILED;
-    }
     if (json)
         table_json(a->body);
     else

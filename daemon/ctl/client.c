@@ -1,5 +1,6 @@
 /* client.c - see client.h. */
 #include "daemon/ctl/client.h"
+#include "daemon/ctl/ctl.h"
 #include "daemon/ctl/table.h"
 
 #include "common/buf.h"
@@ -282,6 +283,19 @@ struct answer *client_call(const void *ctx, struct client *c, const char *method
     return a;
 }
 
+struct answer *client_ask(const void *ctx, struct client *c, const char *what, const char *method,
+                          const char *path, json_t *body_take)
+{
+    struct answer *a = client_call(ctx, c, method, path, body_take);
+
+    json_decref(body_take);
+    if (a == NULL || answer_ok(a))
+        return a;
+    answer_problem(a, stderr, what);
+    talloc_free(a);
+    return NULL;
+}
+
 struct answer *client_get(const void *ctx, struct client *c, const char *what, const char *path)
 {
     struct answer *a = client_call(ctx, c, "GET", path, NULL);
@@ -352,6 +366,21 @@ json_t *client_list(struct client *c, const char *what, const char *path)
                               strchr(path, '?') != NULL ? "&" : "?", json_integer_value(next));
     }
     return all;
+}
+
+int client_print_list(struct client *c, const char *what, const char *path, bool json,
+                      const char *const *headings, const char *const *keys)
+{
+    json_t *items = c == NULL ? NULL : client_list(c, what, path);
+
+    if (items == NULL)
+        return CTL_FAILED;
+    if (json)
+        table_json(items);
+    else
+        table_items(items, headings, keys);
+    json_decref(items);
+    return CTL_DONE;
 }
 
 /* --- answers

@@ -39,11 +39,17 @@ struct answer *client_send(const void *ctx, struct client *, const char *method,
 /* client_call() - the same with a JSON body (borrowed; NULL: none). */
 struct answer *client_call(const void *ctx, struct client *, const char *method, const char *path,
                            const json_t *body);
-/* client_get() - the answer of a GET where it is good; else NULL, with the problem on stderr as
- * `what`. */
+/* client_ask() - the answer of a call where it is good; else NULL, with the problem on stderr as
+ * `what`. client_get() - that of a GET which has a body. */
+struct answer *client_ask(const void *ctx, struct client *, const char *what, const char *method,
+                          const char *path, json_t *body_take);
 struct answer *client_get(const void *ctx, struct client *, const char *what, const char *path);
 /* client_list() - all items of a list, page by page; a new reference; NULL as client_get(). */
 json_t *client_list(struct client *, const char *what, const char *path);
+/* client_print_list() - the same list on stdout, as a table with these headings of these keys, or
+ * as JSON; the command's status. `c` may be NULL: client_open() said why. */
+int client_print_list(struct client *c, const char *what, const char *path, bool json,
+                      const char *const *headings, const char *const *keys);
 /* client_wait() - asks a list until it is not answered 503 with Retry-After any more, as often as
  * that says; what is waited for is said on stderr, once. False where no answer came, or none but
  * that for half an hour, or for ten seconds without a database: said on stderr as `what`. */

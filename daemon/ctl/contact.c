@@ -79,31 +79,19 @@ static int contact_history(const struct asked *a)
 {
     static const char *const headings[] = {"AT", "FIELD", "WAS", "BECAME", "BY", "SOURCE", NULL};
     static const char *const keys[] = {"at", "field", "was", "became", "by", "source"};
-    json_t *items = client_list(a->client, "contact", path_of(a, "/history?limit=1000"));
 
-    if (items == NULL)
-        return CTL_FAILED;
-    if (a->json)
-        table_json(items);
-    else
-        table_items(items, headings, keys);
-    json_decref(items);
-    return CTL_DONE;
+    return client_print_list(a->client, "contact", path_of(a, "/history?limit=1000"), a->json,
+                             headings, keys);
 }
 
 /* The body is taken. */
 static int contact_patch(const struct asked *a, json_t *body)
 {
     const struct answer *answer =
-        client_call(a->ctx, a->client, "PATCH", path_of(a, ""), mem_must(body));
+        client_ask(a->ctx, a->client, "contact", "PATCH", path_of(a, ""), mem_must(body));
 
-    json_decref(body);
     if (answer == NULL)
         return CTL_FAILED;
-    if (!answer_ok(answer)) {
-        answer_problem(answer, stderr, "contact");
-        return CTL_FAILED;
-    }
     if (a->json)
         table_json(answer->body);
     return CTL_DONE;
@@ -127,15 +115,10 @@ static int contact_alive(const struct asked *a)
 /* The body is taken. */
 static int contact_post(const struct asked *a, const char *path, json_t *body)
 {
-    const struct answer *answer = client_call(a->ctx, a->client, "POST", path, body);
+    const struct answer *answer = client_ask(a->ctx, a->client, "contact", "POST", path, body);
 
-    json_decref(body);
     if (answer == NULL)
         return CTL_FAILED;
-    if (!answer_ok(answer)) {
-        answer_problem(answer, stderr, "contact");
-        return CTL_FAILED;
-    }
     if (a->json && answer->body != NULL)
         table_json(answer->body);
     else if (json_object_get(answer->body, "id") != NULL)
@@ -184,28 +167,14 @@ static int contact_undo(const struct asked *a)
     return contact_post(a, client_path(a->ctx, "/v1/contacts/merges/%s/undo", a->words[0]), NULL);
 }
 
-static int list_print(const struct asked *a, const char *path, const char *const *headings,
-                      const char *const *keys)
-{
-    json_t *items = client_list(a->client, "contact", path);
-
-    if (items == NULL)
-        return CTL_FAILED;
-    if (a->json)
-        table_json(items);
-    else
-        table_items(items, headings, keys);
-    json_decref(items);
-    return CTL_DONE;
-}
-
 static int contact_merges(const struct asked *a)
 {
     static const char *const headings[] = {">MERGE", ">CONTACT", ">MERGED", "BY",
                                            "AT",     "UNDONE",   NULL};
     static const char *const keys[] = {"id", "contact", "merged", "by", "at", "undone_at"};
 
-    return list_print(a, "/v1/contacts/merges?limit=1000", headings, keys);
+    return client_print_list(a->client, "contact", "/v1/contacts/merges?limit=1000", a->json,
+                             headings, keys);
 }
 
 /* "12 Ana Ruiz ana@a.example" */

@@ -11,10 +11,8 @@ int ctl_erase(int argc, char **argv)
     MEM_SCOPED void *ctx = talloc_new(NULL);
     const char *reason = NULL;
     const struct option_spec specs[] = {{.name = "reason", .text = &reason}, {0}};
-    const struct answer *a;
     struct client *c;
     const char *id;
-    json_t *body;
 
     if (!options_parse(&argc, argv, specs) || argc != 2 || reason == NULL)
         return ctl_usage("erase");
@@ -22,15 +20,9 @@ int ctl_erase(int argc, char **argv)
     id = c == NULL ? NULL : client_contact(ctx, c, "erase", argv[1]);
     if (id == NULL)
         return CTL_FAILED;
-    body = mem_must(json_pack("{s:s}", "reason", reason));
-    a = client_call(ctx, c, "POST", client_path(ctx, "/v1/contacts/%s/erase", id), body);
-    json_decref(body);
-    if (a == NULL)
+    if (client_ask(ctx, c, "erase", "POST", client_path(ctx, "/v1/contacts/%s/erase", id),
+                   mem_must(json_pack("{s:s}", "reason", reason))) == NULL)
         return CTL_FAILED;
-    if (!answer_ok(a)) {
-        answer_problem(a, stderr, "erase");
-        return CTL_FAILED;
-    }
     printf("erased: contact %s\n", id);
     return CTL_DONE;
 }

@@ -42,12 +42,8 @@ static json_t *rate_json(const char *currency, const char *rate, const char *on)
 static bool rates_post(struct client *c, const char *what, json_t *body_take)
 {
     MEM_SCOPED void *ctx = talloc_new(NULL);
-    const struct answer *a = client_call(ctx, c, "POST", "/v1/rates", body_take);
 
-    json_decref(body_take);
-    if (a != NULL && !answer_ok(a))
-        answer_problem(a, stderr, what);
-    return a != NULL && answer_ok(a);
+    return client_ask(ctx, c, what, "POST", "/v1/rates", body_take) != NULL;
 }
 
 static int rate_delete(const void *ctx, struct client *c, const char *currency, const char *on)

@@ -31,16 +31,9 @@ static const char *rule_read(const void *ctx)
 static const json_t *rule_ask(const void *ctx, struct client *c, const char *what, json_t *body)
 {
     const struct answer *a =
-        client_call(ctx, c, "POST", client_path(ctx, "/v1/rules/%s", what), mem_must(body));
+        client_ask(ctx, c, "rule", "POST", client_path(ctx, "/v1/rules/%s", what), mem_must(body));
 
-    json_decref(body);
-    if (a == NULL)
-        return NULL;
-    if (!answer_ok(a)) {
-        answer_problem(a, stderr, "rule");
-        return NULL;
-    }
-    return a->body;
+    return a == NULL ? NULL : a->body;
 }
 
 static void mistakes_print(const json_t *list, const char *sort)

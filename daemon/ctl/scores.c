@@ -128,16 +128,10 @@ static int model_breaks(struct scores *s)
 
 static int model_recompute(struct scores *s)
 {
-    const struct answer *a = client_call(
-        s->ctx, s->client, "POST", client_path(s->ctx, "/v1/rfm/%s/recompute", s->word), NULL);
+    const char *path = client_path(s->ctx, "/v1/rfm/%s/recompute", s->word);
 
-    if (a == NULL)
-        return CTL_FAILED;
-    if (!answer_ok(a)) {
-        answer_problem(a, stderr, "rfm recompute");
-        return CTL_FAILED;
-    }
-    return CTL_DONE;
+    return client_ask(s->ctx, s->client, "rfm recompute", "POST", path, NULL) == NULL ? CTL_FAILED
+                                                                                      : CTL_DONE;
 }
 
 /* --- a contact -----------------------------------------------------------------------------------
@@ -151,7 +145,6 @@ static int contact_scores(struct scores *s)
                                        "frequency", "monetary", "since", "until"};
     const char *id = client_contact(s->ctx, s->client, "contact", s->word);
     const char *path;
-    json_t *items;
 
     if (id == NULL)
         return CTL_FAILED;
@@ -160,15 +153,7 @@ static int contact_scores(struct scores *s)
         path = mem_printf(s->ctx, "%s&%s", path, client_path(s->ctx, "model=%s", s->model));
     if (s->as_of != NULL)
         path = mem_printf(s->ctx, "%s&%s", path, client_path(s->ctx, "as_of=%s", s->as_of));
-    items = client_list(s->client, "rfm contact", path);
-    if (items == NULL)
-        return CTL_FAILED;
-    if (s->json)
-        table_json(items);
-    else
-        table_items(items, headings, keys);
-    json_decref(items);
-    return CTL_DONE;
+    return client_print_list(s->client, "rfm contact", path, s->json, headings, keys);
 }
 
 static const struct {

@@ -36,36 +36,18 @@ static int show_one(struct client *c, const char *what, const char *path, bool j
 }
 
 /* One call that changes something; what came back, shown. */
-static int show_done(struct client *c, const char *what, const char *path, json_t *body, bool json)
+static int show_done(struct client *c, const char *what, const char *path, json_t *body_take,
+                     bool json)
 {
     MEM_SCOPED void *ctx = talloc_new(NULL);
-    const struct answer *a = client_call(ctx, c, "POST", path, body);
+    const struct answer *a = client_ask(ctx, c, what, "POST", path, body_take);
 
     if (a == NULL)
         return CTL_FAILED;
-    if (!answer_ok(a)) {
-        answer_problem(a, stderr, what);
-        return CTL_FAILED;
-    }
     if (json)
         table_json(a->body);
     else if (a->body != NULL)
         table_object(a->body);
-    return CTL_DONE;
-}
-
-static int show_list(struct client *c, const char *what, const char *path, bool json,
-                     const char *const *headings, const char *const *keys)
-{
-    json_t *items = client_list(c, what, path);
-
-    if (items == NULL)
-        return CTL_FAILED;
-    if (json)
-        table_json(items);
-    else
-        table_items(items, headings, keys);
-    json_decref(items);
     return CTL_DONE;
 }
 
@@ -85,8 +67,6 @@ int ctl_clock(int argc, char **argv)
     MEM_SCOPED void *ctx = talloc_new(NULL);
     bool json, usage;
     struct client *c = show_open(ctx, &argc, argv, &json, &usage);
-    json_t *body;
-    int status;
 
     if (usage || (argc != 1 && (argc != 3 || strcmp(argv[1], "advance") != 0)))
         return ctl_usage("clock");
@@ -94,10 +74,8 @@ int ctl_clock(int argc, char **argv)
         return CTL_FAILED;
     if (argc == 1)
         return show_one(c, "clock", "/v1/clock", json);
-    body = mem_must(json_pack("{s:s}", "advance", argv[2]));
-    status = show_done(c, "clock advance", "/v1/clock", body, json);
-    json_decref(body);
-    return status;
+    return show_done(c, "clock advance", "/v1/clock",
+                     mem_must(json_pack("{s:s}", "advance", argv[2])), json);
 }
 
 int ctl_segments(int argc, char **argv)
@@ -110,8 +88,7 @@ int ctl_segments(int argc, char **argv)
 
     if (usage || argc != 1)
         return ctl_usage("segments");
-    return c == NULL ? CTL_FAILED
-                     : show_list(c, "segments", "/v1/segments?limit=1000", json, headings, keys);
+    return client_print_list(c, "segments", "/v1/segments?limit=1000", json, headings, keys);
 }
 
 /* --- campaign, doubt
@@ -156,5 +133,6 @@ int ctl_doubt(int argc, char **argv)
     if (argc == 3)
         return show_done(c, "doubt resend", client_path(ctx, "/v1/deliveries/%s/resend", argv[2]),
                          NULL, json);
-    return show_list(c, "doubt", "/v1/deliveries?state=uncertain&limit=1000", json, headings, keys);
+    return client_print_list(c, "doubt", "/v1/deliveries?state=uncertain&limit=1000", json,
+                             headings, keys);
 }

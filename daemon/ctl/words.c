@@ -16,13 +16,7 @@ const char *words_contact(const struct asked *a, int i)
 const struct answer *words_ask(const struct asked *a, const char *method, const char *path,
                                json_t *body)
 {
-    const struct answer *answer = client_call(a->ctx, a->client, method, path, body);
-
-    json_decref(body);
-    if (answer == NULL || answer_ok(answer))
-        return answer;
-    answer_problem(answer, stderr, a->command);
-    return NULL;
+    return client_ask(a->ctx, a->client, a->command, method, path, body);
 }
 
 int words_call(const struct asked *a, const char *method, const char *path, json_t *body)

@@ -43,7 +43,7 @@ WITH block AS MATERIALIZED (
     SELECT model_id, contact_id, last_on, frequency, monetary, r, f, m, rfm_label(labels, r, f, m) AS label FROM classed
 ), stored AS (
     SELECT s.model_id, s.contact_id, s.last_on, s.frequency, s.monetary, s.r, s.f, s.m, s.label
-      FROM block b JOIN rfm_score s ON s.contact_id = b.id JOIN model mo ON mo.id = s.model_id
+      FROM rfm_score s JOIN model mo ON mo.id = s.model_id WHERE s.contact_id > $1::bigint AND s.contact_id <= (SELECT max(id) FROM block)
 ), waiting AS MATERIALIZED (
     SELECT contact_id FROM contacts_waiting($2::timestamptz)
 ), differing AS (
@@ -99,15 +99,15 @@ SELECT coalesce((SELECT json_agg(json_build_object('model', name, 'contact', NUL
 -- The past of a block of contacts: spans of one membership, or of one model's scores, that end before they begin or overlap by more than a minute, which two
 -- machines' clocks may differ by. $1 after this contact, $2 how many contacts.
 WITH block AS MATERIALIZED (
-    SELECT id FROM contact WHERE id > $1::bigint ORDER BY id LIMIT $2::int
+    SELECT max(b.id) AS upto, count(*) AS contacts FROM (SELECT id FROM contact WHERE id > $1::bigint ORDER BY id LIMIT $2::int) b
 ), spans AS (
-    SELECT 's' AS sort, p.contact_id, p.segment_id AS of, p.entered_at AS since, p.left_at AS until FROM membership_past p WHERE p.contact_id IN (SELECT id FROM block)
+    SELECT 's' AS sort, p.contact_id, p.segment_id AS of, p.entered_at AS since, p.left_at AS until FROM membership_past p WHERE p.contact_id > $1::bigint AND p.contact_id <= (SELECT upto FROM block)
     UNION ALL
-    SELECT 's', m.contact_id, m.segment_id, m.entered_at, 'infinity' FROM membership m WHERE m.contact_id IN (SELECT id FROM block)
+    SELECT 's', m.contact_id, m.segment_id, m.entered_at, 'infinity' FROM membership m WHERE m.contact_id > $1::bigint AND m.contact_id <= (SELECT upto FROM block)
     UNION ALL
-    SELECT 'm', h.contact_id, h.model_id, coalesce(h.since, '-infinity'), h.until FROM rfm_history h WHERE h.contact_id IN (SELECT id FROM block)
+    SELECT 'm', h.contact_id, h.model_id, coalesce(h.since, '-infinity'), h.until FROM rfm_history h WHERE h.contact_id > $1::bigint AND h.contact_id <= (SELECT upto FROM block)
     UNION ALL
-    SELECT 'm', s.contact_id, s.model_id, s.since, 'infinity' FROM rfm_score s WHERE s.contact_id IN (SELECT id FROM block) AND s.since IS NOT NULL
+    SELECT 'm', s.contact_id, s.model_id, s.since, 'infinity' FROM rfm_score s WHERE s.contact_id > $1::bigint AND s.contact_id <= (SELECT upto FROM block) AND s.since IS NOT NULL
 ), ordered AS (
     SELECT s.*, lead(s.since) OVER (PARTITION BY s.sort, s.contact_id, s.of ORDER BY s.since, s.until) AS next FROM spans s
 ), differing AS (
@@ -115,7 +115,7 @@ WITH block AS MATERIALIZED (
            json_build_object('until', least(next, greatest(since, until))) AS truth
       FROM ordered WHERE until < since - interval '1 minute' OR next < until - interval '1 minute'
 )
-SELECT (SELECT max(id) FROM block) AS last, (SELECT count(*) FROM block) AS seen,
+SELECT (SELECT upto FROM block) AS last, (SELECT contacts FROM block) AS seen,
        coalesce((SELECT json_agg(json_build_object(CASE d.sort WHEN 's' THEN 'segment' ELSE 'model' END, coalesce(s.name, m.name), 'contact', d.contact_id,
                                                    'stored', d.stored, 'true', d.truth) ORDER BY d.contact_id, d.sort, d.of)
                    FROM differing d LEFT JOIN segment s ON d.sort = 's' AND s.id = d.of LEFT JOIN rfm_model m ON d.sort = 'm' AND m.id = d.of), '[]')::text

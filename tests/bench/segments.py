@@ -84,8 +84,10 @@ class Bench:
         return time.monotonic() - started
 
     def rest(self):
-        """Until the database has done what it does behind a million rows that were written at once."""
-        while self.ask("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'autovacuum worker')")[0][0]:
+        """Until all is done that follows a million rows that were written at once: statistics are gathered, and tables vacuumed."""
+        time.sleep(2)
+        while self.ask("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'"
+                       " OR state = 'active' AND query LIKE '%%gather_statistics%%' AND pid <> pg_backend_pid())")[0][0]:
             time.sleep(1)
         self.db.execute("CHECKPOINT")
 

@@ -5,6 +5,7 @@
 #include "common/utf8.h"
 
 #include <string.h>
+#include <strings.h>
 
 static int hex(char c)
 {
@@ -111,14 +112,37 @@ static bool path_parse(const void *ctx, struct http_uri *uri)
     return true;
 }
 
+/* origin_form() - the target behind the scheme and the host that proxies put before it (RFC 9112,
+ * 3.2.2); which host it is matters as little as the Host header does. NULL: there is no host, or
+ * more than a host and a port. */
+static const char *origin_form(const char *target)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+
+    if (target[0] == '/')
+        return target;
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        size_t n = strlen(schemes[i]);
+
+        if (strncasecmp(target, schemes[i], n) == 0) {
+            size_t host = strcspn(target + n, "/?"), plain = strcspn(target + n, "/?@\\%#");
+
+            return host > 0 && host == plain ? target + n + host : NULL;
+        }
+    }
+    return NULL;
+}
+
 bool http_uri_parse(const void *ctx, const char *target, struct http_uri *ret_uri)
 {
     struct http_uri uri = {0};
-    size_t n = strcspn(target, "?");
+    size_t n;
 
-    if (target[0] != '/' || strchr(target, '#') != NULL)
+    target = origin_form(target);
+    if (target == NULL || strchr(target, '#') != NULL)
         return false;
-    uri.path = mem_strndup(ctx, target, n);
+    n = strcspn(target, "?");
+    uri.path = n > 0 ? mem_strndup(ctx, target, n) : mem_strdup(ctx, "/");
     if (!path_parse(ctx, &uri))
         return false;
     if (target[n] == '?' &&

@@ -2,10 +2,10 @@
  * answers. Pure.
  *
  * A path is split first and percent-decoded then, segment by segment, so that %2F is a character of
- * a name and never a separator. Refused: what does not begin with a slash, a broken percent escape,
- * control characters (encoded or not), "." and ".." as segments, bytes that are no UTF-8. In
- * queries and forms only NUL, broken escapes and what is no UTF-8 are refused: a rule may have
- * lines. */
+ * a name and never a separator. Refused: what begins neither with a slash nor with http:// or
+ * https:// and a host (RFC 9112, 3.2), a broken percent escape, control characters (encoded or
+ * not), "." and ".." as segments, bytes that are no UTF-8. In queries and forms only NUL, broken
+ * escapes and what is no UTF-8 are refused: a rule may have lines. */
 #ifndef LAZO_DAEMON_HTTP_HTTP_URI_H
 #define LAZO_DAEMON_HTTP_HTTP_URI_H
 
@@ -26,7 +26,7 @@ struct http_pairs {
 #define HTTP_PAIRS_MAX 200
 
 struct http_uri {
-    const char *path;            /* as it was sent, without the query */
+    const char *path;            /* as it was sent, without host and query */
     const char *const *segments; /* decoded; "/" is one empty segment */
     size_t n_segments;
     struct http_pairs query;

@@ -228,6 +228,12 @@ def raw(lazo, data, wait=3, pieces=0):
 AUTH = "Authorization: Bearer {}\r\n"
 
 
+def test_absolute_target(lazo):
+    """What a proxy asks for (RFC 9112, 3.2.2) is the same as without the host."""
+    head = f"GET http://lazo.example/v1/contacts?limit=1 HTTP/1.1\r\nHost: other\r\nConnection: close\r\n{AUTH.format(lazo.token)}\r\n"
+    assert raw(lazo, head.encode()).startswith(b"HTTP/1.1 200 "), head
+
+
 @pytest.mark.parametrize("request_text", [
     "\x00\x01\x02\xff\xfe\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET /v1/contacts HTTP/1.1\r\n\r\n",
     "GET /v1/contacts HTTP/1.1\r\nHost: a\r\nHost: b\r\n{auth}\r\n",

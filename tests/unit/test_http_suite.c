@@ -1,9 +1,8 @@
 /* llhttp's requests (shared/suites/http): no request that it refuses, and no more requests than it
  * finds in the same bytes, reach a handler.
  *
- * What is accepted there and refused here is not judged: absolute-form targets, fragments and
- * encodings before chunked are refused on purpose. The cases named below are chunk extensions,
- * which nobody reads. */
+ * What is accepted there and refused here is not judged: fragments and encodings before chunked are
+ * refused on purpose. The cases named below are chunk extensions, which nobody reads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -11,8 +11,8 @@
 #define SHOWN_MAX 5
 
 struct user {
-    const char *sort; /* "segment", "webhook", "campaign", "journey", "form", "relation"; "": `name`
-                         says who */
+    const char *sort; /* "segment", "webhook", "campaign", "journey", "form", "relation"; "earlier
+                         version": that contacts are still in, of a journey; "": `name` says who */
     const char *name;
     const char *text; /* NULL: it does use it */
 };
@@ -118,6 +118,11 @@ static bool names(const void *ctx, const struct journey_def *def, enum journey_s
     return false;
 }
 
+static bool is_journey(const struct user *user)
+{
+    return strcmp(user->sort, "journey") == 0 || strcmp(user->sort, "earlier version") == 0;
+}
+
 /* holds() - whether a definition holds together with this catalogue, and names no template or
  * webhook that goes. */
 static bool holds(const struct deletion *del, const struct user *user, const struct catalogue *c,
@@ -129,7 +134,7 @@ static bool holds(const struct deletion *del, const struct user *user, const str
     struct diag ignored;
 
     diag_init(&ignored, ctx);
-    if (strcmp(user->sort, "journey") != 0)
+    if (!is_journey(user))
         return api_rule_read(ctx, user->text, NULL, c, &ignored, NULL) != NULL;
     definition = json_loads(user->text, 0, NULL);
     def = journey_parse(ctx, definition, c, &ignored);
@@ -167,6 +172,18 @@ static void keep_users(struct deletion *del, const struct catalogue *now)
     del->n = kept;
 }
 
+/* user_text() - the segment "a". */
+static const char *user_text(const void *ctx, const struct user *user)
+{
+    if (*user->sort == '\0')
+        return user->name;
+    if (strcmp(user->sort, "earlier version") == 0)
+        return mem_printf(ctx,
+                          "an earlier version, which contacts are still in, of the journey \"%s\"",
+                          user->name);
+    return mem_printf(ctx, "the %s \"%s\"", user->sort, user->name);
+}
+
 /* users_text() - the first of them: `the segment "a", the form "b" and 3 more use`. */
 static const char *users_text(const struct deletion *del)
 {
@@ -174,12 +191,9 @@ static const char *users_text(const struct deletion *del)
     char *text = mem_strdup(del, "");
 
     for (size_t i = 0; i < shown; i++) {
-        const struct user *user = &del->users[i];
         const char *between = i == 0 ? "" : i + 1 < del->n ? ", " : " and ";
 
-        text = *user->sort == '\0'
-                   ? mem_printf(del, "%s%s%s", text, between, user->name)
-                   : mem_printf(del, "%s%sthe %s \"%s\"", text, between, user->sort, user->name);
+        text = mem_printf(del, "%s%s%s", text, between, user_text(del, &del->users[i]));
     }
     if (shown < del->n)
         text = mem_printf(del, "%s and %zu more", text, del->n - shown);

@@ -423,6 +423,10 @@ SELECT 'segment' AS sort, name, rule AS text FROM segment WHERE rule IS NOT NULL
 UNION ALL SELECT 'webhook', name, rule FROM webhook WHERE rule IS NOT NULL
 UNION ALL SELECT 'campaign', name, rule FROM campaign WHERE rule IS NOT NULL AND state NOT IN ('finished', 'cancelled')
 UNION ALL SELECT 'journey', name, definition::text FROM journey
+UNION ALL SELECT 'earlier version', j.name, v.definition::text
+            FROM (SELECT DISTINCT p.journey_id, p.version FROM journey_position p WHERE p.state = 'waiting') w
+            JOIN journey j ON j.id = w.journey_id AND j.version <> w.version
+            JOIN journey_version v ON v.journey_id = w.journey_id AND v.version = w.version
 UNION ALL SELECT 'campaign', c.name, NULL FROM campaign c
            WHERE CASE $1::text WHEN 'segment' THEN c.segment_id = (SELECT s.id FROM segment s WHERE s.name = $2::text)
                                WHEN 'template' THEN c.template_id = (SELECT t.id FROM template t WHERE t.name = $2::text)

@@ -203,3 +203,19 @@ def test_who_uses_what_is_deleted(lazo):
     for path in ("campaigns/used-letter", "journeys/used-steps", *(f"segments/used-{i}" for i in range(5)), f"contacts/{who}", "segments/used", "templates/used-mail", "topics/used"):
         r = lazo.request("DELETE", f"/v1/{path}")
         assert r.status_code == 204, (path, r.text)
+
+
+def test_what_contacts_still_go_through_is_used(lazo):
+    """Who waits in an earlier version of a journey gets the mail that it had promised: its template stays until they are through."""
+    for name in ("walk-old", "walk-new"):
+        lazo.template(name, "Hola", "T {{ unsubscribe_url }}")
+    who = lazo.api("POST", "/v1/contacts", {"email": "walk@segments.example"})["id"]
+    walk = lambda template: lazo.journey("walk", {"start": {"interaction": "walked"}, "steps": [{"wait": "3 hours"}, {"send": template}]})
+    walk("walk-old")
+    lazo.record({"id": who}, "walked")
+    eventually(lambda: lazo.sql("SELECT FROM journey_position WHERE contact_id = %s AND state = 'waiting'", [who]))
+    walk("walk-new")
+    r = lazo.request("DELETE", "/v1/templates/walk-old")
+    assert r.status_code == 409 and r.json()["detail"] == 'an earlier version, which contacts are still in, of the journey "walk" uses this template'
+    lazo.api("DELETE", f"/v1/contacts/{who}")
+    assert lazo.request("DELETE", "/v1/templates/walk-old").status_code == 204

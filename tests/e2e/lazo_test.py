@@ -327,6 +327,14 @@ class Instance:
     def settle(self, timeout=WAIT_S):
         eventually(lambda: self.settled() and self.settled(), timeout, "everything is evaluated and sent")
 
+    def check(self, **body):
+        """What a check reports at rest; it waits for that itself, but a slow machine may take longer."""
+        def report():
+            told = self.api("POST", "/v1/check", body, timeout=200)
+            return None if told["waiting"] else told
+
+        return eventually(report, what="it comes to rest, and is checked")
+
     def count(self, segment):
         s = self.get(f"/v1/segments/{segment}")
         return None if s["stale"] else s["count"]

@@ -26,7 +26,7 @@ def unrelate(lazo, one, relation, other):
 
 
 def members(lazo, people, segment):
-    assert lazo.api("POST", "/v1/check", {})["waiting"] == 0
+    lazo.check()
     names = {v: k for k, v in people.items()}
     return {names.get(m["id"], m["id"]) for m in lazo.items(f"/v1/segments/{segment}/members")}
 
@@ -67,7 +67,7 @@ def test_from_segment_to_segment(lazo, people):
     assert [c["id"] for c in found] == [people["home"]]
     lazo.advance("366 days")
     assert members(lazo, people, "their-homes") == set()
-    assert lazo.api("POST", "/v1/check", {})["count"] == 0
+    assert lazo.check()["count"] == 0
 
 
 def test_a_relation_begins_and_ends(lazo, people):

@@ -32,7 +32,7 @@ def one(receiver):
 
 def settle(one):
     one.settle()
-    report = one.api("POST", "/v1/check", {})
+    report = one.check()
     assert report["count"] == 0, report["differences"][:5]
 
 

@@ -17,7 +17,7 @@ def one():
 
 def settle(one):
     one.settle()
-    report = one.api("POST", "/v1/check", {})
+    report = one.check()
     assert report["count"] == 0, report["differences"][:5]
 
 

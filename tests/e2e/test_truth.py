@@ -247,10 +247,6 @@ class History:
         return names
 
 
-def check(one, **body):
-    return one.api("POST", "/v1/check", body, timeout=200)
-
-
 def said(one, report):
     """The differences with their rules."""
     names = {d["segment"] for d in report["differences"] if "segment" in d}
@@ -277,8 +273,7 @@ def test_incremental_equals_rebuilt_after_every_step(history):
     one = history.one
     for n in range(STEPS):
         done = history.step(history.rnd.choice([1, 3, 10]))
-        report = check(one)
-        assert not report["waiting"], f"seed {SEED}, step {n}: it does not come to rest"
+        report = one.check()
         assert report["count"] == 0 and report["unreadable"] == [], f"seed {SEED}, step {n} after {done} at {one.now()}: {said(one, report)}"
         assert report["segments"] == RULES and report["models"] == 2 and report["contacts"] > 0
 
@@ -311,6 +306,7 @@ def test_explain_knows_when_a_rule_changes(history):
 def test_thousands_of_operations_then_lazoctl_check(history):
     one = history.one
     history.step(2000)
+    one.check()
     assert "0 differences" in one.ctl("check", "--segments", "--rfm").stdout
 
 
@@ -319,12 +315,12 @@ def test_tampering_is_found_and_mended(history):
     one = history.one
     one.segment("all people", "true")
     one.segment("nobody", "false")
-    assert check(one)["count"] == 0
+    assert one.check()["count"] == 0
     a, b = history.contacts[:2]
     ids = {name: one.sql("SELECT id FROM segment WHERE name = %s", (name,))[0][0] for name in ("all people", "nobody")}
     assert one.sql("DELETE FROM membership WHERE contact_id = %s AND segment_id = %s", (a, ids["all people"])) == 1
     one.sql("INSERT INTO membership VALUES (1, %s, %s, now())", (b, ids["nobody"]))
-    report = check(one, rfm=False)
+    report = one.check(rfm=False)
     assert [(d["segment"], d["contact"], d["stored"], d["true"]) for d in report["differences"]] == [
         ("all people", a, False, True), ("nobody", b, True, False)]
     assert report["count"] == 2 and report["models"] == 0 and "mended" not in report
@@ -337,22 +333,22 @@ def test_tampering_is_found_and_mended(history):
 def test_tampered_scores_are_found_and_mended(history):
     one = history.one
     one.record({"id": history.contacts[0]}, "donation", amount="12.00")
-    assert check(one)["count"] == 0
+    assert one.check()["count"] == 0
     # A label that no rule's answer hangs on would leave segments as they are; any may follow here.
     one.sql("UPDATE rfm_score SET r = CASE r WHEN 1 THEN 2 ELSE 1 END, label = 'x' WHERE contact_id = %s AND model_id = (SELECT id FROM rfm_model WHERE name = 'calls')",
             (history.contacts[0],))
-    report = check(one, segments=False)
+    report = one.check(segments=False)
     assert [(d["model"], d["contact"]) for d in report["differences"]] == [("calls", history.contacts[0])]
     assert report["differences"][0]["stored"]["label"] == "x" and report["differences"][0]["true"]["label"] == ""
-    mended = check(one, repair=True)
+    mended = one.check(repair=True)
     assert mended["count"] >= 1 and mended["left"] == 0
-    assert check(one)["count"] == 0
+    assert one.check()["count"] == 0
 
 
 # --- exceptions by hand, and the past ----------------------------------------------------------------------------------------
 
 def settled(one):
-    assert check(one)["count"] == 0
+    assert one.check()["count"] == 0
 
 
 def member_ids(one, name, more=""):

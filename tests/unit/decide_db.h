@@ -26,7 +26,7 @@
 
 #include <cmocka.h>
 
-#define DEADLINE_US (20 * CLOCK_SECOND_US)
+#define DEADLINE_US (60 * CLOCK_SECOND_US)
 
 static struct {
     void *ctx;
@@ -166,7 +166,6 @@ static inline void until(const char *condition)
     talloc_free(text);
 }
 
-/* Until there is nothing to do now. */
 /* Until nothing was asked of the database for a while: each step asks the next from its answer. */
 static inline void run_idle(void)
 {
@@ -180,6 +179,7 @@ static inline void run_idle(void)
     }
 }
 
+/* Until there is nothing to do now. */
 static inline void settle(void)
 {
     char now[CLOCK_TEXT];

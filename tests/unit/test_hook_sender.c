@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#define PATIENCE_S 20.
+#define PATIENCE_S 90.
 #define SECRET     "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 struct scene {
@@ -219,7 +219,7 @@ static void test_sent(void **state)
 {
     struct scene *s = *state;
 
-    sender_start(s, "yes", "5 s");
+    sender_start(s, "yes", "60 s");
     call(s, 1, "127.0.0.1", "/200");
     assert_int_equal(sender_busy(s->sender), 1);
     run_until_idle(s);
@@ -239,7 +239,7 @@ static void test_again_then_sent(void **state)
 {
     struct scene *s = *state;
 
-    sender_start(s, "yes", "5 s");
+    sender_start(s, "yes", "60 s");
     call(s, 1, "127.0.0.1", "/503-then-204");
     run_until_idle(s);
     assert_string_equal(result(s, "1", "state"), "sent");
@@ -250,7 +250,7 @@ static void test_failed(void **state)
 {
     struct scene *s = *state;
 
-    sender_start(s, "yes", "5 s");
+    sender_start(s, "yes", "60 s");
     call(s, 1, "127.0.0.1", "/500");
     call(s, 2, "127.0.0.1", "/302");
     call(s, 3, "127.0.0.1", "/404");
@@ -266,7 +266,7 @@ static void test_gone(void **state)
 {
     struct scene *s = *state;
 
-    sender_start(s, "yes", "5 s");
+    sender_start(s, "yes", "60 s");
     call(s, 1, "127.0.0.1", "/410");
     run_until_idle(s);
     assert_int_equal(s->requests, 1);
@@ -278,7 +278,7 @@ static void test_big_answer_is_cut(void **state)
 {
     struct scene *s = *state;
 
-    sender_start(s, "yes", "5 s");
+    sender_start(s, "yes", "60 s");
     call(s, 1, "127.0.0.1", "/big");
     run_until_idle(s);
     assert_string_equal(result(s, "1", "state"), "sent");
@@ -303,7 +303,7 @@ static void test_private_is_refused(void **state)
         "[::1]",     "[::ffff:127.0.0.1]", "0.0.0.0", "10.0.0.1",   "169.254.169.254"};
     struct scene *s = *state;
 
-    sender_start(s, "no", "5 s");
+    sender_start(s, "no", "60 s");
     for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
         call(s, (int)i, hosts[i], "/200");
     run_until_idle(s);
@@ -322,7 +322,7 @@ static void test_bad_job(void **state)
     struct scene *s = *state;
     json_t *job = json_pack("{s:i, s:s}", "lease", 9, "url", "ftp://x/");
 
-    sender_start(s, "yes", "5 s");
+    sender_start(s, "yes", "60 s");
     sender_call(s->sender, job);
     json_decref(job);
     assert_int_equal(sender_busy(s->sender), 0);
@@ -334,7 +334,7 @@ static void test_release(void **state)
 {
     struct scene *s = *state;
 
-    sender_start(s, "yes", "5 s");
+    sender_start(s, "yes", "60 s");
     call(s, 1, "127.0.0.1", "/500");
     sender_release(s->sender);
     run_until_idle(s);
@@ -354,7 +354,7 @@ static void test_waiting_is_bounded(void **state)
 
     setenv("LAZO_HOOK_CONCURRENCY", "5", 1);
     setenv("LAZO_HOOK_RETRY_FIRST", "1 hour", 1);
-    sender_start(s, "yes", "5 s");
+    sender_start(s, "yes", "60 s");
     unsetenv("LAZO_HOOK_CONCURRENCY");
     for (int i = 0; i < 5; i++)
         call(s, i, "127.0.0.1", "/500");
@@ -376,7 +376,7 @@ static void test_freed_under_way(void **state)
 {
     struct scene *s = *state;
 
-    sender_start(s, "yes", "5 s");
+    sender_start(s, "yes", "60 s");
     for (int i = 0; i < 20; i++)
         call(s, i, "127.0.0.1", "/silent");
     for (int i = 0; i < 10; i++)
@@ -388,7 +388,7 @@ static void test_many(void **state)
 {
     struct scene *s = *state;
 
-    sender_start(s, "yes", "10 s");
+    sender_start(s, "yes", "60 s");
     for (int i = 0; i < 200; i++)
         call(s, i, "127.0.0.1", "/200");
     run_until_idle(s);

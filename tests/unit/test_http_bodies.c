@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PATIENCE_S 8.
+#define PATIENCE_S 60.
 #define HEAD       " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\n"
 
 struct fixture {

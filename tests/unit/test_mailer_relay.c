@@ -25,6 +25,8 @@
 #include <cmocka.h>
 
 #define JOBS_MAX 4000
+#define KILLS    5
+#define LIMIT_S  120. /* of what hangs */
 #define BATCH    50
 
 enum job_state { QUEUED, LEASED, SENT, FAILED, RETRY, UNCERTAIN };
@@ -208,11 +210,12 @@ static void start_mailer(struct daemon *d)
     }
 }
 
+/* Another kill each time that a tenth more is finished, so that all of them hit work under way. */
 static void on_kill(struct ev_loop *loop, ev_timer *w, int revents)
 {
     struct daemon *d = w->data;
     (void)revents;
-    if (finished(d) < d->n / 10 || d->kills == 0 || d->mailer == 0) {
+    if (d->kills == 0 || d->mailer == 0 || finished(d) < d->n / 10 * (KILLS - d->kills + 1)) {
         ev_timer_again(loop, w);
         return;
     }
@@ -326,9 +329,9 @@ static void add_jobs(struct daemon *d, int n, bool again)
 }
 
 /* Until all jobs are finished. */
-static void run(struct daemon *d, double limit_s)
+static void run(struct daemon *d)
 {
-    ev_timer_init(&d->limit, on_limit, limit_s, 0.);
+    ev_timer_init(&d->limit, on_limit, LIMIT_S, 0.);
     ev_timer_start(d->loop, &d->limit);
     dispatch(d);
     ev_run(d->loop, 0);
@@ -368,11 +371,11 @@ static void test_none_lost_none_twice(void **state)
     }
     set("LAZO_MAIL_RELAY", "smtp://127.0.0.1:%d", d->port);
     add_jobs(d, 2000, true);
-    d->kills = 5;
+    d->kills = KILLS;
     start_mailer(d);
-    ev_timer_init(&d->kill, on_kill, 0., 0.2);
+    ev_timer_init(&d->kill, on_kill, 0., 0.01);
     ev_timer_again(d->loop, &d->kill);
-    run(d, 100.);
+    run(d);
     ev_timer_stop(d->loop, &d->kill);
     read_log(d, times);
     int lost = 0, twice = 0, arrived_uncertain = 0;
@@ -389,7 +392,7 @@ static void test_none_lost_none_twice(void **state)
     assert_int_equal(twice, 0);
     assert_int_equal(count(d, SENT) + count(d, UNCERTAIN), d->n);
     /* At most one message a thread can be in doubt at each kill. */
-    assert_true(count(d, UNCERTAIN) <= 5 * 8);
+    assert_true(count(d, UNCERTAIN) <= KILLS * 8);
     daemon_free(d);
 }
 
@@ -431,7 +434,7 @@ static void test_each_answer(void **state)
         snprintf(d->jobs[i].to, sizeof d->jobs[i].to, "%s", cases[i].to);
     }
     start_mailer(d);
-    run(d, 30.);
+    run(d);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         if (d->jobs[i].state != cases[i].state || d->jobs[i].hard != cases[i].hard ||
             strcmp(d->jobs[i].code, cases[i].code) != 0)
@@ -459,7 +462,7 @@ static void test_relay_away(void **state)
     set("LAZO_MAIL_RELAY", "smtp://127.0.0.1:%s", port);
     add_jobs(d, 3, false);
     start_mailer(d);
-    run(d, 30.);
+    run(d);
     assert_int_equal(count(d, RETRY), 3);
     print_message("  %s\n", d->jobs[0].status);
     assert_non_null(strstr(d->jobs[0].status, "relay: no connection"));
@@ -467,7 +470,7 @@ static void test_relay_away(void **state)
     assert_true(start_sink(d, more));
     d->n = 0;
     add_jobs(d, 20, true);
-    run(d, 60.);
+    run(d);
     assert_int_equal(count(d, SENT), 20);
     daemon_free(d);
 }
@@ -501,7 +504,7 @@ static struct job over_tls(const char *host, const char *password, bool with_ca,
         set("LAZO_MAIL_CA_FILE", "%s", cert);
     add_jobs(d, 1, false);
     start_mailer(d);
-    run(d, 30.);
+    run(d);
     struct job job = d->jobs[0];
     int times[1];
     read_log(d, times);
@@ -538,12 +541,12 @@ static void test_maildir(void **state)
     char command[256];
     add_jobs(d, 40, true);
     start_mailer(d);
-    run(d, 30.);
+    run(d);
     assert_int_equal(count(d, SENT), 40);
     /* The same mails again replace themselves. */
     d->n = 0;
     add_jobs(d, 40, true);
-    run(d, 30.);
+    run(d);
     snprintf(command, sizeof command, "test $(ls %s/outbox/new/*.eml | wc -l) = 40", d->folder);
     assert_int_equal(system(command), 0);
     kill(d->mailer, SIGTERM);
@@ -562,7 +565,7 @@ static void test_template_error(void **state)
     d->html = "<p>\n{{ contact.first_name | nonsense }}</p>";
     add_jobs(d, 2, false);
     start_mailer(d);
-    run(d, 30.);
+    run(d);
     assert_int_equal(count(d, FAILED), 2);
     print_message("  %s\n", d->jobs[0].status);
     assert_non_null(strstr(d->jobs[0].status, "html 2:"));

@@ -11,6 +11,7 @@ takes: waits are generous and end as soon as what is waited for is there.
 import asyncio
 import base64
 import contextlib
+import datetime as dt
 import email
 import email.policy
 import glob
@@ -20,6 +21,7 @@ import http.server
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -39,7 +41,7 @@ EXAMPLE = ROOT / "config" / "example"
 EXPECTED_SCORES = ROOT / "tests" / "data" / "rfm" / "expected_orders_20061231.csv"
 PUBLIC = "https://mail.example.org"  # how the links in mail begin; one-click needs https
 READY_S = 180
-WAIT_S = 60
+WAIT_S = 120
 
 
 class Timeout(AssertionError):
@@ -78,10 +80,12 @@ def never(fn, during=2.0, what=None):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One below those that the kernel gives to connections, so that it stays free while nobody listens there for a while; lazoctl up takes others."""
+    while True:
+        with socket.socket() as s:
+            with contextlib.suppress(OSError):
+                s.bind(("127.0.0.1", random.SystemRandom().randrange(30000, 32768)))
+                return s.getsockname()[1]
 
 
 def program(name):
@@ -318,6 +322,22 @@ class Instance:
     def advance_to(self, instant):
         return self.api("POST", "/v1/clock", {"to": instant})["now"]
 
+    def reach(self, instant):
+        """The same, where the clock is not past it by itself."""
+        r = self.request("POST", "/v1/clock", json={"to": instant})
+        assert r.status_code in (200, 409), r.text
+
+    def just_before(self, instant, look):
+        """look() a minute and a second before the instant. The clock runs on meanwhile: what was seen too late says nothing."""
+        end = dt.datetime.fromisoformat(instant.replace("Z", "+00:00"))
+        for seconds in (60, 1):
+            self.reach((end - dt.timedelta(seconds=seconds)).isoformat())
+            try:
+                look()
+            except AssertionError:
+                if dt.datetime.fromisoformat(self.now().replace("Z", "+00:00")) < end:
+                    raise
+
     def settled(self):
         """Nothing waits to be evaluated, decided or sent."""
         status = self.get("/v1/status")
@@ -390,15 +410,17 @@ class Instance:
                 cursor.execute("SET lazo.org = '1'")
                 cursor.execute("BEGIN")
                 cursor.execute(text, args)
+                self.holder = connection.info.backend_pid
                 yield
                 cursor.execute("COMMIT")
         finally:
             connection.close()
 
     def wait_for_lock(self):
-        """Until a session of lazod waits for somebody's lock."""
-        eventually(lambda: self.sql("SELECT FROM pg_stat_activity WHERE usename = 'lazo_app' AND wait_event_type = 'Lock'", user="postgres"),
-                   what="lazod waits for a lock")
+        """Until a session of lazod waits for what is being held: they wait for each other for moments, too."""
+        eventually(lambda: self.sql("SELECT FROM pg_stat_activity WHERE usename = 'lazo_app' AND wait_event_type = 'Lock' AND %s = ANY (pg_blocking_pids(pid))",
+                                    (self.holder,), user="postgres"),
+                   what="lazod waits for the lock that is held")
 
     # lazoctl
 
@@ -454,7 +476,8 @@ class Mail:
 
 class Sink:
     """An SMTP server. `answer(mail)` may give another reply than 250, or "drop" to keep the mail and close the connection in place of the answer,
-    or "lose" to close it and keep nothing. `delay` seconds pass before each answer."""
+    or "lose" to close it and keep nothing. `delay` seconds pass before each answer. hold_after(n): n more are taken, and those after them are in its hands until
+    release()."""
 
     def __init__(self, delay=0.0):
         self.port = free_port()
@@ -462,6 +485,7 @@ class Sink:
         self.mails = []
         self.refused = []
         self.delay = delay
+        self.room = None
         self.answer = None
         self.lock = threading.Lock()
         self.controller = None
@@ -489,6 +513,8 @@ class Sink:
         mail = Mail(envelope.mail_from, list(envelope.rcpt_tos), envelope.original_content or envelope.content)
         if self.delay:
             await asyncio.sleep(self.delay)
+        while self.room is not None and len(self.mails) >= self.room:
+            await asyncio.sleep(0.02)
         said = self.answer(mail) if self.answer else None
         if said in (None, "drop"):
             with self.lock:
@@ -499,6 +525,12 @@ class Sink:
             server.transport.abort()
             return "250 never seen"
         return said or "250 2.0.0 OK"
+
+    def hold_after(self, n):
+        self.room = len(self.mails) + n
+
+    def release(self):
+        self.room = None
 
     # What came
 

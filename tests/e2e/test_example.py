@@ -10,6 +10,8 @@ TABLES = ("contact", "identity", "interaction", "interaction_key", "consent", "m
 
 
 def counts(lazo):
+    """Of all tables, when nothing is under way."""
+    lazo.settle()
     return {t: lazo.sql(f"SELECT count(*) FROM {t}")[0][0] for t in TABLES}
 
 

@@ -1,5 +1,6 @@
 """Stages, and that a contact died: everything stops at once, and nothing of it is sent in arrears."""
 import concurrent.futures
+import datetime as dt
 import random
 
 from lazo_test import ApiError, Instance, eventually, never
@@ -94,7 +95,10 @@ def test_everything_stops(lazo, sink):
     lazo.journey("life-wait", {"start": {"interaction": "lifefact"}, "steps": [{"wait": "2 days"}, {"send": "life"}]})
     lazo.journey("life-birthday", {"start": {"birthday": True, "at": "09:00"}, "steps": [{"send": "life"}]})
     grant = [{"topic": "news", "action": "grant"}]
-    born = lazo.now()[5:10]
+    # Noon: in Madrid it is the same day, and later than nine.
+    tomorrow = (dt.datetime.fromisoformat(lazo.now().replace("Z", "+00:00")) + dt.timedelta(days=1)).date().isoformat()
+    lazo.advance_to(f"{tomorrow}T12:00:00Z")
+    born = tomorrow[5:]
     who = lazo.api("POST", "/v1/contacts", {"email": "dead@life.example", "consents": grant, "tags": ["lifeseg"]})["id"]
     other = lazo.api("POST", "/v1/contacts", {"email": "alive@life.example", "consents": grant, "tags": ["lifeseg"]})["id"]
     lazo.segment("life-segment", 'tag "lifeseg"')

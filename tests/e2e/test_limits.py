@@ -1,4 +1,5 @@
 """How often and how many: requests of one token, connections of one address."""
+import contextlib
 import re
 import socket
 import time
@@ -26,6 +27,8 @@ def limited(lazo):
 def test_a_token_that_asks_too_often(strict):
     other = strict.ctl("token", "create", "--organisation", "demo", "--database", f"host={strict.sockets()} dbname=lazo user=postgres", "--role", "reader", "--name", "other").stdout.split()[-1]
     answers = [strict.request("GET", "/v1/topics") for _ in range(BURST + 20)]
+    while len(answers) < 10 * BURST and answers[-1].status_code != 429:  # a second's wait allows one more
+        answers.append(strict.request("GET", "/v1/topics"))
     refused = [a for a in answers if a.status_code == 429]
     assert refused and all(a.status_code in (200, 429) for a in answers)
     assert all(a.status_code == 200 for a in answers[:BURST - 5]), "the burst was not allowed"
@@ -57,7 +60,8 @@ def test_connections_of_one_address(strict):
         for _ in range(CONNECTIONS + 5):
             s = socket.create_connection((host, int(port)), timeout=60)
             held.append(s)
-            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            with contextlib.suppress(ConnectionError):  # it may have hung up already
+                s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         heard = []
         for s in held:
             try:

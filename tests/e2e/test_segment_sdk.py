@@ -39,9 +39,10 @@ def library(tmp_path_factory):
         pytest.skip("node and npm are not here")
     folder = tmp_path_factory.mktemp("segment")
     (folder / "package.json").write_text('{"private": true, "type": "module", "dependencies": {"@segment/analytics-node": "^3 || ^2"}}')
-    done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, capture_output=True, text=True, timeout=300)
-    if done.returncode:
-        pytest.skip("npm's registry is not reachable: " + done.stderr[-200:])
+    try:
+        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, capture_output=True, text=True, timeout=300, check=True)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as e:
+        pytest.skip(f"npm's registry is not reachable: {e} {(e.stderr or '')[-200:]}")
     (folder / "program.js").write_text(PROGRAM)
     return folder
 

@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import re
 import select
+import signal
 import socket
 
 import pytest
@@ -19,7 +20,6 @@ GROWTH_MIB = 40
 def lazo():
     """Its sanitizer keeps little of what was freed, so that memory can be measured."""
     one = Instance()
-    one.env["LAZO_LIMITS_STALL"] = "2 s"
     one.env["ASAN_OPTIONS"] = one.environment()["ASAN_OPTIONS"] + ":quarantine_size_mb=4:thread_local_quarantine_size_kb=64"
     one.start()
     yield one
@@ -212,6 +212,10 @@ def test_a_broken_connection_leaves_what_was_read(lazo):
 
 def test_a_sender_that_stalls_is_cut(lazo):
     """Bytes that make no line do not count as going on."""
+    conf = lazo.home / "lazo.conf"
+    conf.write_text(conf.read_text() + "[limits]\nstall = 2 s\n")
+    lazo.kill("lazod", signal.SIGHUP)
+    eventually(lambda: "reloaded" in lazo.log("lazod"))
     cut = metric(lazo, "lazo_http_cut_total")
     s = begin(lazo)
     whole = line(1, "stalled").encode()

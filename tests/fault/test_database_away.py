@@ -17,7 +17,7 @@ MiB = 1 << 20
 
 @pytest.fixture(scope="module")
 def lazo():
-    one = Instance(env={"LAZO_DATABASE_STATEMENT_TIMEOUT": "2 s", "LAZO_LIMITS_BODIES": "16M", "LAZO_LIMITS_REQUEST_TIME": "30 s"}).start()
+    one = Instance(env={"LAZO_DATABASE_STATEMENT_TIMEOUT": "2 s", "LAZO_LIMITS_BODIES": "16M", "LAZO_LIMITS_REQUEST_TIME": "3 minutes"}).start()
     yield one
     one.stop()
 
@@ -213,8 +213,8 @@ def test_a_lock_that_is_kept(lazo):
 def test_no_connection_is_free(lazo):
     """More long transactions than exclusive connections: what waits is served in the end."""
     back(lazo)
-    connections = lazo.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lazod'", user="postgres")[0][0]
-    assert connections <= 9  # two shared, six for transactions, the leader's
+    # Two shared, six for transactions, the leader's; those that were given up may still be ending.
+    eventually(lambda: lazo.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lazod'", user="postgres")[0][0] <= 9)
     done = []
 
     def many(n):

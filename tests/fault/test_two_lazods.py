@@ -11,6 +11,7 @@ from lazo_test import eventually
 
 @pytest.fixture
 def other(lazo):
+    eventually(lambda: "is=here" in lazo.log("lazod"), what="the instance's own lazod leads")
     one = Second(lazo).start()
     yield one
     one.stop()

@@ -15,8 +15,9 @@ static long long number(const json_t *report, const char *name)
 
 static void check_print(const json_t *report)
 {
-    static const char *const headings[] = {"SEGMENT", "MODEL", ">CONTACT", "STORED", "TRUE", NULL};
-    static const char *const keys[] = {"segment", "model", "contact", "stored", "true"};
+    static const char *const headings[] = {"SEGMENT", "MODEL", "NEXT", ">CONTACT",
+                                           "STORED",  "TRUE",  NULL};
+    static const char *const keys[] = {"segment", "model", "next", "contact", "stored", "true"};
     const json_t *differences = json_object_get(report, "differences");
     const json_t *name;
     size_t i;

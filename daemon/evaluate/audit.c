@@ -48,9 +48,10 @@ struct audit {
     int64_t contacts, found;
     size_t models;
     json_t *differences, *unreadable;
-    json_t *suspects;    /* what differed at the first look; the second believes these alone */
-    json_t *crowded;     /* names of segments and models of which more differ than are listed */
-    int64_t first_found; /* before mending */
+    json_t *suspects; /* what differed at the first look; the second believes these alone */
+    json_t *crowded;  /* names of segments and models of which more differ than are listed */
+    bool all_segments, all_scores; /* more would be looked at too late than are listed */
+    int64_t first_found;           /* before mending */
     json_t *first;
 };
 
@@ -113,7 +114,7 @@ static void audit_on_mended(void *arg, const struct pgres *res)
 }
 
 /* The contacts of the differences that are listed; of what has none (the breaks of a model) its
- * name goes to `models`, where that is wanted. */
+ * name goes to `models`. */
 static void add_differing(const struct audit *a, struct pgarray *contacts, struct pgarray *models)
 {
     const json_t *item;
@@ -125,9 +126,20 @@ static void add_differing(const struct audit *a, struct pgarray *contacts, struc
 
         if (contact != 0)
             pgarray_int(contacts, contact);
-        else if (models != NULL)
+        else
             pgarray_text(models, json_string_value(json_object_get(item, "model")));
     }
+}
+
+/* Those of which a span differs. */
+static void add_past(const struct audit *a, struct pgarray *contacts)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(a->differences, i,
+                       item) if (json_object_get(json_object_get(item, "stored"), "since") != NULL)
+        pgarray_int(contacts, json_integer_value(json_object_get(item, "contact")));
 }
 
 /* One statement after the other: whoever fails, one answer alone is given. */
@@ -144,9 +156,10 @@ static void audit_mend_history(void *arg, const struct pgres *res)
     }
     a->mended += pgres_int(res, 0, "mended");
     pgarray_init(&contacts, scratch);
-    add_differing(a, &contacts, NULL);
+    add_past(a, &contacts);
     pgargs_init(&args, scratch);
     pgargs_array(&args, &contacts);
+    pgargs_instant(&args, clock_now_us());
     pgpool_query(a->o.pool, a->o.org_id, Q_CHECK_MEND_HISTORY, &args, audit_on_mended, a);
 }
 
@@ -170,6 +183,8 @@ static void audit_mend(struct audit *a)
     pgargs_array(&args, &contacts);
     pgargs_array(&args, &segments);
     pgargs_array(&args, &models);
+    pgargs_bool(&args, a->all_segments);
+    pgargs_bool(&args, a->all_scores);
     pgpool_query(a->o.pool, a->o.org_id, Q_CHECK_MEND, &args, audit_mend_history, a);
 }
 
@@ -203,6 +218,21 @@ static bool is_among(const json_t *list, const json_t *item)
     return false;
 }
 
+/* What is not listed is mended in full. */
+static void audit_crowd(struct audit *a, const json_t *item)
+{
+    const char *sort = json_object_get(item, "segment") != NULL ? "segment" : "model";
+    const char *next = json_string_value(json_object_get(item, "next"));
+
+    if (next == NULL)
+        json_object_set_new(a->crowded, json_string_value(json_object_get(item, sort)),
+                            json_string(sort));
+    else if (strcmp(next, "scores") == 0)
+        a->all_scores = true;
+    else
+        a->all_segments = true;
+}
+
 /* At the second look only what differed at the first, and as it did then: what an evaluation has
  * changed meanwhile was true. */
 static void audit_take(struct audit *a, const char *differences)
@@ -212,16 +242,13 @@ static void audit_take(struct audit *a, const char *differences)
 
     json_array_foreach(list, i, item)
     {
-        const char *sort = json_object_get(item, "segment") != NULL ? "segment" : "model";
-
         if (a->again && a->suspects != NULL && !is_among(a->suspects, item))
             continue;
         a->found++;
         if (json_array_size(a->differences) < LISTED_MAX)
             json_array_append(a->differences, item);
         else
-            json_object_set_new(a->crowded, json_string_value(json_object_get(item, sort)),
-                                json_string(sort));
+            audit_crowd(a, item);
     }
     json_decref(list);
 }
@@ -260,7 +287,8 @@ static void audit_on_block(void *arg, const struct pgres *res)
 static void audit_ask_segments(struct audit *a, const void *scratch)
 {
     const struct ruleset_statement *s = &a->rules->groups[a->part].statement;
-    const struct rule_sql *sql = rule_compile_truth(scratch, s->sql, s->segments, s->n_segments);
+    const struct rule_sql *sql = rule_compile_truth(scratch, s->sql, s->segments, s->n_segments,
+                                                    a->rules->groups[a->part].part);
     struct pgargs args;
 
     pgargs_init(&args, scratch);
@@ -294,6 +322,7 @@ static void audit_block(struct audit *a)
     case AUDIT_history:
         pgargs_int(&args, a->after);
         pgargs_int(&args, BLOCK_CONTACTS);
+        pgargs_instant(&args, a->now_us);
         pgtx_query(a->tx, Q_CHECK_HISTORY, &args, audit_on_block, a);
         return;
     case AUDIT_done:
@@ -369,6 +398,7 @@ static void audit_reset(struct audit *a)
     json_decref(a->differences);
     a->differences = mem_must(json_array());
     json_object_clear(a->crowded);
+    a->all_segments = a->all_scores = false;
     a->part = 0;
     a->after = a->contacts = a->found = 0;
     a->newer = false;

@@ -4,16 +4,18 @@
  * One transaction that only reads, and sees one state of the database (REPEATABLE READ): every rule
  * is evaluated over every contact from nothing, in blocks by id; so is every score, with the breaks
  * of its model's last full scoring; those breaks are computed anew from the facts of then, where
- * these are still the same; and the spans of memberships and scores that are over are looked at:
- * none may overlap. A rule that refers to a segment or a score reads what is stored of that; since
- * references have no circle, no difference anywhere means that all of it is true.
+ * these are still the same; so is when time changes an answer or a score next: the contact must not
+ * be looked at again later than that (sooner is in vain, and no difference); and the spans of
+ * memberships and scores are looked at: none may overlap, or begin or end in the future. A rule
+ * that refers to a segment or a score reads what is stored of that; since references have no
+ * circle, no difference anywhere means that all of it is true.
  *
  * Contacts that are in the change log or due, and who is related to them, are about to be
  * evaluated: they are waited for a little (5 s), and those that wait still are left out, and
  * counted. So it may run while facts come in. What differs is looked at a second time, after a
  * pause, before it is believed. Then, where mending is asked for, the contacts that differ are
- * evaluated anew, quietly (it starts no journey), models whose breaks differ are scored anew, and
- * all is compared once more.
+ * evaluated anew, quietly (it starts no journey), models whose breaks differ are scored anew, spans
+ * are cut, and all is compared once more.
  */
 #ifndef LAZO_DAEMON_EVALUATE_AUDIT_H
 #define LAZO_DAEMON_EVALUATE_AUDIT_H
@@ -43,7 +45,9 @@ struct audit_options {
  *     {"now", "contacts", "segments", "models", "count": how many differences,
  *      "differences": the first 1,000 of them: {"segment", "contact", "stored", "true"} or
  *                     {"model", "contact", "stored", "true"}, both null or an object; the contact
- *                     is null where it is the breaks that differ; a span has since and until,
+ *                     is null where it is the breaks that differ; a span has since and until;
+ *                     {"next": "segments" or "scores", "contact", "stored", "true"}: two instants,
+ *                     stored null where the contact would not be looked at again,
  *      "waiting": whether contacts, segments or models were left out, "left_out": how many
  * contacts, "unreadable": segments whose rule no longer checks, "mended", "left": how much was
  * evaluated anew, and how much differs after it} */

@@ -132,12 +132,15 @@ struct rule_sql *rule_compile_sample(const void *ctx, const struct rule *, const
 const char *rule_cost_text(const void *ctx, const struct rule_sql *sql);
 double rule_cost(const char *said);
 /* rule_compile_truth() - the statement of rule_compile_page(), whose n tags are ids of segments,
- * compared with `membership`. The same parameters -> one row: last, the last contact of the block;
- * seen, how many it had; differences, a JSON array of {"segment", "contact", "stored", "true"}.
- * Segments that are stale and contacts that are yet to be evaluated (in the change log, or due) are
- * left out. Borrows the parameters of `page`. */
+ * compared with `membership`, and when an answer changes next with the `wake` of the part. The same
+ * parameters -> one row: last, the last contact of the block; seen, how many it had; differences, a
+ * JSON array of {"segment", "contact", "stored", "true"}, and of {"next": "segments", "contact",
+ * "stored", "true"}, two instants, where the contact would be looked at again too late or not at
+ * all (stored: null). Segments that are stale (of which no wake is expected) and contacts that are
+ * yet to be evaluated (in the change log, or due) are left out. Borrows the parameters of `page`.
+ */
 struct rule_sql *rule_compile_truth(const void *ctx, const struct rule_sql *page,
-                                    const int64_t *tags, size_t n);
+                                    const int64_t *tags, size_t n, int32_t part);
 /* rule_compile_first() - the statement of rule_compile_range(), whose tags are ids of segments,
  * writing: membership of those segments in the range, exceptions made by hand going first (who
  * leaves is kept in membership_past), and when the part of the rules is due, an earlier instant

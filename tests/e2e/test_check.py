@@ -177,3 +177,63 @@ def test_history_of_a_fixed_segment_that_a_journey_fills(one):
     assert max(d["count"] for d in one.get("/v1/segments/hand/history")["items"]) == 1
     one.settle()
     assert check(one)["count"] == 0
+
+
+def test_who_would_be_looked_at_too_late(one):
+    """Rows that say when time changes an answer next are computed too: lost ones, and such as say a later instant, are found and mended."""
+    define(one)
+    givers = [one.record({"email": f"late{n}@check.example", "first_name": "Lata"}, "donation", amount="95") for n in range(3)]
+    one.settle()
+    assert one.check()["count"] == 0
+    parts = {part for part, in one.sql("SELECT part FROM wake WHERE contact_id = ANY (%s)", (givers,))}
+    assert 1 in parts and len(parts) > 1
+    assert one.sql("DELETE FROM wake WHERE contact_id = %s", (givers[0],)) > 1
+    assert one.sql("UPDATE wake SET at = at + interval '1 second' WHERE contact_id = %s", (givers[1],)) > 1
+    assert one.sql("UPDATE wake SET at = at - interval '1 second' WHERE contact_id = %s", (givers[2],)) > 1  # in vain, which is no fault
+    report = one.check()
+    found = [(d["next"], d["contact"], d["stored"] is None) for d in report["differences"]]
+    assert sorted(set(found)) == [("scores", givers[0], True), ("scores", givers[1], False), ("segments", givers[0], True), ("segments", givers[1], False)], report
+    assert all(d["true"][:10] > one.now()[:10] for d in report["differences"])
+    assert {d["next"] for d in one.check(rfm=False)["differences"]} == {"segments"} == {d["next"] for d in one.check(segments=True, rfm=False)["differences"]}
+    assert "scores" in one.ctl("check", check=False).stdout
+    moves = "SELECT count(*) FROM interaction i JOIN kind k ON k.id = i.kind_id WHERE k.name IN ('segment_entered', 'segment_left', 'label_changed')"
+    before = one.sql(moves)
+    assert check(one, repair=True)["left"] == 0 and one.check()["count"] == 0
+    assert one.sql(moves) == before
+    one.advance("40 days")
+    one.settle()
+    assert one.check()["count"] == 0
+    assert not {f"late{n}@check.example" for n in range(3)} & one.members("kin")
+
+
+def test_more_would_be_looked_at_too_late_than_are_listed(one):
+    one.segment("lately", "any(donation in last 10 days)")
+    for block in range(3):
+        one.api("POST", "/v1/interactions", [{"contact": {"email": f"many{block}.{n}@check.example"}, "kind": "donation", "amount": "5"} for n in range(500)])
+    one.settle()
+    assert one.sql("DELETE FROM wake") > 1500
+    report = check(one, repair=True)
+    assert report["count"] >= 3000 and len(report["differences"]) == 1000 and report["left"] == 0, (report["count"], report["left"])
+    one.advance("11 days")
+    one.settle()
+    assert one.check()["count"] == 0 and one.count("lately") == 0
+
+
+def test_history_that_is_still_to_come(one):
+    """Somebody's clock was wrong, or a dump is of another machine: what begins ahead of now, and what lasts since before that which is over."""
+    who = one.record({"email": "ahead@check.example", "first_name": "Ana"}, "donation", amount="5")
+    other = one.record({"email": "before@check.example", "first_name": "Ana"}, "donation", amount="5")
+    one.settle()
+    assert one.check()["count"] == 0
+    segment = one.sql("SELECT id FROM segment WHERE name = 'donors'")[0][0]
+    model = one.sql("SELECT id FROM rfm_model WHERE name = 'fixed'")[0][0]
+    one.sql("INSERT INTO membership_past (org_id, contact_id, segment_id, entered_at, left_at) VALUES (1, %s, %s, '2090-01-01', '2090-03-01')", (who, segment))
+    assert one.sql("UPDATE rfm_score SET since = '2090-01-01' WHERE contact_id = %s AND model_id = %s", (who, model)) == 1
+    assert one.sql("UPDATE membership SET entered_at = '2020-01-01' WHERE contact_id = %s AND segment_id = %s", (other, segment)) == 1
+    one.sql("INSERT INTO membership_past (org_id, contact_id, segment_id, entered_at, left_at) VALUES (1, %s, %s, '2021-01-01', '2021-03-01')", (other, segment))
+    report = one.check()
+    assert [(d.get("segment"), d.get("model"), d["contact"]) for d in report["differences"]] == [(None, "fixed", who), ("donors", None, who), ("donors", None, other)], report
+    assert report["differences"][1]["true"] is None and report["differences"][2]["true"]["since"].startswith("2021-03-01")
+    assert check(one, repair=True)["left"] == 0 and one.check()["count"] == 0
+    assert one.sql("SELECT entered_at::date::text FROM membership WHERE contact_id = %s AND segment_id = %s", (other, segment)) == [("2021-03-01",)]
+    assert who in {m["id"] for m in one.items(f"/v1/segments/donors/members?as_of={one.now()}")}

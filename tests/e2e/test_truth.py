@@ -319,7 +319,7 @@ def test_tampering_is_found_and_mended(history):
     a, b = history.contacts[:2]
     ids = {name: one.sql("SELECT id FROM segment WHERE name = %s", (name,))[0][0] for name in ("all people", "nobody")}
     assert one.sql("DELETE FROM membership WHERE contact_id = %s AND segment_id = %s", (a, ids["all people"])) == 1
-    one.sql("INSERT INTO membership VALUES (1, %s, %s, now())", (b, ids["nobody"]))
+    one.sql("INSERT INTO membership VALUES (1, %s, %s, %s)", (b, ids["nobody"], one.now()))
     report = one.check(rfm=False)
     assert [(d["segment"], d["contact"], d["stored"], d["true"]) for d in report["differences"]] == [
         ("all people", a, False, True), ("nobody", b, True, False)]

@@ -36,7 +36,10 @@ WITH picked AS (
        FOR UPDATE SKIP LOCKED
 ), addressed AS MATERIALIZED (
     -- Apart: coalesce() is not leakproof, and would cost suppression its index.
-    SELECT p.*, coalesce(p.address, p.to_email, c.email) AS email, c.deceased, coalesce(c.language, p.data->>'form_language') AS language
+    -- An address that a retry keeps is one of the contact still: it may have gone back to somebody else.
+    SELECT p.*, CASE WHEN p.contact_id IS NULL THEN coalesce(p.address, p.to_email)
+                     ELSE coalesce((SELECT n.value FROM identity n WHERE n.org_id = p.org_id AND n.sort = 'email' AND n.value = p.address AND n.contact_id = p.contact_id),
+                                   p.to_email, c.email) END AS email, c.deceased, coalesce(c.language, p.data->>'form_language') AS language
       FROM picked p LEFT JOIN contact c ON c.id = p.contact_id
 ), faced AS MATERIALIZED (
     SELECT p.id, p.key, p.sort, p.contact_id, p.template_id, p.webhook_id, p.topic_id, p.campaign_id, p.journey_id, p.interaction_id, p.data,
@@ -188,26 +191,33 @@ SELECT count(*) FILTER (WHERE verdict = 'sent') AS sent, count(*) FILTER (WHERE 
 SELECT lease FROM job WHERE lease IS NOT NULL AND leased_until <= $1::timestamptz ORDER BY lease LIMIT 1000;
 
 -- name: mail_in_write
--- A mail that came back for delivery $2: $3 its class, $4 status, $5 reason, $6 now. Hard bounces and complaints suppress the address; a complaint and an unsubscribe
--- withdraw every consent. $7 is the mail's own id: one that was written before, and whose acknowledgement was lost, changes nothing.
+-- A mail that came back for delivery $2: $3 its class, $4 status, $5 reason, $6 now. Hard bounces and complaints suppress the address, be it anybody's or nobody's; a
+-- complaint and an unsubscribe withdraw every consent, also of whom has that address by now. $7 is the mail's own id: one that was written before, and whose
+-- acknowledgement was lost, changes nothing.
 WITH came AS (
-    SELECT d.id, d.contact_id, d.address, d.campaign_id, nextval('interaction_id_seq') AS fact_id FROM delivery d WHERE d.org_id = $1::bigint AND d.id = $2::bigint AND d.contact_id IS NOT NULL
+    SELECT d.id, d.contact_id, d.address, d.campaign_id, nextval('interaction_id_seq') AS fact_id FROM delivery d WHERE d.org_id = $1::bigint AND d.id = $2::bigint
 ), claimed AS (
     INSERT INTO interaction_key (org_id, source, key, contact_id, interaction_id)
-    SELECT $1::bigint, 'inbox', $7::text, contact_id, fact_id FROM came
+    SELECT $1::bigint, 'inbox', $7::text, contact_id, fact_id FROM came WHERE contact_id IS NOT NULL
     ON CONFLICT DO NOTHING RETURNING interaction_id
 ), about AS (
     SELECT * FROM came WHERE fact_id IN (SELECT interaction_id FROM claimed)
 ), suppressed AS (
     INSERT INTO suppression (org_id, email, reason, detail, at)
     SELECT $1::bigint, a.address, CASE WHEN $3::text = 'hard' THEN 'bounce' ELSE 'complaint' END, left($4::text || ' ' || $5::text, 500), $6::timestamptz
-      FROM about a WHERE $3::text IN ('hard', 'complaint') AND a.address IS NOT NULL
+      FROM came a WHERE $3::text IN ('hard', 'complaint') AND a.address IS NOT NULL AND (a.contact_id IS NULL OR a.fact_id IN (SELECT interaction_id FROM claimed))
     ON CONFLICT DO NOTHING
+), people AS (
+    SELECT a.contact_id FROM about a
+    UNION
+    SELECT n.contact_id FROM came a JOIN identity n ON n.org_id = $1::bigint AND n.sort = 'email' AND n.value = a.address
+     WHERE a.contact_id IS NULL OR a.fact_id IN (SELECT interaction_id FROM claimed)
 ), withdrawn AS (
     INSERT INTO consent (org_id, contact_id, topic_id, action, source, method, at)
-    SELECT $1::bigint, a.contact_id, s.topic_id, 'withdraw', 'mail', $3::text, $6::timestamptz
-      FROM about a JOIN subscription s ON s.contact_id = a.contact_id AND s.subscribed
-     WHERE $3::text IN ('complaint', 'unsubscribe')
+    SELECT $1::bigint, s.contact_id, s.topic_id, 'withdraw', 'mail', $3::text, greatest($6::timestamptz, s.since)
+      FROM people p JOIN subscription s ON s.contact_id = p.contact_id
+     WHERE $3::text IN ('complaint', 'unsubscribe') AND (s.subscribed OR consent_said(s.contact_id, s.topic_id) IS DISTINCT FROM 'withdraw')
+     ORDER BY s.contact_id, s.topic_id
     RETURNING contact_id
 ), recorded AS (
     INSERT INTO interaction (org_id, id, contact_id, kind_id, occurred_at, recorded_at, source, campaign_id, data)

@@ -285,19 +285,22 @@ SELECT $1::bigint, contact_id, 'group', $5::boolean, array_agg(label_word(name_f
 
 -- name: record_consents
 -- An entry that says what already holds (same topic, same action) is not written again; what holds is what the entry before it in this batch said, or else what
--- stands in the ledger. One that is to be the "first" word is not written where there was another. Each that is written is an interaction too, subscribed or
--- unsubscribed.
+-- stands in the ledger. It is written where that was not said by the contact itself, but by a merge or an import that may be undone. One that is to be the "first" word is
+-- not written where there was another. Each by which something changes is an interaction too, subscribed or unsubscribed. Nobody said anything in the future, and who
+-- says a time of their own for nothing says it after all else.
 WITH given AS (
-    SELECT u.contact_id, u.doc, u.ord, t.id AS topic_id, t.name AS topic, u.doc->>'action' AS action,
-           coalesce((u.doc->>'at')::timestamptz, $4::timestamptz) AS at
+    SELECT u.contact_id, u.doc, u.ord, t.id AS topic_id, t.name AS topic, u.doc->>'action' AS action, b.subscribed,
+           coalesce(least((u.doc->>'at')::timestamptz, $4::timestamptz), greatest($4::timestamptz, b.since)) AS at
       FROM unnest($2::bigint[], $3::jsonb[]) WITH ORDINALITY AS u(contact_id, doc, ord)
       JOIN topic t ON t.name = u.doc->>'topic'
+      LEFT JOIN subscription b ON b.contact_id = u.contact_id AND b.topic_id = t.id
 ), compared AS (
-    SELECT g.*, coalesce(lag(g.action) OVER (PARTITION BY g.contact_id, g.topic_id ORDER BY g.at, g.ord),
-                         CASE WHEN b.subscribed THEN 'grant' WHEN NOT b.subscribed THEN 'withdraw' END) AS before
-      FROM given g LEFT JOIN subscription b ON b.contact_id = g.contact_id AND b.topic_id = g.topic_id
+    SELECT g.*, coalesce(lag(g.action) OVER w, CASE WHEN g.subscribed THEN 'grant' WHEN NOT g.subscribed THEN 'withdraw' END) AS before,
+           coalesce(lag(g.action) OVER w, consent_said(g.contact_id, g.topic_id)) AS own
+      FROM given g WINDOW w AS (PARTITION BY g.contact_id, g.topic_id ORDER BY g.at, g.ord)
 ), said AS (
-    SELECT * FROM compared WHERE action IS DISTINCT FROM before AND NOT (doc ? 'first' AND before IS NOT NULL)
+    SELECT *, action IS DISTINCT FROM before AS changes FROM compared
+     WHERE (action IS DISTINCT FROM before OR action IS DISTINCT FROM own) AND NOT (doc ? 'first' AND before IS NOT NULL)
 ), written AS (
     INSERT INTO consent (org_id, contact_id, topic_id, action, purpose, wording, version, language, source, method, ip, user_agent, at)
     SELECT $1::bigint, s.contact_id, s.topic_id, s.action, coalesce(s.doc->>'purpose', ''), coalesce(s.doc->>'wording', ''),
@@ -309,6 +312,7 @@ WITH given AS (
     INSERT INTO interaction (org_id, contact_id, kind_id, occurred_at, recorded_at, source, data)
     SELECT $1::bigint, s.contact_id, k.id, s.at, $4::timestamptz, 'lazo', jsonb_build_object('topic', s.topic)
       FROM said s JOIN kind k ON k.name = CASE s.action WHEN 'grant' THEN 'subscribed' ELSE 'unsubscribed' END
+     WHERE s.changes
     RETURNING contact_id, kind_id, id
 )
 INSERT INTO change (org_id, contact_id, sort, kind_id, interaction_id, quiet, what)

@@ -1,0 +1,183 @@
+"""Where two features meet: what a person said holds whatever is merged, taken apart, imported and undone around it."""
+import re
+
+from lazo_test import eventually
+from test_imports import run, settle, undo, upload
+
+
+def contact(lazo, name, said=None, **fields):
+    consents = [{"topic": "news", "action": said, "wording": f"{name} said so"}] if said else []
+    return lazo.api("POST", "/v1/contacts", {"email": f"{name}@cross.example", **fields, "consents": consents})["id"]
+
+
+def merge(lazo, keep, gone):
+    return lazo.api("POST", "/v1/contacts/merge", {"keep": keep, "merge": gone})["id"]
+
+
+def unmerge(lazo, number):
+    lazo.api("POST", f"/v1/contacts/merges/{number}/undo")
+
+
+def word(lazo, who):
+    return {s["topic"]: s["subscribed"] for s in lazo.get(f"/v1/contacts/{who}")["subscriptions"]}.get("news")
+
+
+def withdraw(lazo, who, action="withdraw"):
+    lazo.api("POST", f"/v1/contacts/{who}/consents", {"topic": "news", "action": action})
+
+
+def attest(lazo, *names):
+    """An import that says that these people agreed."""
+    one = upload(lazo, "email\n" + "".join(f"{n}@cross.example\n" for n in names))
+    settle(lazo, one, columns={"email": "email"}, consent={"topic": "news", "attestation": "on paper"})
+    run(lazo, one)
+    return one
+
+
+def link(lazo, sink, who, name):
+    """The unsubscribe link of a mail about the topic."""
+    lazo.template("cross-mail", "Hola", "T {{ unsubscribe_url }}")
+    lazo.journey("cross-mail", {"start": {"interaction": "crossmail"}, "steps": [{"send": "cross-mail", "topic": "news"}]})
+    had = len(sink.to(f"{name}@cross.example"))
+    lazo.record({"id": who}, "crossmail")
+    mail = sink.wait(f"{name}@cross.example", had + 1)[-1]
+    return re.search(r"https://mail\.example\.org(/u/\S+)", mail.text).group(1)
+
+
+def click(lazo, path):
+    r = lazo.request("POST", path, token="", data={"List-Unsubscribe": "One-Click"})
+    assert r.status_code == 200
+
+
+def test_a_link_of_whom_was_merged_since(lazo, sink):
+    keep, gone = contact(lazo, "link-keep", "grant"), contact(lazo, "link-gone", "grant")
+    path = link(lazo, sink, gone, "link-gone")
+    number = merge(lazo, keep, gone)
+    assert "confirm" in lazo.request("GET", path, token="").text
+    click(lazo, path)
+    assert word(lazo, keep) is False
+    unmerge(lazo, number)
+    assert [word(lazo, keep), word(lazo, gone)] == [False, False]
+
+
+def test_a_link_of_a_mail_to_an_address_that_went_back(lazo, sink):
+    """The kept contact had no address; a mail in its name went to the other's, who is somebody else again."""
+    keep, gone = lazo.api("POST", "/v1/contacts", {"external_id": "cross-back"})["id"], contact(lazo, "back-gone", "grant")
+    withdraw(lazo, keep, "grant")
+    number = merge(lazo, keep, gone)
+    path = link(lazo, sink, keep, "back-gone")
+    unmerge(lazo, number)
+    click(lazo, path)
+    assert [word(lazo, keep), word(lazo, gone)] == [False, False]
+
+
+def test_a_no_that_a_merge_had_said_already(lazo, sink):
+    """Who says no while a merge's no holds has said it: it stays when the merge is undone."""
+    for name, say in (("click", None), ("api", withdraw)):
+        keep, gone = contact(lazo, f"twice-{name}", "grant"), contact(lazo, f"twice-{name}-gone", "withdraw")
+        path = link(lazo, sink, keep, f"twice-{name}")
+        number = merge(lazo, keep, gone)
+        assert word(lazo, keep) is False
+        if say:
+            say(lazo, keep)
+        else:
+            click(lazo, path)
+        unmerge(lazo, number)
+        assert [word(lazo, keep), word(lazo, gone)] == [False, False], name
+
+
+def test_an_own_word_under_that_of_an_import(lazo):
+    """What somebody says themselves while an import's yes holds stays when that is undone."""
+    yes, no = contact(lazo, "own-yes"), contact(lazo, "own-no")
+    one = attest(lazo, "own-yes", "own-no")
+    withdraw(lazo, yes, "grant")
+    withdraw(lazo, no)
+    undo(lazo, one)
+    assert [word(lazo, yes), word(lazo, no)] == [True, False]
+
+
+def test_a_word_beside_an_imports_yes(lazo):
+    """An import's yes of a merged contact is undone; what the kept one said holds."""
+    for said in ("grant", "withdraw"):
+        keep, gone = contact(lazo, f"beside-{said}", said), contact(lazo, f"beside-{said}-gone")
+        one = attest(lazo, f"beside-{said}-gone")
+        number = merge(lazo, keep, gone)
+        undo(lazo, one)
+        assert word(lazo, keep) is (said == "grant"), said
+        unmerge(lazo, number)
+        assert [word(lazo, keep), word(lazo, gone)] == [said == "grant", None], said
+    lazo.ctl("consent", "verify")
+
+
+def test_an_imports_yes_behind_a_merges_no(lazo):
+    """The kept contact's yes was an import's, a merge said no; the import is undone, then the merge: nobody said yes."""
+    keep, gone = contact(lazo, "behind"), contact(lazo, "behind-gone", "withdraw")
+    one = attest(lazo, "behind")
+    number = merge(lazo, keep, gone)
+    undo(lazo, one)
+    unmerge(lazo, number)
+    assert [word(lazo, keep), word(lazo, gone)] == [None, False]
+    lazo.ctl("consent", "verify")
+
+
+def test_a_no_since_the_merge_is_both_s(lazo):
+    """Also of whom the other one never heard."""
+    keep, gone = contact(lazo, "both", "grant"), contact(lazo, "both-gone")
+    number = merge(lazo, keep, gone)
+    withdraw(lazo, keep)
+    unmerge(lazo, number)
+    assert [word(lazo, keep), word(lazo, gone)] == [False, False]
+
+
+def test_nobody_sees_whom_an_undone_merge_told(lazo):
+    """Erasure takes a person from the merges that were undone, and from the other contact's history."""
+    keep, gone, third = contact(lazo, "erase-keep"), contact(lazo, "erase-gone", "grant", first_name="Crossmina", city="Crossville", tags=["crosstag"]), contact(lazo, "erase-third")
+    first = merge(lazo, keep, gone)
+    second = merge(lazo, keep, third)
+    unmerge(lazo, second)
+    unmerge(lazo, first)
+    lazo.api("POST", f"/v1/contacts/{gone}/erase", {"reason": "asked"})
+    for (table,) in lazo.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'lazo' AND table_type = 'BASE TABLE'", user="postgres"):
+        assert not lazo.sql(f"SELECT t::text FROM lazo.{table} t WHERE t::text ~* 'crossmina|crossville|crosstag|erase-gone'", user="postgres"), table
+    assert [m["undone_at"] is not None for m in lazo.items(f"/v1/contacts/merges?contact={keep}")] == [True, True]
+
+
+def test_who_died_as_one_died_as_both(lazo):
+    keep, gone = contact(lazo, "dead"), contact(lazo, "dead-gone", "grant")
+    number = merge(lazo, keep, gone)
+    lazo.api("PATCH", f"/v1/contacts/{keep}", {"deceased": True})
+    unmerge(lazo, number)
+    assert [lazo.get(f"/v1/contacts/{who}")["deceased"] for who in (keep, gone)] == [True, True]
+
+
+def test_thanks_for_a_gift_of_whom_was_merged_and_is_back(lazo, sink):
+    """A passage that began while they were one goes with the gift that it is about."""
+    lazo.template("cross-thanks", "Gracias", "T")
+    lazo.journey("cross-thanks", {"start": {"interaction": "crossgift"}, "steps": [{"wait": "1 hour"}, {"send": "cross-thanks"}]})
+    keep, gone = contact(lazo, "thanks"), contact(lazo, "thanks-gone")
+    lazo.record({"id": gone}, "crossgift", amount="5.00")
+    number = merge(lazo, keep, gone)
+    lazo.settle()
+    unmerge(lazo, number)
+    lazo.settle()
+    lazo.advance("2 h")
+    eventually(lambda: len(sink.to("thanks-gone@cross.example")) + len(sink.to("thanks@cross.example")) > 0, what="the thanks come")
+    lazo.settle()
+    assert len(sink.to("thanks-gone@cross.example")) == 1 and not sink.to("thanks@cross.example")
+
+
+def test_an_erased_person_goes_from_files_that_wrote_nothing(lazo):
+    """An import that was undone has left no trace with the contact; its file names the person still, and goes."""
+    ids = [contact(lazo, f"filed{n}") for n in range(3)]
+    files = []
+    for n, code in enumerate(("utf-8", "utf-16", "latin-1")):
+        rows = "email,amount\n" + f"Filed{n}@Cross.example,5\n" + f"other{n}@cross.example,5\n" * 3
+        one = upload(lazo, rows, encoding=code)
+        settle(lazo, one, kind="filedgift", columns={"email": "email", "amount": "amount"})
+        run(lazo, one)
+        undo(lazo, one)
+        files.append(one["id"])
+    for n, who in enumerate(ids):
+        lazo.api("POST", f"/v1/contacts/{who}/erase", {"reason": "asked"})
+        assert {i for (i,) in lazo.sql("SELECT import_id FROM import_piece WHERE import_id = ANY (%s)", [files])} == set(files[n + 1:])
+    assert not lazo.sql("SELECT FROM import i WHERE id = ANY (%s) AND i::text ~* 'filed[0-9]@'", [files])

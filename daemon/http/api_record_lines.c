@@ -217,6 +217,13 @@ static void finish(struct lines *l)
         tally_answer(&l->tally, l->req);
 }
 
+/* may_hand_over() - what the end leaves waits for those before it: on the shorter of the recorder's
+ * two ways it would overtake them, and what was said later is to be later. */
+static bool may_hand_over(const struct lines *l)
+{
+    return l->under_way == 0 ? l->ended || !l->held : l->ended && slice_full(l->slice);
+}
+
 /* go_on() - something was done, or the end came: what is next. */
 static void go_on(struct lines *l)
 {
@@ -226,7 +233,7 @@ static void go_on(struct lines *l)
         finish(l);
     } else if (l->failed) {
         return;
-    } else if (l->ended || (l->under_way == 0 && !l->held)) {
+    } else if (may_hand_over(l)) {
         hand_over(l);
     } else if (l->held && hand_over(l)) {
         l->held = false;

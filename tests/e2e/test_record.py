@@ -56,6 +56,20 @@ def test_what_is_said_at_once_keeps_its_order(lazo):
             assert [c["value"] for c in conditions] == ["1.00", f"{100 * turn + 29}.00"]
 
 
+def test_a_last_line_without_an_end_is_the_last(lazo):
+    """It is seen when the body ends, when those before it are under way. Some requests go the long way after one that spoke of somebody new: here the lines, and the last no more."""
+    who, at = {"email": "order-end@record.example"}, lazo.now()
+    for _ in range(21):
+        lazo.record(who, "ordered", occurred_at=at, amount="1")
+    lazo.record({"email": "order-new@record.example"}, "ordered")
+    lazo.record(who, "ordered", occurred_at=at, amount="1")
+    for turn in range(10):
+        lines = [json.dumps({"contact": who, "kind": "ordered", "occurred_at": at, "amount": str(100 * turn + n)}) for n in range(1, 30)]
+        said = lazo.request("POST", "/v1/interactions", data="\n".join(lines), headers={"Content-Type": "application/x-ndjson"}).json()
+        assert [i["line"] for i in said["items"]] == list(range(1, 30)), turn
+        assert [i["id"] for i in said["items"]] == sorted(i["id"] for i in said["items"]), turn
+
+
 def test_ndjson_lines_stand_alone(lazo):
     lines = [json.dumps({"contact": {"email": f"line{i}@record.example"}, "kind": "line"}) for i in range(2500)]
     lines[7] = "{broken"

@@ -124,10 +124,10 @@ def test_check_and_explain(lazo):
     lazo.api("POST", f"/v1/contacts/{who}/tags", {"tags": ["Patrocinador", "Niño"]})
     lazo.sql("INSERT INTO contact_group VALUES (1, %s, 'Patronato')", (who,))
     said = lazo.api("POST", "/v1/rules/check", {"rule": 'tag "patrocinador" and not tag "nino"\n or tag "patrocniador" or in group "PATRONATO" or in group "Patrnato"\n'
-                                                        ' or related as "spouse" where (tag "zzzz")'})
+                                                        ' or related as "spouse" where (tag "xylofon")'})
     assert said["valid"] and [(w["line"], w["column"], w["message"]) for w in said["warnings"]] == [
         (2, 5, 'nobody has the tag "patrocniador" yet; did you mean "patrocinador"?'),
-        (2, 51, 'nobody is in the group "Patrnato" yet; did you mean "patronato"?'), (3, 32, 'nobody has the tag "zzzz" yet')]
+        (2, 51, 'nobody is in the group "Patrnato" yet; did you mean "patronato"?'), (3, 32, 'nobody has the tag "xylofon" yet')]
     assert '2:5: warning: nobody has the tag' in lazo.ctl("rule", "check", input='person\nor  tag "patrocniador"').stderr
 
 

@@ -117,7 +117,7 @@ def test_any_bytes(name, tmp_path):
         (seeds / str(n)).write_bytes(seed[:20000])
     FINDINGS.mkdir(parents=True, exist_ok=True)
     seconds = SECONDS or (60 if name in OUTERMOST else 8)
-    done = subprocess.run([program, f"-max_total_time={seconds}", "-max_len=20000", "-timeout=20", "-rss_limit_mb=2000",
+    done = subprocess.run([program, f"-max_total_time={seconds}", "-max_len=20000", "-timeout=60", "-rss_limit_mb=2000",
                            f"-artifact_prefix={FINDINGS}/{name}-", "-print_final_stats=1", corpus, seeds],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                           env=dict(os.environ, UBSAN_OPTIONS="print_stacktrace=1"), timeout=seconds + 300)

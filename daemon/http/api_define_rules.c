@@ -171,7 +171,26 @@ static void ask_count(struct trial *t)
     pgpool_query_sql(t->app->pool, api_org(t->req), t->each->text, &args, check_on_result, t);
 }
 
-/* --- tags and groups that nobody has --- */
+/* --- names that nobody has --- */
+
+static const char *label_nobody(enum rule_label_sort sort)
+{
+    static const char *const said[] = {
+        [RULE_LABEL_tag] = "nobody has the tag",
+        [RULE_LABEL_group] = "nobody is in the group",
+        [RULE_LABEL_campaign] = "no mail is of a campaign",
+        [RULE_LABEL_score] = "no box of the model has the label",
+        [RULE_LABEL_stage] = "there is no stage",
+    };
+
+    return said[sort];
+}
+
+/* Tags and groups come with whoever gets them. */
+static bool label_comes(enum rule_label_sort sort)
+{
+    return sort == RULE_LABEL_tag || sort == RULE_LABEL_group;
+}
 
 static void label_warn(struct trial *t, const struct rule_label *label, const json_t *there)
 {
@@ -183,9 +202,9 @@ static void label_warn(struct trial *t, const struct rule_label *label, const js
     json_array_append_new(
         t->warnings, mem_must(json_pack(
                          "{s:i, s:i, s:s}", "line", label->line, "column", label->column, "message",
-                         mem_printf(t, "%s \"%.80s\" yet%s%s%s",
-                                    label->group ? "nobody is in the group" : "nobody has the tag",
-                                    label->name, near == NULL ? "" : "; did you mean \"",
+                         mem_printf(t, "%s \"%.80s\"%s%s%s%s", label_nobody(label->sort),
+                                    label->name, label_comes(label->sort) ? " yet" : "",
+                                    near == NULL ? "" : "; did you mean \"",
                                     near == NULL ? "" : near, near == NULL ? "" : "\"?"))));
 }
 
@@ -206,18 +225,21 @@ static void labels_on_result(void *arg, const struct pgres *res)
 
 static void ask_labels(struct trial *t)
 {
-    struct pgarray names, groups;
+    struct pgarray names, sorts, models;
     struct pgargs args;
 
     pgarray_init(&names, t);
-    pgarray_init(&groups, t);
+    pgarray_init(&sorts, t);
+    pgarray_init(&models, t);
     for (size_t i = 0; i < t->n_labels; i++) {
         pgarray_text(&names, t->labels[i].name);
-        pgarray_bool(&groups, t->labels[i].group);
+        pgarray_int(&sorts, t->labels[i].sort);
+        pgarray_int(&models, t->labels[i].model_id);
     }
     pgargs_init(&args, t);
     pgargs_array(&args, &names);
-    pgargs_array(&args, &groups);
+    pgargs_array(&args, &sorts);
+    pgargs_array(&args, &models);
     pgpool_query(t->app->pool, api_org(t->req), Q_API_LABELS_UNKNOWN, &args, labels_on_result, t);
 }
 

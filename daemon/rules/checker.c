@@ -205,6 +205,28 @@ static bool literal_fits(const struct rule_node *literal, enum rule_type type)
     return literal->type == RULE_NODE_NUMBER;
 }
 
+/* A text that no value of the field can be: hardly meant, though no mistake of grammar. */
+static void warn_text(struct checker *k, const struct rule_node *value,
+                      const struct rule_node *literal)
+{
+    const char *name = value->field == NULL ? "" : value->field->name, *text = literal->text;
+
+    if (k->warnings == NULL)
+        return;
+    if (value->field != NULL && *text == '\0')
+        diag_at(k->warnings, literal->line, literal->column,
+                "no value is an empty text: who has none is found with \"is unknown\"");
+    else if (strcmp(name, "country") == 0 && strlen(text) != 2)
+        diag_at(k->warnings, literal->line, literal->column,
+                "a country is a code of two letters, such as \"ES\"");
+    else if (strcmp(name, "currency") == 0 && strlen(text) != 3)
+        diag_at(k->warnings, literal->line, literal->column,
+                "a currency is a code of three letters, such as \"EUR\"");
+    else if (strcmp(name, "language") == 0 && strlen(text) > 3 && strchr(text, '-') == NULL)
+        diag_at(k->warnings, literal->line, literal->column,
+                "a language is a tag such as \"es\" or \"pt-BR\"");
+}
+
 /* Gives `literal` the type of the value it stands beside. */
 static void check_literal(struct checker *k, const struct rule_node *value,
                           struct rule_node *literal)
@@ -224,6 +246,8 @@ static void check_literal(struct checker *k, const struct rule_node *value,
         check_whole(k, literal, k->cat == NULL ? 4 : k->cat->currency_digits);
     } else if (type == RULE_TYPE_ANY) {
         literal->value_type = literal_type(literal);
+    } else if (type == RULE_TYPE_TEXT) {
+        warn_text(k, value, literal);
     }
 }
 
@@ -289,6 +313,10 @@ static void check_during(struct checker *k, struct rule_node *node)
     if (value->value_type != RULE_TYPE_UNKNOWN && (!instant || rule_is_literal(value)))
         complain(k, value, "%s is %s: a window is for instants and dates", value_shown(k, value),
                  rule_is_literal(value) ? "fixed" : rule_type_name(value->value_type));
+    if (value->type == RULE_NODE_AGGREGATE && node->window->type == RULE_WINDOW_IN_NEXT &&
+        value->n_path == 0 && k->warnings != NULL)
+        diag_at(k->warnings, node->window->line, node->window->column,
+                "an interaction counts only once it has happened: this holds for nobody");
     check_window(k, node->window, false);
 }
 

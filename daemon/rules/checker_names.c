@@ -269,6 +269,8 @@ static const char *field_meant(struct checker *k, const char *name)
         return "; it is a kind of interaction: write any(...), count(...) or the like";
     if (strcasecmp(name, "null") == 0)
         return "; who has no value is found with \"is unknown\"";
+    if (strcasecmp(name, "today") == 0 || strcasecmp(name, "yesterday") == 0)
+        return "; it is a window, before which no \"=\" stands: created_at today";
     return k->compared ? "; a text stands in double quotes" : "";
 }
 

@@ -22,6 +22,12 @@ static const struct {
     {"≠", "\"≠\" is written \"!=\""},
     {"!=", NULL}, /* is one */
     {"!", "\"!\" is written \"not\""},
+    {"[", "a list stands in round brackets"},
+    {"]", "a list stands in round brackets"},
+    {"+", "a rule does not calculate: there is no \"+\""},
+    {"*", "a rule does not calculate: there is no \"*\""},
+    {"/", "a rule does not calculate: there is no \"/\""},
+    {"- ", "a rule does not calculate: there is no \"-\""},
     {"€", "an amount is a number alone, without its currency"},
     {"£", "an amount is a number alone, without its currency"},
     {"¥", "an amount is a number alone, without its currency"},

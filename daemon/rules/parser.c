@@ -164,6 +164,16 @@ static bool is_mistyped(struct parser *p, const struct rule_node *value)
     return *hint != '\0';
 }
 
+static bool is_everybody(const char *word)
+{
+    static const char *const words[] = {"all", "everybody", "everyone", "anyone", "anybody"};
+    size_t i = 0;
+
+    while (i < sizeof(words) / sizeof(words[0]) && strcasecmp(word, words[i]) != 0)
+        i++;
+    return i < sizeof(words) / sizeof(words[0]);
+}
+
 static void *stray(struct parser *p, const struct rule_node *value)
 {
     struct rule_close close = rule_close_start(p->rule, value->path[0]);
@@ -173,7 +183,8 @@ static void *stray(struct parser *p, const struct rule_node *value)
     for (size_t i = 0; i < sizeof(alone) / sizeof(alone[0]); i++)
         rule_close_offer(&close, alone[i]);
     diag_at(p->d, value->line, value->column, "there is no field or condition \"%.80s\"%s",
-            value->path[0], rule_close_hint(&close));
+            value->path[0],
+            is_everybody(value->path[0]) ? "; did you mean \"true\"?" : rule_close_hint(&close));
     return NULL;
 }
 

@@ -30,9 +30,11 @@ void *rule_parser_expected(struct parser *, const char *what);
 bool rule_parser_expect_sign(struct parser *, const char *sign);
 
 /* rule_parser_hint() - "", or "; did you mean ..." of what stands where `what` was expected.
- * rule_parser_keyword_hint() - of a word that is no field and begins a condition. */
+ * rule_parser_keyword_hint() - of a word that is no field and begins a condition.
+ * rule_parser_function_hint() - of the next token, which is no function; `close` otherwise. */
 const char *rule_parser_hint(const struct parser *, const char *what);
 const char *rule_parser_keyword_hint(const struct parser *, const char *word);
+const char *rule_parser_function_hint(const struct parser *, const char *close);
 
 struct rule_node *rule_parser_node(struct parser *, enum rule_node_type,
                                    const struct rule_token *at);

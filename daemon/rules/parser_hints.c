@@ -81,15 +81,25 @@ static const char *window(const struct parser *p, const char *what)
         return rule_close_hint(&close);
     }
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        rule_close_offer(&close, words[i]);
+        if (!rule_parser_at(p, words[i]))
+            rule_close_offer(&close, words[i]);
     return rule_close_hint(&close);
 }
 
-/* "in last year", where a duration was to be. */
-static const char *duration(const struct parser *p)
+/* "in last year", "after 2026-01-01", where a duration was to be; "> 365 days", "between 2 and 1
+ * months ago", where none is. */
+static const char *duration(const struct parser *p, const char *what)
 {
     enum rule_period period;
+    enum rule_unit unit;
 
+    if (p->t->type == RULE_TOKEN_DATE && strcmp(what, "a duration and \"ago\"") == 0)
+        return mem_printf(p->rule, "; from a day on is written since %.30s", p->t->text);
+    if (p->t->type == RULE_TOKEN_WORD && rule_unit_find(p->t->text, &unit) && p->t - p->first > 1 &&
+        before(p)->type == RULE_TOKEN_NUMBER && (before(p) - 1)->type == RULE_TOKEN_SIGN)
+        return mem_printf(p->rule,
+                          "; how long ago is written in last %.20s %s, or before %.20s %s ago",
+                          before(p)->text, p->t->text, before(p)->text, p->t->text);
     if (p->t->type != RULE_TOKEN_WORD || !rule_parser_token_is(before(p), "last") ||
         !rule_period_find(p->t->text, &period))
         return "";
@@ -103,6 +113,9 @@ static const char *other_word(const struct parser *p, const char *what)
     static const struct {
         const char *before, *word, *hint;
     } words[] = {
+        {"related", "to", "; did you mean \"related as\"?"},
+        {NULL, "until", "; did you mean \"before\"?"},
+        {NULL, "from", "; did you mean \"since\" or \"between\"?"},
         {"is", "null", "; did you mean \"is unknown\"?"},
         {"is", "empty", "; did you mean \"is unknown\"?"},
         {"is", "missing", "; did you mean \"is unknown\"?"},
@@ -125,6 +138,30 @@ static const char *other_word(const struct parser *p, const char *what)
     return "";
 }
 
+/* tag = "x", country is "ES", country not "ES", city = "x" or "y": where a comparison is, or is
+ * not. */
+static const char *comparison(const struct parser *p, const char *what)
+{
+    const struct rule_token *last = before(p);
+    bool literal = p->t->type == RULE_TOKEN_STRING || p->t->type == RULE_TOKEN_NUMBER;
+
+    if (strcmp(what, "a string") == 0 && p->t->type != RULE_TOKEN_STRING &&
+        last->type == RULE_TOKEN_WORD && p->t->type != RULE_TOKEN_END)
+        return mem_printf(p->rule, "; the name follows at once: %.30s \"...\"", last->text);
+    if (literal && rule_parser_token_is(last, "is"))
+        return "; did you mean \"=\"?";
+    if (rule_parser_at(p, "not") && (rule_parser_second(p)->type == RULE_TOKEN_STRING ||
+                                     rule_parser_second(p)->type == RULE_TOKEN_NUMBER))
+        return "; did you mean \"!=\"?";
+    if (last->type == RULE_TOKEN_STRING && last > p->first &&
+        (rule_parser_token_is(last - 1, "or") || rule_parser_token_is(last - 1, "and")))
+        return "; each side of and, or is a whole condition; one of several values is written "
+               "in (\"...\", \"...\")";
+    if (last->type == RULE_TOKEN_WORD && last > p->first && rule_parser_token_is(last - 1, "not"))
+        return mem_printf(p->rule, "; who has no value is found with %.60s is unknown", last->text);
+    return "";
+}
+
 const char *rule_parser_hint(const struct parser *p, const char *what)
 {
     const char *hint = of_expected(p, what);
@@ -132,7 +169,9 @@ const char *rule_parser_hint(const struct parser *p, const char *what)
     if (*hint == '\0')
         hint = comma(p);
     if (*hint == '\0')
-        hint = duration(p);
+        hint = duration(p, what);
+    if (*hint == '\0')
+        hint = comparison(p, what);
     if (*hint == '\0')
         hint = other_word(p, what);
     return *hint == '\0' ? window(p, what) : hint;
@@ -143,7 +182,24 @@ const char *rule_parser_keyword_hint(const struct parser *p, const char *word)
     static const char *const words[] = {"not", "related", "anniversary", "birthday", "subscribed"};
     struct rule_close close = rule_close_start(p->rule, word);
 
+    if (strcasecmp(word, "related") == 0)
+        return "; did you mean \"related as\"?";
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         rule_close_offer(&close, words[i]);
     return rule_close_hint(&close);
+}
+
+const char *rule_parser_function_hint(const struct parser *p, const char *close)
+{
+    if (rule_parser_at(p, "segment"))
+        return "; did you mean \"in segment\"?";
+    if (rule_parser_at(p, "group"))
+        return "; did you mean \"in group\"?";
+    if (rule_parser_at(p, "consent") || rule_parser_at(p, "topic"))
+        return "; did you mean \"subscribed\"?";
+    for (int i = RULE_TEXT_CONTAINS; i <= RULE_TEXT_MATCHES; i++)
+        if (rule_parser_at(p, rule_text_test_word((enum rule_text_test)i)))
+            return mem_printf(p->rule, "; the text stands on its left: city %s \"...\"",
+                              rule_text_test_word((enum rule_text_test)i));
+    return close;
 }

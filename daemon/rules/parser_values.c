@@ -250,7 +250,7 @@ static struct rule_node *unknown_function(struct parser *p)
         rule_close_offer(&close, "subscribed");
     }
     diag_at(p->d, p->t->line, p->t->column, "there is no function \"%.60s\"%s", p->t->text,
-            rule_close_hint(&close));
+            rule_parser_function_hint(p, rule_close_hint(&close)));
     return NULL;
 }
 

@@ -59,11 +59,19 @@ struct rule_reach {
     size_t n_hops;
 };
 const struct rule_reach *rule_reaches(const void *ctx, const struct rule *, size_t *ret_n);
-/* rule_labels() - the tags and groups that it names, where they stand; an array of *ret_n, child of
- * ctx. */
+/* rule_labels() - the tags, groups, campaigns, stages and labels of scores that it names, where
+ * they stand; an array of *ret_n, child of ctx. The rule is checked. */
+enum rule_label_sort {
+    RULE_LABEL_tag,
+    RULE_LABEL_group,
+    RULE_LABEL_campaign,
+    RULE_LABEL_score, /* of the model */
+    RULE_LABEL_stage,
+};
 struct rule_label {
     const char *name;
-    bool group; /* else a tag */
+    enum rule_label_sort sort;
+    int64_t model_id;
     int line, column;
 };
 const struct rule_label *rule_labels(const void *ctx, const struct rule *, size_t *ret_n);

@@ -134,8 +134,16 @@ SELECT CASE WHEN EXISTS (SELECT FROM put WHERE created) THEN 201 ELSE 200 END AS
 DELETE FROM rfm_model WHERE name = $1::text RETURNING 204 AS status, NULL AS body
 
 -- name: api_labels_unknown
--- $1 tags and groups, $2 whether each is a group: those that no contact has, with the names that there are, folded, 1,000 at most, from one to the next by the index.
-SELECT s.place, (CASE WHEN s.is_group THEN (
+-- $1 names, $2 of what each is (enum rule_label_sort: 0 a tag, 1 a group, 2 a campaign, 3 a label of the model $3, 4 a stage, where
+-- the organisation says which there are): those that no contact, campaign or model has,
+-- with the names that there are, of tags and groups folded, 1,000 at most, from one to the next by the index.
+SELECT s.place, (CASE s.sort WHEN 2 THEN (
+           SELECT coalesce(json_agg(l.name), '[]') FROM (SELECT g.name FROM campaign g ORDER BY g.id DESC LIMIT 1000) l
+       ) WHEN 3 THEN (
+           SELECT coalesce(json_agg(DISTINCT l ->> 'label'), '[]') FROM rfm_model m, jsonb_array_elements(m.labels) AS l WHERE m.id = s.model_id
+       ) WHEN 4 THEN (
+           SELECT json_agg(e ->> 'name') FROM organisation o, jsonb_array_elements(o.stages) AS e WHERE o.id = current_org()
+       ) WHEN 1 THEN (
            WITH RECURSIVE next AS (
                (SELECT g.name_fold AS name FROM contact_group g WHERE g.org_id = current_org() ORDER BY g.org_id, g.name_fold LIMIT 1)
                UNION ALL
@@ -150,8 +158,12 @@ SELECT s.place, (CASE WHEN s.is_group THEN (
                  FROM next n WHERE n.name IS NOT NULL)
            SELECT coalesce(json_agg(l.name), '[]') FROM (SELECT n.name FROM next n WHERE n.name IS NOT NULL LIMIT 1000) l
        ) END)::text AS names
-  FROM unnest($1::text[], $2::boolean[]) WITH ORDINALITY AS s(name, is_group, place)
- WHERE CASE WHEN s.is_group THEN NOT EXISTS (SELECT FROM contact_group g WHERE g.org_id = current_org() AND g.name_fold = fold(s.name))
+  FROM unnest($1::text[], $2::int[], $3::int[]) WITH ORDINALITY AS s(name, sort, model_id, place)
+ WHERE CASE s.sort
+            WHEN 4 THEN (SELECT bool_and(fold(e ->> 'name') <> fold(s.name)) FROM organisation o, jsonb_array_elements(o.stages) AS e WHERE o.id = current_org()) IS TRUE
+            WHEN 3 THEN NOT EXISTS (SELECT FROM rfm_model m, jsonb_array_elements(m.labels) AS l WHERE m.id = s.model_id AND fold(l ->> 'label') = fold(s.name))
+            WHEN 2 THEN NOT EXISTS (SELECT FROM campaign g WHERE fold(g.name) = fold(s.name))
+            WHEN 1 THEN NOT EXISTS (SELECT FROM contact_group g WHERE g.org_id = current_org() AND g.name_fold = fold(s.name))
             ELSE NOT EXISTS (SELECT FROM contact_tag g WHERE g.org_id = current_org() AND g.tag_fold = fold(s.name)) END
  ORDER BY s.place
 

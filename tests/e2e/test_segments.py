@@ -131,6 +131,29 @@ def test_check_and_explain(lazo):
     assert '2:5: warning: nobody has the tag' in lazo.ctl("rule", "check", input='person\nor  tag "patrocniador"').stderr
 
 
+def test_names_that_nothing_has(lazo):
+    """Campaigns, stages and labels of scores are compared as texts; a name that is none of them is told, where it stands."""
+    lazo.template("warned")
+    lazo.api("PUT", "/v1/topics/warned", {})
+    lazo.api("POST", "/v1/campaigns", {"name": "Navidad 2026", "template": "warned", "topic": "warned", "rule": "false"})
+    lazo.api("PUT", "/v1/rfm/warned", {"kinds": ["counted"], "labels": [{"label": "campeón", "r": [4, 5]}, {"label": "resto"}]})
+
+    def warned(rule):
+        return [(w["line"], w["column"], w["message"]) for w in lazo.api("POST", "/v1/rules/check", {"rule": rule})["warnings"]]
+
+    assert warned('any(email_opened where campaign = "navidad 2026")\nor any(email_opened where campaign in ("NAVIDAD 2026", "Navidat 2026"))') == [
+        (2, 56, 'no mail is of a campaign "Navidat 2026"; did you mean "Navidad 2026"?')]
+    assert warned('last(email_sent.campaign) = "zzz" or any(email_sent where data.campaign = "zzz")') == [(1, 29, 'no mail is of a campaign "zzz"')]
+    assert warned('rfm.warned.label = "campeon" or rfm.warned.label != "campeóna"') == [(1, 53, 'no box of the model has the label "campeóna"; did you mean "campeón"?')]
+    assert warned('stage = "whatever"') == []
+    before = lazo.get("/v1/stages")["items"]
+    lazo.api("PUT", "/v1/stages", {"items": [{"name": "Socío"}, {"name": "lead"}]})
+    assert warned('stage = "socio" or stage in ("LEAD", "laed")') == [(1, 38, 'there is no stage "laed"; did you mean "lead"?')]
+    lazo.api("PUT", "/v1/stages", {"items": before})
+    for path in ("/v1/campaigns/Navidad 2026", "/v1/rfm/warned"):
+        lazo.request("DELETE", path)
+
+
 def test_a_rule_made_with_notepad(lazo, tmp_path):
     (tmp_path / "segments").mkdir()
     file = tmp_path / "segments" / "ventana.rule"

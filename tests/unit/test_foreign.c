@@ -49,6 +49,28 @@ static const struct {
     {"relatd as \"parent of\"", 1, 1, "no field \"relatd\"; did you mean \"related\"?"},
     {"aniversary of created_at today", 1, 1, "did you mean \"anniversary\"?"},
     {"nto person", 1, 1, "did you mean \"not\"?"},
+    {"related to \"parent of\"", 1, 1, "did you mean \"related as\"?"},
+    {"any(donation between 24 months ago and 12 months ago)", 1, 14, "found \"between\""},
+    {"any(donation after 2026-01-01)", 1, 20, "from a day on is written since 2026-01-01"},
+    {"any(donation until 2026-01-01)", 1, 14, "did you mean \"before\"?"},
+    {"any(donation from 2026-01-01)", 1, 14, "did you mean \"since\" or \"between\"?"},
+    {"last(donation) > 365 days", 1, 22, "in last 365 days, or before 365 days ago"},
+    {"created_at >= 30 days ago", 1, 18, "in last 30 days, or before 30 days ago"},
+    {"last(donation) in last 3 months ago", 1, 33, "expected \"and\", \"or\" or the end"},
+    {"country is \"ES\"", 1, 12, "did you mean \"=\"?"},
+    {"country not \"ES\"", 1, 9, "did you mean \"!=\"?"},
+    {"tag = \"socio\"", 1, 5, "the name follows at once: tag \"...\""},
+    {"subscribed in (\"boletin\")", 1, 12, "the name follows at once: subscribed \"...\""},
+    {"city = \"Sevilla\" or \"Cádiz\"", 1, 28, "each side of and, or is a whole condition"},
+    {"not email", 1, 10, "who has no value is found with email is unknown"},
+    {"city in [\"Sevilla\"]", 1, 9, "a list stands in round brackets"},
+    {"sum(donation.amount) > 2 * age", 1, 26, "a rule does not calculate: there is no \"*\""},
+    {"last(donation) - first(donation) < 5", 1, 16, "there is no \"-\""},
+    {"contains(city, \"a\")", 1, 1, "the text stands on its left: city contains"},
+    {"segment \"socios\"", 1, 1, "did you mean \"in segment\"?"},
+    {"group \"junta\"", 1, 1, "did you mean \"in group\"?"},
+    {"consent \"boletin\"", 1, 1, "did you mean \"subscribed\"?"},
+    {"everybody", 1, 1, "did you mean \"true\"?"},
     {"deceased and person", 1, 1, "deceased is true or false: write deceased = true"},
 };
 
@@ -69,9 +91,62 @@ static void test_what_to_write(void **state)
     }
 }
 
+static struct catalogue_name kinds[] = {{"donation", 1}};
+static struct catalogue_field fields[] = {{"carnet", 1, FIELD_TEXT}};
+static const struct catalogue catalogue = {.org_id = 1,
+                                           .time_zone = "Europe/Madrid",
+                                           .currency = "EUR",
+                                           .currency_digits = 2,
+                                           .language = "es",
+                                           .leap_birthday = "02-28",
+                                           .kinds = kinds,
+                                           .n_kinds = 1,
+                                           .fields = fields,
+                                           .n_fields = 1};
+
+/* What is no mistake of grammar, and never holds. */
+static void test_warns_of_what_holds_for_nobody(void **state)
+{
+    static const struct {
+        const char *text;
+        int column;
+        const char *message; /* NULL: none */
+    } cases[] = {
+        {"country = \"España\"", 11, "a code of two letters"},
+        {"country in (\"es\", \"PRT\")", 19, "a code of two letters"},
+        {"country starts with \"E\" or country = \"es\"", 0, NULL},
+        {"email = \"\"", 9, "who has none is found with \"is unknown\""},
+        {"attr.carnet = \"\" or any(donation where data.x = \"\")", 0, NULL},
+        {"any(donation where currency = \"euros\")", 31, "a code of three letters"},
+        {"language = \"español\" or language = \"pt-BR\"", 12, "a tag such as \"es\""},
+        {"first(donation) in next 3 days", 17, "only once it has happened"},
+        {"last(donation.data.day) = \"x\" or created_at in next 3 days", 0, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        MEM_SCOPED void *ctx = talloc_new(NULL);
+        struct diag d, warnings;
+        struct rule *rule;
+
+        diag_init(&d, ctx);
+        diag_init(&warnings, ctx);
+        rule = rule_parse(ctx, cases[i].text, strlen(cases[i].text), &d);
+        if (rule == NULL || !rule_check(rule, &catalogue, &d, &warnings))
+            fail_msg("%s: %s", cases[i].text, d.items[0].message);
+        if (warnings.n != (cases[i].message != NULL) ||
+            (warnings.n > 0 && (warnings.items[0].column != cases[i].column ||
+                                strstr(warnings.items[0].message, cases[i].message) == NULL)))
+            fail_msg("%s: %zu: %d: %s", cases[i].text, warnings.n,
+                     warnings.n > 0 ? warnings.items[0].column : 0,
+                     warnings.n > 0 ? warnings.items[0].message : "");
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_to_write)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_to_write),
+                                       cmocka_unit_test(test_warns_of_what_holds_for_nobody)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,10 @@ bool api_failed(struct http_request *req, const struct pgres *res)
     } else if (sqlstate_is(res, "LZ412")) {
         http_problem(req, 412, NULL, "%s", pgres_message(res));
     } else if (sqlstate_is(res, "23505")) {
-        http_problem(req, 409, NULL, "there is one already (%s)", pgres_constraint(res));
+        if (strstr(pgres_constraint(res), "_name") != NULL)
+            http_problem(req, 409, NULL, "there is one of this name already");
+        else
+            http_problem(req, 409, NULL, "there is one already (%s)", pgres_constraint(res));
     } else if (sqlstate_is(res, "23503")) {
         http_problem(req, 409, NULL, "it is still used, or what it refers to is gone (%s)",
                      pgres_constraint(res));

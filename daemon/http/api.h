@@ -60,6 +60,10 @@ bool api_body_ok(struct api_body *);
 /* api_after() - "after" of the query as an id (0: absent); false and 400 answered where it is none.
  */
 bool api_after(struct http_request *, int64_t *ret_after);
+/* api_past() - an instant of the query, which may be ahead of now by the minute that two machines'
+ * clocks may differ by, and is taken as now then; false and 422 answered where it is none, or is
+ * still to come. */
+bool api_past(struct http_request *, const char *name, const char *text, int64_t *ret_us);
 /* api_id() - {name} of the path as an id; false and 404 answered where it is none. */
 bool api_id(struct http_request *, const char *name, int64_t *ret_id);
 /* api_id_args() - parameters that begin with {id} of the path; false and 404 answered where it is

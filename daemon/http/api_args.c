@@ -1,6 +1,28 @@
 /* api_args.c - the parameters that many handlers begin with; see api.h. */
 #include "daemon/http/api.h"
 
+#include "common/clock.h"
+
+#define CLOCKS_DIFFER_US (60 * (int64_t)1000000)
+
+bool api_past(struct http_request *req, const char *name, const char *text, int64_t *ret_us)
+{
+    int64_t now_us = clock_now_us();
+    char now[CLOCK_TEXT];
+
+    if (!clock_parse(text, ret_us)) {
+        http_problem(req, 422, NULL, "%s must be a time as in RFC 3339", name);
+        return false;
+    }
+    if (*ret_us > now_us + CLOCKS_DIFFER_US) {
+        http_problem(req, 422, NULL, "%s is still to come: it is %s", name,
+                     clock_format(now_us, now));
+        return false;
+    }
+    *ret_us = *ret_us > now_us ? now_us : *ret_us;
+    return true;
+}
+
 bool api_id_args(struct http_request *req, struct pgargs *ret_args)
 {
     int64_t id;

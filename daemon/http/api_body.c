@@ -197,6 +197,10 @@ bool api_body_title(struct api_body *b, const char *pointer, const char *name)
     size_t characters = 0;
     bool fits = utf8_valid(name == NULL ? "" : name, n);
 
+    if (n > 0 && (name[0] == ' ' || name[n - 1] == ' ')) {
+        diag_field(&b->mistakes, pointer, "a name begins and ends without a blank");
+        return false;
+    }
     for (size_t i = 0; fits && i < n; characters++) {
         fits = (unsigned char)name[i] >= ' ' && name[i] != 0x7f && name[i] != '/';
         i += utf8_length(name + i, n - i);

@@ -28,10 +28,8 @@ static struct question *question_new(struct app *app, struct http_request *req)
     q->req = req;
     q->at_us = clock_now_us();
     q->then = as_of != NULL;
-    if (as_of != NULL && !clock_parse(as_of, &q->at_us)) {
-        http_problem(req, 422, NULL, "as_of must be a time as in RFC 3339");
+    if (as_of != NULL && !api_past(req, "as_of", as_of, &q->at_us))
         return NULL;
-    }
     return http_limit(req, &q->limit) && api_after(req, &q->after) ? q : NULL;
 }
 

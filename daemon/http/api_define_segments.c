@@ -11,8 +11,8 @@
 struct definition {
     struct app *app;
     struct http_request *req;
-    const char *name, *title, *kind, *rule;
-    bool create; /* it must not be there yet */
+    const char *name, *title, *kind, *rule; /* kind NULL: as it is */
+    bool create;                            /* it must not be there yet */
 };
 
 void api_segments_list(void *app, struct http_request *req)
@@ -72,13 +72,16 @@ static void define_on_org(void *arg, const struct org *org)
                "segment");
 }
 
-/* read_kind() - "dynamic" or "fixed", and whether a rule goes with it. */
+/* read_kind() - "dynamic" or "fixed", and whether a rule goes with it. Who says neither of one that
+ * is there leaves both: a new title must not cost a segment its rule. */
 static void read_kind(struct definition *def, struct api_body *body)
 {
     const char *kind = api_body_text(body, "kind", 20);
 
     def->rule = api_body_text(body, "rule", API_RULE_MAX);
-    def->kind = kind != NULL ? kind : def->rule != NULL ? "dynamic" : "fixed";
+    def->kind = kind != NULL ? kind : def->rule != NULL ? "dynamic" : def->create ? "fixed" : NULL;
+    if (def->kind == NULL)
+        return;
     if (strcmp(def->kind, "dynamic") != 0 && strcmp(def->kind, "fixed") != 0)
         diag_field(&body->mistakes, "/kind", "this must be \"dynamic\" or \"fixed\"");
     else if (strcmp(def->kind, "dynamic") == 0 && def->rule == NULL)

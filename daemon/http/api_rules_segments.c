@@ -101,10 +101,8 @@ void api_segment_members_then(void *app, struct http_request *req, const char *a
 
     if (!http_limit(req, &limit) || !api_after(req, &after))
         return;
-    if (!clock_parse(as_of, &at_us)) {
-        http_problem(req, 422, NULL, "as_of must be a time as in RFC 3339");
+    if (!api_past(req, "as_of", as_of, &at_us))
         return;
-    }
     pgargs_init(&args, http_ctx(req));
     pgargs_text(&args, http_param(req, "name"));
     pgargs_int(&args, after);

@@ -20,17 +20,20 @@ RETURNING 201 AS status, json_build_object('name', name, 'title', title, 'kind',
     'count', 0, 'updated_at', updated_at, 'changed', true)::text AS body
 
 -- name: api_segment_put
--- $1 name, $2 title (null: leave it), $3 kind, $4 rule, $5 now. A new rule makes the segment stale: it is evaluated in full.
+-- $1 name, $2 title (null: leave it), $3 kind (null: leave it and the rule; fixed where it is new), $4 rule, $5 now. A new rule makes the segment stale: it is
+-- evaluated in full.
 WITH put AS (
     INSERT INTO segment AS s (org_id, name, title, kind, rule, stale, updated_at)
-    VALUES (current_org(), $1::text, coalesce($2::text, ''), $3::text, $4::text, $3::text = 'dynamic', $5::timestamptz)
+    VALUES (current_org(), $1::text, coalesce($2::text, ''), coalesce($3::text, 'fixed'), $4::text, $3::text IS NOT DISTINCT FROM 'dynamic', $5::timestamptz)
     ON CONFLICT (org_id, name) DO UPDATE
-       SET title = coalesce($2::text, s.title), kind = excluded.kind, rule = excluded.rule, updated_at = excluded.updated_at,
-           stale = excluded.kind = 'dynamic' AND (s.stale OR excluded.rule IS DISTINCT FROM s.rule)
-     WHERE (s.title, s.kind, s.rule) IS DISTINCT FROM (coalesce($2::text, s.title), excluded.kind, excluded.rule)
-    RETURNING xmax = 0 AS created)
+       SET title = coalesce($2::text, s.title), kind = coalesce($3::text, s.kind), rule = CASE WHEN $3::text IS NULL THEN s.rule ELSE excluded.rule END,
+           updated_at = excluded.updated_at, stale = CASE WHEN $3::text IS NULL THEN s.stale ELSE excluded.kind = 'dynamic' AND (s.stale OR excluded.rule IS DISTINCT FROM s.rule) END
+     WHERE s.title <> coalesce($2::text, s.title) OR $3::text IS NOT NULL AND (s.kind, s.rule) IS DISTINCT FROM (excluded.kind, excluded.rule)
+    RETURNING xmax = 0 AS created, kind, rule),
+     now_is AS (SELECT kind, rule FROM put UNION ALL SELECT kind, rule FROM segment WHERE name = $1::text AND NOT EXISTS (SELECT FROM put))
 SELECT CASE WHEN EXISTS (SELECT FROM put WHERE created) THEN 201 ELSE 200 END AS status,
-       json_build_object('name', $1::text, 'kind', $3::text, 'rule', $4::text, 'changed', EXISTS (SELECT FROM put))::text AS body
+       json_build_object('name', $1::text, 'kind', n.kind, 'rule', n.rule, 'changed', EXISTS (SELECT FROM put))::text AS body
+  FROM now_is n
 
 -- name: api_segment_delete
 DELETE FROM segment WHERE name = $1::text RETURNING 204 AS status, NULL AS body
@@ -203,9 +206,9 @@ SELECT x.contact_id::text AS cursor, x.item
 -- name: api_contact_rfm
 -- $1 contact, $2 before this place (0: from the newest), $3 limit, $4 digits, $5 a model (null: all), $6 an instant (null: all of history).
 -- The scores that last come first, then those that are over. What was counted at the instant is counted anew.
-SELECT x.place::text AS cursor, json_build_object('model', x.name, 'r', x.r, 'f', x.f, 'm', x.m, 'score', 100 * x.r + 10 * x.f + x.m, 'label', x.label,
+SELECT x.place::text AS cursor, CASE WHEN x.place IS NOT NULL THEN json_build_object('model', x.name, 'r', x.r, 'f', x.f, 'm', x.m, 'score', 100 * x.r + 10 * x.f + x.m, 'label', x.label,
            'last_on', coalesce(n.last_on, x.last_on), 'frequency', coalesce(n.frequency, x.frequency),
-           'monetary', round(coalesce(n.monetary, x.monetary) / power(10::numeric, $4::int), $4::int)::text, 'since', x.since, 'until', x.until)::text AS item
+           'monetary', round(coalesce(n.monetary, x.monetary) / power(10::numeric, $4::int), $4::int)::text, 'since', x.since, 'until', x.until)::text END AS item
   FROM contact c LEFT JOIN LATERAL (
        SELECT p.*, o.name
          FROM (SELECT 9000000000000000000 - s.model_id AS place, s.model_id, s.r, s.f, s.m, s.label, s.last_on, s.frequency, s.monetary, s.since,

@@ -1,5 +1,6 @@
 """Segments follow the facts, however these arrive, and the clock."""
-import urllib.parse
+import datetime as dt
+from urllib.parse import quote
 
 from lazo_test import eventually
 
@@ -95,7 +96,7 @@ def test_incremental_equals_from_nothing(lazo):
     lazo.settle()
     for s in lazo.items("/v1/segments"):
         if s["kind"] == "dynamic":
-            found = {c["id"] for c in lazo.items("/v1/contacts?rule=" + urllib.parse.quote(s["rule"]))}
+            found = {c["id"] for c in lazo.items("/v1/contacts?rule=" + quote(s["rule"]))}
             kept = {m["id"] for m in lazo.items(f"/v1/segments/{s['name']}/members")}
             assert kept == found, s["name"]
             assert lazo.api("POST", "/v1/rules/check", {"rule": s["rule"]})["count"] == len(found), s["name"]
@@ -129,6 +130,43 @@ def test_check_and_explain(lazo):
         (2, 5, 'nobody has the tag "patrocniador" yet; did you mean "patrocinador"?'),
         (2, 51, 'nobody is in the group "Patrnato" yet; did you mean "patronato"?'), (3, 32, 'nobody has the tag "xylofon" yet')]
     assert '2:5: warning: nobody has the tag' in lazo.ctl("rule", "check", input='person\nor  tag "patrocniador"').stderr
+
+
+def test_a_title_costs_no_rule(lazo):
+    """What a PUT leaves out stays: who changes the title alone has the rule still, and the members."""
+    who = lazo.record({"email": "titled@segment.example"}, "titled")
+    lazo.segment("titled", "any(titled)")
+    put = lazo.api("PUT", "/v1/segments/titled", {"title": "Con título"})
+    assert (put["kind"], put["rule"], put["changed"]) == ("dynamic", "any(titled)", True)
+    assert lazo.api("PUT", "/v1/segments/titled", {})["changed"] is False
+    shown = lazo.get("/v1/segments/titled")
+    assert (shown["title"], shown["kind"], shown["rule"], shown["stale"], shown["count"]) == ("Con título", "dynamic", "any(titled)", False, 1)
+    assert lazo.request("PUT", f"/v1/segments/titled/members/{who}").status_code == 409
+    # To give it up is said.
+    assert lazo.api("PUT", "/v1/segments/titled", {"kind": "fixed"}) == {"name": "titled", "kind": "fixed", "rule": None, "changed": True}
+    assert lazo.api("PUT", "/v1/segments/titled", {"title": "Otro"})["kind"] == "fixed" and lazo.get("/v1/segments/titled")["count"] == 1
+    assert lazo.api("PUT", "/v1/segments/titled", {"rule": "any(titled)"})["kind"] == "dynamic"
+    assert lazo.api("PUT", "/v1/segments/titled too", {"title": "x"})["kind"] == "fixed"
+    said = lazo.request("POST", "/v1/segments", json={"name": "titled", "rule": "true"})
+    assert said.status_code == 409 and said.json()["detail"] == "there is one of this name already"
+    for name in (" titled", "titled "):
+        said = lazo.request("POST", "/v1/segments", json={"name": name, "rule": "true"})
+        assert said.status_code == 422 and "without a blank" in said.text
+
+
+def test_the_past_does_not_lie_ahead(lazo):
+    """Who was in, or which scores there were, at an instant that is still to come is refused: what will be is told by forecast and explain."""
+    lazo.api("PUT", "/v1/rfm/ahead", {"kinds": ["titled"]})
+    who = lazo.record({"email": "ahead@segment.example"}, "call")
+    ahead = quote((dt.datetime.fromisoformat(lazo.now().replace("Z", "+00:00")) + dt.timedelta(hours=1)).isoformat())
+    lazo.segment("ahead", "any(call in last 1 minute)")
+    for path in ("/v1/segments/ahead/members", "/v1/rfm/ahead/scores", f"/v1/contacts/{who}/rfm"):
+        said = lazo.request("GET", f"{path}?as_of={ahead}")
+        assert said.status_code == 422 and "as_of is still to come: it is " in said.json()["detail"], said.text
+        assert lazo.request("GET", f"{path}?as_of={quote(lazo.now())}").status_code == 200
+    # Where there was no score there is no item.
+    assert lazo.get(f"/v1/contacts/{who}/rfm?model=ahead") == {"items": [], "next": None} == lazo.get(f"/v1/contacts/{who}/rfm?as_of=2020-01-01T00:00:00Z")
+    assert lazo.request("GET", "/v1/contacts/999999999/rfm").status_code == 404
 
 
 def test_names_that_nothing_has(lazo):

@@ -303,7 +303,7 @@ def test_a_stranger_fills_a_fixed_segment(one):
     one.segment("of the board", 'in segment "board of sql"')
     who = one.record({"email": "board@settle.example"}, "call")
     at_rest(one)
-    one.sql("INSERT INTO membership (org_id, contact_id, segment_id, entered_at) SELECT 1, %s, id, now() FROM segment WHERE name = 'board of sql'", (who,))
+    one.sql("INSERT INTO membership (org_id, contact_id, segment_id, entered_at) SELECT 1, %s, id, clock_now() FROM segment WHERE name = 'board of sql'", (who,))
     at_rest(one)
     assert one.count("of the board") == 1
     one.sql("DELETE FROM membership WHERE segment_id = (SELECT id FROM segment WHERE name = 'board of sql')")

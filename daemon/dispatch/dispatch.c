@@ -366,19 +366,30 @@ json_t *dispatch_workers(const struct dispatch *d)
 void dispatch_metrics(const struct dispatch *d, struct buf *out)
 {
     const struct {
-        const char *name;
+        const char *name, *help;
         uint64_t value;
-    } counters[] = {{"leased", d->leased},   {"sent", d->sent},
-                    {"failed", d->failed},   {"uncertain", d->uncertain},
-                    {"again", d->again},     {"released", d->released},
-                    {"refused", d->refused}, {"malformed", bus_refused(d->bus)}};
+    } counters[] = {
+        {"leased", "Jobs given to workers.", d->leased},
+        {"sent", "Jobs done.", d->sent},
+        {"failed", "Jobs that ended in failure.", d->failed},
+        {"uncertain", "Jobs in doubt: nobody knows whether they were done.", d->uncertain},
+        {"again", "Jobs that are to be tried again.", d->again},
+        {"released", "Jobs that a worker gave back.", d->released},
+        {"refused", "Greetings of workers and bounces of mail that are malformed or forged.",
+         d->refused},
+        {"malformed", "Messages that are none.", bus_refused(d->bus)}};
     size_t workers = 0;
 
     for (const struct hand *h = d->hands; h != NULL; h = h->next)
         workers++;
     for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
         buf_printf(out,
+                   "# HELP lazo_dispatch_%s_total %s\n"
                    "# TYPE lazo_dispatch_%s_total counter\nlazo_dispatch_%s_total %" PRIu64 "\n",
-                   counters[i].name, counters[i].name, counters[i].value);
-    buf_printf(out, "# TYPE lazo_workers gauge\nlazo_workers %zu\n", workers);
+                   counters[i].name, counters[i].help, counters[i].name, counters[i].name,
+                   counters[i].value);
+    buf_printf(out,
+               "# HELP lazo_workers Workers that are connected.\n"
+               "# TYPE lazo_workers gauge\nlazo_workers %zu\n",
+               workers);
 }

@@ -70,6 +70,16 @@ struct evaluate_lane {
     int64_t asked_kind;  /* the newest kind for which the names were read anew */
 };
 
+#define EVALUATE_COUNTS(X)                                                                         \
+    X(passes, "evaluate_passes", "Passes over the change log, and blocks of full evaluations.")    \
+    X(contacts, "evaluate_contacts", "Contacts that they looked at.")                              \
+    X(answers, "evaluate_answers", "Rules asked, each for a contact.")                             \
+    X(moves, "evaluate_moves", "Contacts that entered or left a segment.")                         \
+    X(failures, "evaluate_failures", "Passes and blocks that failed and were made again.")         \
+    X(scorings, "rfm_scorings", "RFM models scored over all contacts.")                            \
+    X(scored, "rfm_scored", "Contacts that were scored by those.")                                 \
+    X(relabelled, "rfm_relabelled", "Labels that changed and are in a timeline.")
+
 struct evaluate {
     struct ev_loop *loop;
     struct pgpool *pool;
@@ -79,7 +89,9 @@ struct evaluate {
                      processor for long, and in one zone all are due at the same midnight */
     void (*evaluated)(void *arg, int64_t org_id);
     void *arg;
-    uint64_t passes, contacts, answers, moves, failures, scorings, scored, relabelled;
+#define X(name, metric, help) uint64_t name;
+    EVALUATE_COUNTS(X)
+#undef X
 };
 
 static void lane_run(struct evaluate_lane *lane);
@@ -537,16 +549,12 @@ struct evaluate *evaluate_new(const void *ctx, struct ev_loop *loop, struct pgpo
 
 void evaluate_metrics(const struct evaluate *e, struct buf *out)
 {
-    buf_printf(
-        out,
-        "# TYPE lazo_evaluate_passes_total counter\nlazo_evaluate_passes_total %" PRIu64 "\n"
-        "# TYPE lazo_evaluate_contacts_total counter\nlazo_evaluate_contacts_total %" PRIu64 "\n"
-        "# TYPE lazo_evaluate_answers_total counter\nlazo_evaluate_answers_total %" PRIu64 "\n"
-        "# TYPE lazo_evaluate_moves_total counter\nlazo_evaluate_moves_total %" PRIu64 "\n"
-        "# TYPE lazo_evaluate_failures_total counter\nlazo_evaluate_failures_total %" PRIu64 "\n"
-        "# TYPE lazo_rfm_scorings_total counter\nlazo_rfm_scorings_total %" PRIu64 "\n"
-        "# TYPE lazo_rfm_scored_total counter\nlazo_rfm_scored_total %" PRIu64 "\n"
-        "# TYPE lazo_rfm_relabelled_total counter\nlazo_rfm_relabelled_total %" PRIu64 "\n",
-        e->passes, e->contacts, e->answers, e->moves, e->failures, e->scorings, e->scored,
-        e->relabelled);
+#define X(name, metric, help)                                                                      \
+    buf_printf(out,                                                                                \
+               "# HELP lazo_" metric "_total " help "\n"                                           \
+               "# TYPE lazo_" metric "_total counter\n"                                            \
+               "lazo_" metric "_total %" PRIu64 "\n",                                              \
+               e->name);
+    EVALUATE_COUNTS(X)
+#undef X
 }

@@ -6,7 +6,7 @@ import socket
 import urllib.parse
 
 import pytest
-from lazo_test import Instance, Sink, eventually
+from lazo_test import ROOT, Instance, Sink, eventually
 from openapi_walk import METHODS, Document, Walk, Wrong, load
 
 @pytest.fixture(scope="module")
@@ -150,6 +150,20 @@ def test_what_is_no_request_gets_a_problem(world, head, status):
     problem = json.loads(body)
     Document().check(problem, {"$ref": "#/components/schemas/Problem"})
     assert problem["status"] == status == int(first.split()[1]), answer[:300]
+
+
+def test_every_metric_says_what_it_is(world):
+    """And the manual names none that is not there."""
+    def told():
+        text = world.request("GET", "/metrics", token="").text
+        return text if "lazo_import_running" in text else None
+
+    said = eventually(told)
+    samples = set(re.findall(r"^([a-z_]+)[ {]", said, re.M))
+    for what in ("HELP", "TYPE"):
+        assert set(re.findall(rf"^# {what} (\w+) \S", said, re.M)) == samples, what
+    page = (ROOT / "daemon" / "lazod.8").read_text()
+    assert set(re.findall(r"\blazo_[a-z_]+", page.split(".Ss Metrics")[1].split(".Sh SIGNALS")[0])) <= samples
 
 
 def test_the_document_is_served(world):

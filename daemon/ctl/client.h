@@ -60,7 +60,7 @@ bool client_download(struct client *, const char *what, const char *path, FILE *
 /* client_quiet() - failures to connect are not said. */
 void client_quiet(struct client *);
 
-/* answer_ok() - status 2xx. answer_said() - "changed" of the body: whether the call changed
+/* answer_ok() - status 2xx. answer_changed() - "changed" of the body: whether the call changed
  * something (true where it is not said). */
 bool answer_ok(const struct answer *);
 bool answer_changed(const struct answer *);

@@ -1,13 +1,13 @@
 /* audit.c - see audit.h.
  *
- *     waiting ──at rest, or not──► open ──► segments, statement by statement, block by block ──►
- * scores, ▲                          │       block by block ──► breaks ──► history, block by block
- * ──┐ │◄── rules are newer ──────┘                                                             │
- *        ├──── second look, where something differs ◄─────────────────────────────────────────────┤
- *        └──── after mending ◄──── mend ◄─────────────────────────────────────────────────────────┘
- *                                                                                         report
+ *     waiting ──at rest, or not──► open ──► segments ──► scores ──► breaks ──► history ──► report
+ *        ▲                          │                                             │
+ *        │◄──── rules are newer ────┘                                             │
+ *        ├──── second look, where something differs ◄─────────────────────────────┤
+ *        └──── after mending ◄──── mend ◄─────────────────────────────────────────┘
  *
- * From open to history is one transaction that only reads: all of it sees the same facts. */
+ * Segments are looked at statement by statement, each block by block, scores and history block by
+ * block. From open to history is one transaction that only reads: all of it sees the same facts. */
 #include "daemon/evaluate/audit.h"
 
 #include "common/clock.h"

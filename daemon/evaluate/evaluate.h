@@ -1,10 +1,11 @@
 /* evaluate.h - step 2: keeps segments and scores true.
  *
- * Consumes the change log and the contacts whose time has come (`wake`), in batches, one
- * transaction each: scores, then the rules of all dynamic segments in one statement, then the
- * differences to `membership`. Entering and leaving become interactions. Interactions that are not
- * imported history become cues for step 3. Stale segments and models are evaluated in full, in
- * blocks. Runs in the leader alone. */
+ * Consumes the change log and the contacts whose time has come (`wake`), in passes, one transaction
+ * each: scores, then the rules that the changes speak to, a statement for each group of them
+ * (ruleset.h), level by level with the differences to `membership`. Entering and leaving become
+ * interactions. Interactions that are not imported history become cues for step 3. Stale segments
+ * are evaluated in full, in blocks; stale models are scored in one statement, beside the passes.
+ * Runs in the leader alone. */
 #ifndef LAZO_DAEMON_EVALUATE_EVALUATE_H
 #define LAZO_DAEMON_EVALUATE_EVALUATE_H
 

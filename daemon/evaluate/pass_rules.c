@@ -160,18 +160,6 @@ static void pass_on_membership(void *arg, const struct pgres *res)
     pass_next_level(p);
 }
 
-/* Contacts of which only imported history is new: what they enter starts nothing. */
-static void add_quiet(const struct pass *p, struct pgargs *args)
-{
-    struct pgarray quiet;
-
-    pgarray_init(&quiet, p);
-    for (size_t i = 0; i < p->n_contacts; i++)
-        if (!p->contacts[i].loud)
-            pgarray_int(&quiet, p->contacts[i].id);
-    pgargs_array(args, &quiet);
-}
-
 static void add_move_kinds(const struct pass *p, struct pgargs *args)
 {
     struct pgarray kinds;
@@ -206,7 +194,7 @@ static void pass_membership(struct pass *p)
     pgargs_array(&args, &entered);
     pgargs_array(&args, &causes);
     pgargs_instant(&args, p->now_us);
-    add_quiet(p, &args);
+    pass_quiet_args(p, &args); /* what they enter starts nothing */
     add_move_kinds(p, &args);
     pgargs_array(&args, &interactions);
     pgtx_query(p->tx, Q_MEMBERSHIP_WRITE, &args, pass_on_membership, p);

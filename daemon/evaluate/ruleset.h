@@ -4,10 +4,10 @@
  * statement: at most RULE_ROOTS_MAX. Where there are more, those that read the same fields, tags
  * and so on stand together, so that a change of one asks few groups. (To ask a statement without
  * some of its rules is not worth it: a hundred more rules over tags cost a fifth of a millisecond,
- * or 6 microseconds a contact where many are asked at once.) Level
- * 0 refers to no other dynamic segment, level 1 to some of level 0, and so on: who evaluates level
- * after level sees each rule once, with what it refers to already decided. Words (rule_reads()) say
- * which groups a change touches.
+ * or 8 microseconds a contact where many are asked at once.) Level 0 refers to no other dynamic
+ * segment, level 1 to some of level 0, and so on: who evaluates level after level sees each rule
+ * once, with what it refers to already decided. Words (rule_reads()) say which groups a change
+ * touches.
  *
  * A part is all groups over the same kinds, whatever their level. Its number follows from the names
  * of the kinds alone, so it stays the same when other rules come and go: what is kept in the

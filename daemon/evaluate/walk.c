@@ -1,8 +1,6 @@
 /* walk.c - see walk.h.
  *
- *     instants ──► here (all rules, and their values) ──► back, span by span ──► ahead, rule by
- * rule ──► end
- */
+ *     instants ──► here, all rules and values ──► back, span by span ──► ahead, rule by rule */
 #include "daemon/evaluate/walk.h"
 
 #include "common/clock.h"

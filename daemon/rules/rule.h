@@ -43,7 +43,9 @@ char *rule_text(const void *ctx, const struct rule *);
  * rule. */
 const char *const *rule_kinds(const struct rule *, size_t *ret_n);
 /* rule_reads() - what the answer of a checked rule hangs on beside time, as sorted words, each
- * once; an array of *ret_n, child of ctx: kind:ID      interactions of a kind; "kind": of any kind
+ * once; an array of *ret_n, child of ctx:
+ *
+ *     kind:ID      interactions of a kind; "kind": of any kind
  *     field:NAME   a field of the contact (birth: year, month and day; kind: person or company);
  *                  "field": any of them
  *     attr:ID, topic:ID, segment:ID, score:ID (a model), relation
@@ -92,20 +94,27 @@ struct rule_root {
     int64_t tag; /* what stands for it in `holds`: a segment's id */
 };
 
-/* rule_compile_some() - for given contacts:
- *   $1 bigint[] contact ids, $2 timestamptz now; params from $3
- *   -> contact_id bigint, holds bigint[] (tags of the rules that hold), changes_at timestamptz
- * (earliest instant after now at which an answer could change with no new fact; null: never). One
- * row a contact that exists. rule_compile_page() - the same over all contacts of the organisation,
- * in blocks by id: $1 bigint after this id, $2 timestamptz now, $3 int limit; params from $4.
- * Ordered by contact_id. rule_compile_range() - the same over the contacts of a range of ids, whose
- * interactions are read once: $1 bigint after this id, $2 timestamptz now, $3 bigint up to this id;
- * params from $4. In no order. rule_compile_search() - ids of contacts for whom one rule holds: $1
- * bigint after this id, $2 timestamptz now, $3 int limit; params from $4 -> contact_id bigint,
- * ordered. rule_compile_where() - which of given interactions a `where` holds for: $1 bigint[]
- * contact ids, $2 bigint[] interaction ids (pairwise), $3 timestamptz now; params from $4 ->
- * contact_id, interaction_id. All run under row-level security with search_path lazo. At most
- * RULE_ROOTS_MAX roots a call. Results are children of ctx. */
+/* Statements. All run under row-level security with search_path lazo. At most RULE_ROOTS_MAX roots
+ * a call. Results are children of ctx.
+ *
+ * rule_compile_some() - for given contacts: $1 bigint[] contact ids, $2 timestamptz now; params
+ * from $3 -> contact_id bigint, holds bigint[] (tags of the rules that hold), changes_at
+ * timestamptz (earliest instant after now at which an answer could change with no new fact; null:
+ * never). One row a contact that exists.
+ *
+ * rule_compile_page() - the same over all contacts of the organisation, in blocks by id: $1 bigint
+ * after this id, $2 timestamptz now, $3 int limit; params from $4. Ordered by contact_id.
+ *
+ * rule_compile_range() - the same over the contacts of a range of ids, whose interactions are read
+ * once: $1 bigint after this id, $2 timestamptz now, $3 bigint up to this id; params from $4. In no
+ * order.
+ *
+ * rule_compile_search() - ids of contacts for whom one rule holds: $1 bigint after this id, $2
+ * timestamptz now, $3 int limit; params from $4 -> contact_id bigint, ordered.
+ *
+ * rule_compile_where() - which of given interactions a `where` holds for: $1 bigint[] contact ids,
+ * $2 bigint[] interaction ids (pairwise), $3 timestamptz now; params from $4 -> contact_id,
+ * interaction_id. */
 #define RULE_ROOTS_MAX 100
 struct rule_sql *rule_compile_some(const void *ctx, const struct rule_root *, size_t n,
                                    const struct catalogue *);

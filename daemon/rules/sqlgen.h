@@ -263,7 +263,7 @@ void changes_edge_record(struct rule_gen *, const struct rule_node *, const char
 bool changes_pair_followed(const struct rule_node *);
 void changes_pair_record(struct rule_gen *, const struct rule_node *, const char *truth,
                          rule_test *test);
-/* changes_and(), changes_or() - when what they join changes. Sets next and height. */
+/* changes_joined() - when what `and` or `or` joins changes. Sets next and height. */
 struct rule_answer {
     const char *sql;
     const char *next; /* NULL: never */

@@ -76,3 +76,52 @@ def test_a_forged_bounce_changes_nothing(bouncing):
     deliver(bouncing, "forged.1", DSN.format(to="rebote+aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@casa.example", recipient="somebody@bounces.example"))
     eventually(lambda: not list((bouncing.home / "inbox" / "new").iterdir()), what="the inbox is read")
     assert [s for s in bouncing.items("/v1/suppressions") if s["email"] == "somebody@bounces.example"] == []
+
+
+ABUSE = """Return-Path: <>
+From: abuse@mx.example.org
+To: {to}
+Subject: Complaint
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=feedback-report; boundary=b
+
+--b
+Content-Type: text/plain
+
+This mail was reported.
+
+--b
+Content-Type: message/feedback-report
+
+Feedback-Type: abuse
+User-Agent: test/1
+Version: 1
+
+--b--
+"""
+
+
+@pytest.mark.parametrize("sort,text,reason", [("hard", DSN, "bounce"), ("complaint", ABUSE, "complaint")])
+def test_an_address_that_is_nobodys_is_suppressed_too(bouncing, sink, sort, text, reason):
+    address = f"{sort}@nobody.example"
+    bouncing.api("POST", "/v1/messages", {"template": "plain", "to": address, "key": address})
+    mail, = sink.wait(address)
+    bouncing.settle()
+    deliver(bouncing, f"nobody.{sort}", text.format(to=mail.sender, recipient=address))
+    eventually(lambda: [s["reason"] for s in bouncing.items("/v1/suppressions") if s["email"] == address] == [reason], what="it is suppressed")
+
+
+def test_a_complaint_about_an_address_that_is_somebody_elses_by_now(bouncing, sink):
+    """The mail went out in the name of whom its reader was merged into; the reader is somebody else again, and complains."""
+    bouncing.api("PUT", "/v1/topics/news", {"title": "N"})
+    keep = bouncing.api("POST", "/v1/contacts", {"external_id": "complained", "consents": [{"topic": "news", "action": "grant"}]})["id"]
+    gone = bouncing.api("POST", "/v1/contacts", {"email": "reader@complaints.example", "consents": [{"topic": "news", "action": "grant"}]})["id"]
+    number = bouncing.api("POST", "/v1/contacts/merge", {"keep": keep, "merge": gone})["id"]
+    bouncing.api("POST", "/v1/messages", {"template": "plain", "contact": keep, "key": "complained"})
+    mail, = sink.wait("reader@complaints.example")
+    bouncing.settle()
+    bouncing.api("POST", f"/v1/contacts/merges/{number}/undo")
+    deliver(bouncing, "complained.1", ABUSE.format(to=mail.sender))
+    for who in (keep, gone):
+        eventually(lambda: not any(s["subscribed"] for s in bouncing.get(f"/v1/contacts/{who}")["subscriptions"]), what="both have left")
+    assert "reader@complaints.example" in {s["email"] for s in bouncing.items("/v1/suppressions")}

@@ -181,3 +181,34 @@ def test_an_erased_person_goes_from_files_that_wrote_nothing(lazo):
         lazo.api("POST", f"/v1/contacts/{who}/erase", {"reason": "asked"})
         assert {i for (i,) in lazo.sql("SELECT import_id FROM import_piece WHERE import_id = ANY (%s)", [files])} == set(files[n + 1:])
     assert not lazo.sql("SELECT FROM import i WHERE id = ANY (%s) AND i::text ~* 'filed[0-9]@'", [files])
+
+
+def test_a_mail_tried_again_goes_to_nobody_else(lazo, sink):
+    """The address that a retry keeps went back to its owner meanwhile."""
+    lazo.template("cross-again", "Otra vez", "T")
+    keep, gone = lazo.api("POST", "/v1/contacts", {"external_id": "cross-again"})["id"], contact(lazo, "again-gone")
+    number = merge(lazo, keep, gone)
+    sink.answer = lambda mail: "451 4.3.0 later" if mail.subject == "Otra vez" else None
+    try:
+        made = lazo.api("POST", "/v1/messages", {"template": "cross-again", "contact": keep, "key": "cross-again"})["id"]
+        eventually(lambda: [m for m, _ in sink.refused if m.subject == "Otra vez"], what="the relay refuses it")
+        eventually(lambda: lazo.sql("SELECT FROM job WHERE id = %s AND lease IS NULL", [made]), what="it waits to be tried again")
+        unmerge(lazo, number)
+    finally:
+        sink.answer = None
+    lazo.advance("1 h")
+    lazo.settle()
+    assert not sink.to("again-gone@cross.example")
+    assert lazo.get(f"/v1/messages/{made}")["state"] == "failed"
+
+
+def test_a_yes_of_the_future_outweighs_no_no(lazo, sink):
+    who = contact(lazo, "future")
+    lazo.api("POST", f"/v1/contacts/{who}/consents", {"topic": "news", "action": "grant", "at": "2099-01-01T00:00:00Z"})
+    assert lazo.get(f"/v1/contacts/{who}/consents")["items"][0]["at"] < "2090"
+    click(lazo, link(lazo, sink, who, "future"))
+    assert word(lazo, who) is False
+    strange = contact(lazo, "strange")
+    lazo.sql("INSERT INTO consent (org_id, contact_id, topic_id, action, at) SELECT 1, %s, id, 'grant', '2099-01-01Z' FROM topic WHERE name = 'news'", [strange])
+    click(lazo, link(lazo, sink, strange, "strange"))
+    assert word(lazo, strange) is False

@@ -76,7 +76,7 @@ SELECT json_build_object('made_at', $3::timestamptz, 'contact', contact_doc(c),
     'sign_ups', (SELECT coalesce(json_agg(json_build_object('form', f.name, 'email', q.email, 'contact', q.contact, 'topics', q.topics, 'at', q.at,
                             'confirmed_at', q.confirmed_at) ORDER BY q.id), '[]')
                    FROM form_request q JOIN form f ON f.id = q.form_id WHERE q.contact_id = c.id),
-    'merged', (SELECT coalesce(json_agg(json_build_object('contact', m.merged_id, 'at', m.at, 'undone_at', m.undone_at, 'was', m.was,
+    'merged', (SELECT coalesce(json_agg(json_build_object('contact', m.merged_id, 'at', m.at, 'undone_at', m.undone_at, 'was', CASE WHEN m.undone_at IS NULL THEN m.was END,
                                              'segments', (SELECT coalesce(json_agg(json_build_object('name', s.name, 'entered_at', p.entered_at, 'left_at', p.left_at)
                                                                            ORDER BY p.entered_at, s.name), '[]')
                                                             FROM jsonb_populate_recordset(NULL::membership_past, (m.moved #> '{membership,left}') || (m.moved #> '{membership_past,left}')) p
@@ -86,7 +86,11 @@ SELECT json_build_object('made_at', $3::timestamptz, 'contact', contact_doc(c),
                                                           FROM jsonb_populate_recordset(NULL::rfm_history, (m.moved #> '{rfm_score,left}') || (m.moved #> '{rfm_history,left}')) h
                                                           JOIN rfm_model r ON r.id = h.model_id WHERE m.undone_at IS NULL)) ORDER BY m.id), '[]')
                  FROM contact_merge m WHERE m.contact_id = c.id),
-    'field_history', (SELECT coalesce(json_agg(field_history_doc(h) ORDER BY h.at, h.id), '[]') FROM field_history h WHERE h.contact_id = c.id),
+    -- What merges told that were undone is somebody else's.
+    'field_history', (SELECT coalesce(json_agg(field_history_doc(h) ORDER BY h.at, h.id), '[]') FROM field_history h
+                       WHERE h.contact_id = c.id
+                         AND NOT (h.source ^@ 'merge:' AND EXISTS (SELECT FROM contact_merge m WHERE m.contact_id = c.id AND m.undone_at IS NOT NULL
+                                                                      AND h.source IN ('merge:' || m.id, 'merge:' || m.id || ':undone')))),
     'tasks', (SELECT coalesce(json_agg(task_doc(k) ORDER BY k.id), '[]') FROM task k WHERE k.contact_id = c.id),
     'campaigns', (SELECT coalesce(json_agg(g.name ORDER BY g.name), '[]')
                     FROM campaign_audience a JOIN campaign g ON g.id = a.campaign_id WHERE a.contact_id = c.id))::text AS body

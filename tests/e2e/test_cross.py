@@ -134,8 +134,10 @@ def test_nobody_sees_whom_an_undone_merge_told(lazo):
     keep, gone, third = contact(lazo, "erase-keep"), contact(lazo, "erase-gone", "grant", first_name="Crossmina", city="Crossville", tags=["crosstag"]), contact(lazo, "erase-third")
     first = merge(lazo, keep, gone)
     second = merge(lazo, keep, third)
+    assert "Crossmina" in lazo.request("GET", f"/v1/contacts/{keep}/file").text
     unmerge(lazo, second)
     unmerge(lazo, first)
+    assert not re.search("crossm|crossv|crosst|erase-g", lazo.request("GET", f"/v1/contacts/{keep}/file").text.lower()), "a person's file has nothing of another"
     lazo.api("POST", f"/v1/contacts/{gone}/erase", {"reason": "asked"})
     for (table,) in lazo.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'lazo' AND table_type = 'BASE TABLE'", user="postgres"):
         assert not lazo.sql(f"SELECT t::text FROM lazo.{table} t WHERE t::text ~* 'crossmina|crossville|crosstag|erase-gone'", user="postgres"), table
@@ -212,3 +214,27 @@ def test_a_yes_of_the_future_outweighs_no_no(lazo, sink):
     lazo.sql("INSERT INTO consent (org_id, contact_id, topic_id, action, at) SELECT 1, %s, id, 'grant', '2099-01-01Z' FROM topic WHERE name = 'news'", [strange])
     click(lazo, link(lazo, sink, strange, "strange"))
     assert word(lazo, strange) is False
+
+
+def test_who_went_through_as_one_is_not_sent_through_as_the_other(lazo, sink):
+    """A journey that is made once, or once in so many days: one mail for two who are one, whichever of them it came to first."""
+    lazo.template("cross-once", "Una vez", "T")
+    for name, again in (("cross-once", "once"), ("cross-days", "once per 30 days"), ("cross-always", "always")):
+        lazo.journey(name, {"start": {"interaction": name.replace("-", "")}, "again": again, "steps": [{"wait": "1 day"}, {"send": "cross-once"}]})
+    pairs = [(journey, first) for journey in ("once", "days", "always") for first in ("keep", "gone")]
+    who = {(j, f, side): contact(lazo, f"through-{j}-{f}-{side}") for j, f in pairs for side in ("keep", "gone")}
+    for j, f in pairs:
+        lazo.record({"id": who[j, f, f]}, f"cross{j}")
+    lazo.settle()
+    lazo.advance("25 h")
+    lazo.settle()
+    numbers = []
+    for j, f in pairs:
+        lazo.record({"id": who[j, f, "gone" if f == "keep" else "keep"]}, f"cross{j}")
+    lazo.settle()
+    for j, f in pairs:
+        numbers.append(merge(lazo, who[j, f, "keep"], who[j, f, "gone"]))
+    lazo.advance("25 h")
+    lazo.settle()
+    got = {(j, f): sum(len([m for m in sink.to(f"through-{j}-{f}-{side}@cross.example") if m.subject == "Una vez"]) for side in ("keep", "gone")) for j, f in pairs}
+    assert got == {(j, f): 2 if j == "always" else 1 for j, f in pairs}

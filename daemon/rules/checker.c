@@ -485,8 +485,3 @@ const char *const *rule_kinds(const struct rule *rule, size_t *ret_n)
     *ret_n = rule->n_kinds;
     return rule->kinds;
 }
-
-bool rule_uses_scores(const struct rule *rule)
-{
-    return rule->uses_scores;
-}

@@ -221,7 +221,6 @@ static void check_score(struct checker *k, struct rule_node *node)
     const char *name = node->path[node->n_path - 1];
     struct rule_close close = rule_close_start(k->rule, name);
 
-    k->rule->uses_scores = true;
     if (node->n_path < 2) {
         complain(k, node, "a score is written rfm.NAME, for instance rfm.label");
         return;

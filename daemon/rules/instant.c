@@ -131,7 +131,6 @@ static struct rule_node *segment_root(struct inlining *in, int64_t id, struct pl
     in->whole->n_aggregates += rule->n_aggregates;
     in->whole->n_conditions += rule->n_conditions + EXCEPTION_CONDITIONS;
     in->whole->n_literals += rule->n_literals;
-    in->whole->uses_scores = in->whole->uses_scores || rule->uses_scores;
     return rule->root;
 }
 

@@ -32,8 +32,6 @@ bool rule_check(struct rule *, const struct catalogue *, struct diag *d, struct 
 /* rule_segments() - names of the segments that it refers to; an array of *ret_n, child of the rule.
  */
 const char *const *rule_segments(const struct rule *, size_t *ret_n);
-/* rule_uses_scores() - whether it reads rfm. */
-bool rule_uses_scores(const struct rule *);
 /* rule_json() - the tree as JSON, for `lazoctl rule parse`; a new reference. */
 json_t *rule_json(const struct rule *);
 /* rule_text() - the rule as text again, in canonical form on one line; parsed, it gives the same

@@ -161,7 +161,6 @@ struct rule {
     struct rule_node *root;
     bool where_only; /* over an interaction's own fields */
     bool checked;
-    bool uses_scores;
     size_t n_aggregates, n_conditions, n_literals;
     const char **segments;
     size_t n_segments, cap_segments;

@@ -323,9 +323,6 @@ static void test_warning(void **state)
     assert_string_equal(rule_segments(rule, &n)[0], "fieles");
     assert_int_equal(n, 1);
     assert_string_equal(rule_kinds(rule, &n)[0], "donatoin");
-    assert_false(rule_uses_scores(rule));
-    rule = checked(ctx, "rfm.r = 1", &d, NULL);
-    assert_true(rule_uses_scores(rule));
     assert_non_null(checked(ctx,
                             "age between 5 and 2 or age between 2 and 10 or created_at between "
                             "2026-05-01 and 2026-05-01\n"

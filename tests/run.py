@@ -15,7 +15,7 @@ import xml.etree.ElementTree as ElementTree
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.environ["LAZO_BUILD"]
 TSAN = os.environ.get("LAZO_TSAN", "")
-MOST_SECONDS = 1800  # of one that hangs; a slow machine takes many minutes for a file
+MOST_SECONDS = 1200  # of one that hangs; a slow machine takes many minutes for a file
 AT_ONCE = 3
 SHARED = os.environ.get("LAZO_SHARED", os.path.join(os.path.dirname(ROOT), "shared"))
 

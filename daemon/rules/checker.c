@@ -63,7 +63,7 @@ static enum rule_type aggregate_type(struct checker *k, const struct rule_node *
     if (of == RULE_TYPE_MONEY)
         return node->op == RULE_AVG ? RULE_TYPE_MEAN : RULE_TYPE_MONEY;
     if (of != RULE_TYPE_UNKNOWN)
-        complain(k, node, "%s needs a number, and %s is %s",
+        complain(k, node, "%s needs a number, such as an amount, and %s is %s",
                  rule_aggregate_word((enum rule_aggregate)node->op), node->path[0],
                  rule_type_name(of));
     return RULE_TYPE_UNKNOWN;

@@ -240,6 +240,7 @@ static void check_score(struct checker *k, struct rule_node *node)
 void rule_checker_interaction_field(struct checker *k, struct rule_node *node)
 {
     struct rule_close close = rule_close_start(k->rule, node->path[0]);
+    const char *fields = "";
 
     if (strcasecmp(node->path[0], "data") == 0) {
         if (node->n_path == 2)
@@ -253,12 +254,12 @@ void rule_checker_interaction_field(struct checker *k, struct rule_node *node)
         node->value_type = node->field->type;
         return;
     }
-    for (size_t i = 0; rule_interaction_field_name(i) != NULL; i++)
+    for (size_t i = 0; rule_interaction_field_name(i) != NULL; i++) {
         rule_close_offer(&close, rule_interaction_field_name(i));
-    complain(k, node,
-             "an interaction has no field \"%.80s\", but amount, currency, source, campaign and "
-             "data.NAME%s",
-             node->path[0], rule_close_hint(&close));
+        fields = mem_printf(k->rule, "%s%s, ", fields, rule_interaction_field_name(i));
+    }
+    complain(k, node, "an interaction has no field \"%.80s\", but %sand data.NAME%s", node->path[0],
+             fields, rule_close_hint(&close));
 }
 
 /* What a word may be meant as that is near no field. */

@@ -171,6 +171,12 @@ static const char *age_sql(struct rule_gen *g, const struct rule_node *node)
     return node->field->sql;
 }
 
+/* Of an interaction: a part of its day is one of the organisation's zone. */
+static const char *interaction_sql(struct rule_gen *g, const struct rule_field *field)
+{
+    return strstr(field->sql, "%s") == NULL ? field->sql : gen_fill(g, field->sql, gen_zone(g));
+}
+
 static const char *field_sql(struct rule_gen *g, const struct rule_node *node)
 {
     const struct rule_field *field = node->field;
@@ -189,7 +195,7 @@ static const char *field_sql(struct rule_gen *g, const struct rule_node *node)
     case RULE_NEED_NOTHING:
         break;
     }
-    return field->sql;
+    return interaction_sql(g, field);
 }
 
 /* --- aggregates --- */
@@ -226,7 +232,7 @@ const char *aggregate_operand(struct rule_gen *g, const struct rule_node *node)
     const char *v;
 
     if (node->field != NULL)
-        return node->field->sql;
+        return interaction_sql(g, node->field);
     v = data_sql(g, node->path[1]);
     return node->op == RULE_FIRST || node->op == RULE_LAST ? v : any_as_number(g, v);
 }

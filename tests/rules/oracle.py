@@ -146,6 +146,9 @@ def interaction_value(world, i, name):
         return "text", fold(i["source"]) or None
     if name == "campaign":
         return "text", fold(world.campaigns.get(i["campaign_id"]))
+    if name in ("year", "month", "day", "weekday"):
+        at = i["at"] and local(i["at"], world.tz)
+        return "number", None if at is None else at.isoweekday() if name == "weekday" else getattr(at, name)
     return "any", (i["data"] or {}).get(name.split(".", 1)[1])
 
 
@@ -191,7 +194,7 @@ def value(world, c, now, v):
         if field is None:
             return "instant", None if not found else found[0 if what == "first" else -1]["at"]
         if not found:
-            return interaction_value(world, dict(amount=None, currency=None, source=None, campaign_id=None, data=None), field)
+            return interaction_value(world, dict(amount=None, currency=None, source=None, campaign_id=None, data=None, at=None), field)
         return interaction_value(world, found[0 if what == "first" else -1], field)
     numbers = [interaction_value(world, i, field) for i in found]
     numbers = [number_of(x) if t == "any" else x for t, x in numbers]

@@ -38,6 +38,7 @@ SAID = {
     "Gave in each of the last three months: each longer window holds more": {"monthly"},
     "Somebody else of the household gave": {"kin", "never"},
     "Households of which nobody gave this year, to write to them once": {"empty house"},
+    "Gave at Christmas, of whatever year, and not yet at this one": {"long ago", "monthly", "grows", "back"},
     "Came back: a gift in the last 30 days after a year without": {"back"},
 }
 

@@ -253,7 +253,11 @@ class World:
         if depth > 0 and rnd.random() < 0.4:
             what = rnd.choice(["and", "or", "not"])
             return ("not", self.where(depth - 1)) if what == "not" else (what, self.where(depth - 1), self.where(depth - 1))
-        name = rnd.choice(["amount", "amount", "currency", "source", "campaign", "data.form", "data.units", "data.vip"])
+        name = rnd.choice(["amount", "amount", "currency", "source", "campaign", "data.form", "data.units", "data.vip", "year", "month", "day", "weekday"])
+        if name in ("year", "month", "day", "weekday"):
+            at = self.near(self.now)
+            near = {"weekday": at.isoweekday()}.get(name) or getattr(at, name)
+            return ("field test", name, self.number_test([str(near), str(near), "1", "12" if name == "month" else "5"]))
         if name == "amount":
             return ("field test", name, self.number_test(["0", "25.50", "25.51", "100", "-5"]))
         if name == "data.units":
@@ -280,6 +284,8 @@ class World:
         v = self.aggregate()
         if v[0] == "count":
             return ("test", v, self.number_test(["0", "1", "2", "4"]))
+        if v[0] in ("first", "last") and rnd.random() < 0.15:
+            return ("test", (*v[:2], rnd.choice(["month", "weekday"]), *v[3:]), self.number_test(["1", "5", "12"]))
         if v[0] in ("first", "last") and rnd.random() < 0.3:
             return ("test", (*v[:2], rnd.choice(["source", "campaign", "data.form", "currency"]), *v[3:]), self.text_test(["web", "otono", "eur", "5"]))
         return ("test", v, self.number_test(["0", "25.50", "100", "200.01", "1", "3"]))

@@ -204,7 +204,7 @@ void api_contact_as_of(void *arg, struct http_request *req)
         http_problem(req, 400, NULL, "\"at\" is an RFC 3339 time, like 2026-03-01T10:00:00Z");
         return;
     }
-    if (!api_id_args(req, &args))
+    if (!api_past(req, "at", at, &at_us) || !api_id_args(req, &args))
         return;
     pgargs_instant(&args, at_us);
     pgpool_query(p->app->pool, api_org(req), Q_API_CONTACT_AS_OF, &args, past_on_result, p);

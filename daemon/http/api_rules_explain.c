@@ -3,6 +3,7 @@
  * or at another instant. Nothing is stored. */
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/suggest.h"
 #include "daemon/evaluate/walk.h"
 #include "daemon/http/api_define.h"
 #include "daemon/rules/instant.h"
@@ -161,9 +162,20 @@ static void walk(struct explanation *x, const struct catalogue *catalogue)
     walk_run(x, &q, explain_on_walked, x);
 }
 
+static const char *segment_near(const struct explanation *x, const struct catalogue *catalogue)
+{
+    const char **names = mem_array(x, const char *, catalogue->n_segments);
+
+    for (size_t i = 0; i < catalogue->n_segments; i++)
+        names[i] = catalogue->segments[i].name;
+    return suggest_nearest(x->segment, names, catalogue->n_segments);
+}
+
 /* rule_of_segment() - NULL where the problem was answered. */
 static const char *rule_of_segment(const struct explanation *x, const struct catalogue *catalogue)
 {
+    const char *near;
+
     for (size_t i = 0; i < catalogue->n_segments; i++) {
         if (strcmp(catalogue->segments[i].name, x->segment) != 0)
             continue;
@@ -171,7 +183,10 @@ static const char *rule_of_segment(const struct explanation *x, const struct cat
             http_problem(x->req, 422, NULL, "a fixed segment has no rule");
         return catalogue->segments[i].rule;
     }
-    http_problem(x->req, 404, NULL, "there is no segment \"%s\"", x->segment);
+    near = segment_near(x, catalogue);
+    http_problem(x->req, 404, NULL, "there is no segment \"%s\"%s%s%s", x->segment,
+                 near == NULL ? "" : "; did you mean \"", near == NULL ? "" : near,
+                 near == NULL ? "" : "\"?");
     return NULL;
 }
 

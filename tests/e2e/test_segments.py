@@ -164,6 +164,9 @@ def test_the_past_does_not_lie_ahead(lazo):
         said = lazo.request("GET", f"{path}?as_of={ahead}")
         assert said.status_code == 422 and "as_of is still to come: it is " in said.json()["detail"], said.text
         assert lazo.request("GET", f"{path}?as_of={quote(lazo.now())}").status_code == 200
+    said = lazo.request("GET", f"/v1/contacts/{who}/as-of?at={ahead}")
+    assert said.status_code == 422 and "at is still to come" in said.text
+    assert 'no segment \\"ahed\\"; did you mean \\"ahead\\"?' in lazo.request("POST", "/v1/rules/explain", json={"segment": "ahed", "contact": who}).text
     # Where there was no score there is no item.
     assert lazo.get(f"/v1/contacts/{who}/rfm?model=ahead") == {"items": [], "next": None} == lazo.get(f"/v1/contacts/{who}/rfm?as_of=2020-01-01T00:00:00Z")
     assert lazo.request("GET", "/v1/contacts/999999999/rfm").status_code == 404

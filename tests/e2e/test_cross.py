@@ -238,3 +238,75 @@ def test_who_went_through_as_one_is_not_sent_through_as_the_other(lazo, sink):
     lazo.settle()
     got = {(j, f): sum(len([m for m in sink.to(f"through-{j}-{f}-{side}@cross.example") if m.subject == "Una vez"]) for side in ("keep", "gone")) for j, f in pairs}
     assert got == {(j, f): 2 if j == "always" else 1 for j, f in pairs}
+
+
+STEPS = {"wait": [{"wait": "1 day"}, {"send": "cross-step", "topic": "news"}],
+         "branch": [{"if": 'tag "never"', "then": [{"wait": "1 day"}], "else": [{"wait": "1 day"}, {"if": "any(crossstepgift)", "then": [{"send": "cross-step", "topic": "news"}]}]}],
+         "until": [{"until": 'tag "never"', "up to": "3 minutes"}, {"send": "cross-step", "topic": "news"}],
+         "mail": [{"send": "cross-step", "topic": "news"}],
+         "webhook": [{"wait": "1 day"}, {"webhook": "cross-step"}, {"send": "cross-step", "topic": "news"}]}
+
+
+def test_what_befalls_somebody_in_each_kind_of_step(lazo, sink, receiver):
+    """Who leaves a topic, dies, is erased, or whose gift goes, has no mail any more wherever they stand; who is merged or taken apart has it once."""
+    lazo.template("cross-step", "Paso", "T {{ unsubscribe_url }}")
+    lazo.api("PUT", "/v1/webhooks/cross-step", {"url": receiver.url, "events": []})
+    sink.answer = lambda mail: "451 4.3.0 later" if mail.subject == "Paso" else None
+    acts = ("nothing", "leave", "die", "erase", "refund", "remove", "merge", "merged", "apart", "suppress")
+    who, gift, other = {}, {}, {}
+    try:
+        for step, steps in STEPS.items():
+            lazo.journey(f"cross-{step}", {"start": {"interaction": "crossstepgift", "where": f'data.step = "{step}"'}, "steps": steps})
+        for step in STEPS:
+            for act in acts:
+                key = step, act
+                who[key] = contact(lazo, f"step-{step}-{act}", "grant")
+                other[key] = contact(lazo, f"other-{step}-{act}", "grant")
+                made = lazo.api("POST", "/v1/interactions", {"contact": {"id": who[key]}, "kind": "crossstepgift", "amount": "5.00", "data": {"step": step}})
+                gift[key] = made["items"][0]["id"]
+        eventually(lambda: lazo.sql("SELECT count(*) FROM journey_position p JOIN journey j ON j.id = p.journey_id WHERE j.name ^@ 'cross-' AND p.contact_id = ANY (%s) AND (p.state = 'waiting' OR j.name = 'cross-mail')",
+                                    [list(who.values())]) == [(len(who),)], what="all stand in their steps")
+        eventually(lambda: lazo.sql("SELECT count(*) FROM job WHERE contact_id = ANY (%s) AND lease IS NULL AND attempt > 0", [list(who.values())]) == [(len(acts),)], what="the mails wait to be tried again")
+        for (step, act), one in who.items():
+            path = f"/v1/contacts/{one}"
+            if act == "leave":
+                withdraw(lazo, one)
+            elif act == "die":
+                lazo.api("PATCH", path, {"deceased": True})
+            elif act == "erase":
+                lazo.api("POST", f"{path}/erase", {"reason": "asked"})
+            elif act == "refund":
+                lazo.api("POST", "/v1/interactions", {"contact": {"id": one}, "kind": "refund", "amends": gift[step, act], "amount": "-5.00"})
+            elif act == "remove":
+                lazo.api("DELETE", f"{path}/interactions/{gift[step, act]}")
+            elif act == "merge":
+                merge(lazo, one, other[step, act])
+            elif act == "merged":
+                merge(lazo, other[step, act], one)
+            elif act == "apart":
+                unmerge(lazo, merge(lazo, other[step, act], one))
+            elif act == "suppress":
+                lazo.api("POST", "/v1/suppressions", {"email": f"step-{step}-{act}@cross.example", "reason": "manual"})
+    finally:
+        sink.answer = None
+    for hours in (25, 1, 1, 1):  # `until` asks three times
+        lazo.advance(f"{hours} h")
+        lazo.settle()
+    got = {(step, act): [len([m for m in sink.to(f"{side}-{step}-{act}@cross.example") if m.subject == "Paso"]) for side in ("step", "other")] for step, act in who}
+    wanted = {(step, act): [0, 1] if act == "merged" and step != "mail" else [int(act in ("nothing", "merge", "merged", "apart")), 0] for step, act in who}
+    assert got == wanted
+
+
+def test_what_a_merge_lent_is_not_given_back_by_an_import(lazo):
+    """A field that a merge filled is changed by an import; the merge is undone, then the import: the contact has what it had by itself."""
+    lazo.api("PUT", "/v1/fields/lent", {"type": "text"})
+    keep, gone = contact(lazo, "lent-keep", stage="lead"), contact(lazo, "lent-gone", city="Vigo", attr={"lent": "theirs"})
+    number = merge(lazo, keep, gone)
+    one = upload(lazo, "email,city,lent\nlent-keep@cross.example,Lugo,new\n")
+    settle(lazo, one, columns={"email": "email", "city": "city", "lent": "attr.lent"})
+    run(lazo, one)
+    unmerge(lazo, number)
+    assert [lazo.get(f"/v1/contacts/{keep}")[k] for k in ("city", "attr")] == ["Lugo", {"lent": "new"}]
+    undo(lazo, one)
+    assert [lazo.get(f"/v1/contacts/{keep}")[k] for k in ("city", "attr", "stage")] == [None, {}, "lead"]
+    assert [lazo.get(f"/v1/contacts/{gone}")[k] for k in ("city", "attr")] == ["Vigo", {"lent": "theirs"}]

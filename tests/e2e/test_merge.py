@@ -395,3 +395,25 @@ def test_what_was_changed_since_stays_where_it_is(lazo):
     lazo.api("POST", f"/v1/contacts/merges/{second}/undo")
     seen = [(c["city"], c["stage"], c["attr"], c["last_name"], c["tags"]) for c in (lazo.get(f"/v1/contacts/{i}") for i in (keep, middle, gone))]
     assert seen == [(None, "member", {"size": 40}, None, []), ("Vigo", None, {"size": 38}, None, []), (None, "lead", {}, "Gil", ["t"])]
+
+
+def test_a_label_taken_while_merged_was_there_before(lazo):
+    """Who comes back without a tag or group that was taken from both meanwhile had it before: the past is told by the history, which says so."""
+    keep, gone = contact(lazo, "label-keep"), contact(lazo, "label-gone", tags=["Mecenas", "Otra"])
+    lazo.sql("INSERT INTO contact_group VALUES (1, %s, 'Patronato')", (gone,))
+    lazo.advance("1 minute")
+    before = lazo.now()
+    lazo.advance("1 minute")
+    number = merge(lazo, keep, gone)
+    lazo.request("DELETE", f"/v1/contacts/{keep}/tags/mecenas")
+    lazo.sql("DELETE FROM contact_group WHERE contact_id = %s", (keep,))
+    lazo.advance("1 minute")
+    lazo.api("POST", f"/v1/contacts/merges/{number}/undo")
+    told = [(h["field"], h["was"], h["became"]) for h in lazo.items(f"/v1/contacts/{gone}/history")]
+    assert ("tag", "Mecenas", None) in told and ("group", "Patronato", None) in told, told
+    assert lazo.get(f"/v1/contacts/{gone}")["tags"] == ["Otra"]
+    then = lazo.get(f"/v1/contacts/{gone}/as-of?at={before}")
+    assert sorted(then["tags"]) == ["Mecenas", "Otra"] and then["groups"] == ["Patronato"]
+    for rule, who, holds in (('tag "mecenas"', gone, True), ('in group "patronato"', gone, True), ('tag "otra"', gone, True), ('tag "mecenas"', keep, False), ('in group "patronato"', keep, False)):
+        assert lazo.api("POST", "/v1/rules/explain", {"rule": rule, "contact": who, "as_of": before})["holds"] is holds, (rule, who)
+        assert lazo.api("POST", "/v1/rules/explain", {"rule": rule, "contact": who})["holds"] is (rule == 'tag "otra"')

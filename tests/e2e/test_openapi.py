@@ -66,6 +66,7 @@ def known(mails):
         (interaction, "id"): recorded("contact"), (interaction, "interaction"): recorded("id"),
         ("/v1/contacts/{id}/erase", "id"): lambda walk: walk.lazo.contact_id("segunda@example.org"),
         ("/v1/contacts/{id}/relations/{relation}/{contact}", "contact"): lambda walk: walk.lazo.contact_id("primera@example.org"),
+        ("/v1/contacts/{id}/as-of", "at"): lambda walk: walk.lazo.now(),
         "contact": lambda walk: walk.made["/v1/contacts"],
         "merge": lambda walk: walk.made["/v1/contacts/merge"],
         ("/v1/deliveries/{id}", "id"): lambda walk: eventually(lambda: first(walk, "/v1/deliveries")),

@@ -260,7 +260,8 @@ static void who_reads_leaves_room(void **state)
     wait_for(&quick);
     assert_true(quick.ok);
     turn_until(writer.begun == 1);
-    assert_int_equal(pgpool_waiting(pool), 3);
+    /* Those readers; what begins a transaction, or a connection, may not all be answered yet. */
+    turn_until(pgpool_waiting(pool) == 3);
     end(&writer);
     end(&readers[1]);
     turn_until(readers[2].begun == 1);
@@ -271,7 +272,7 @@ static void who_reads_leaves_room(void **state)
     turn_until(readers[3].begun == 1 && readers[4].begun == 1);
     end(&readers[3]);
     end(&readers[4]);
-    assert_int_equal(pgpool_waiting(pool), 0);
+    turn_until(pgpool_waiting(pool) == 0);
 }
 
 static void what_is_unhurried_takes_its_time(void **state)

@@ -2,7 +2,7 @@
 and the law allow it, once, and to nobody else.
 
 The model below is told of each act and shares nothing with Lazo. Many families are played side by side on one instance, a step of each at a time; between the steps
-nothing of Lazo is waited for, and all is judged when it has settled. LAZO_SEED repeats a run, LAZO_ROUNDS makes it longer."""
+nothing of Lazo is waited for, and all is judged when it has settled. The check plays the same families each time; LAZO_SEED plays others, LAZO_ROUNDS more, by lot."""
 import base64
 import collections
 import hashlib
@@ -17,6 +17,7 @@ from test_imports import run, settle, upload, wait
 TOPICS = ("law-a", "law-b")
 PEOPLE = 3
 STEPS = 12
+SEED = 103954416
 
 
 class Act:
@@ -82,7 +83,9 @@ class Family:
                 way.append(m)
         for m in reversed(way):
             for topic in TOPICS:
-                if self.own(m.keep, topic, m.at) is False and self.own(m.gone, topic) is not False:
+                # What was said of the gone one before somebody else was merged into it was said of it alone.
+                alone = max((x.at for x in self.merges if x.keep == m.gone), default=-1)
+                if self.own(m.keep, topic, m.at) is False and self.own(m.gone, topic, alone) is not False:
                     self.acts.append(Act(at(), m.gone, topic, False))
             before = [self.state_at(n, m.at, undone) for n in (m.keep, m.gone)]
             if self.own(m.keep, "dead", m.at) and not any(before):
@@ -340,7 +343,7 @@ class Law:
 
 
 def test_the_last_word_holds(lazo, sink):
-    seed = int(os.environ.get("LAZO_SEED") or random.SystemRandom().randrange(10**9))
+    seed = int(os.environ.get("LAZO_SEED") or (random.SystemRandom().randrange(10**9) if os.environ.get("LAZO_ROUNDS") else SEED))
     print("LAZO_SEED", seed)
     rnd = random.Random(seed)
     name = f"w{seed % 10000}"
